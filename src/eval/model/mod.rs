@@ -1,0 +1,114 @@
+//! The thing under test that answers. One file or folder a provider; this file holds the trait and the factory's types.
+
+mod spec;
+
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use super::request::{Answer, Request, Usage};
+use crate::trust::{Digest, Untrusted};
+
+pub use spec::{Api, Device, EmbeddedSpec, Limits, ModelSpec, OpenAiSpec, Price, ReplaySpec, Retry};
+
+/// Who answered: part of the cache key and of the report.
+#[derive(Clone, Debug)]
+pub struct ModelIdentity {
+    /// The model's key in the policy.
+    pub name: String,
+    /// `openai`, `embedded` or `replay`.
+    pub provider: &'static str,
+    /// Changes whenever the answers could: weights, endpoint, revision, parameters sent with each request.
+    pub digest: Digest,
+    /// For people.
+    pub description: Untrusted,
+}
+
+/// The frame of one attempt.
+#[derive(Clone, Debug)]
+pub struct Attempt<'a> {
+    /// The suite's name.
+    pub suite: &'a str,
+    /// The case's id.
+    pub case: &'a Untrusted,
+    /// 0-based.
+    pub repeat: u32,
+    /// When the attempt has failed, retries and waits included.
+    pub deadline: Instant,
+    /// Ends the attempt at once: SIGTERM, or a verdict that is already certain.
+    pub cancel: &'a CancellationToken,
+}
+
+/// An answer and what it took.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The answer; as many log-likelihoods as continuations were asked.
+    pub answer: Answer,
+    /// Tokens, where the model counts them.
+    pub usage: Option<Usage>,
+    /// Milliseconds of the successful request; absent for `replay`.
+    pub latency_ms: Option<f64>,
+    /// Milliseconds to the first token, when streamed.
+    pub ttft_ms: Option<f64>,
+    /// Requests sent, at least 1.
+    pub attempts: u32,
+}
+
+/// Why a model gave no answer. The word of the kind is part of `samples.jsonl`.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ModelError {
+    /// No connection, or it broke; retried until the deadline.
+    #[error("the model could not be reached")]
+    Unreachable(Untrusted),
+    /// 429 until the retries or the deadline ended.
+    #[error("the model's rate limit did not clear")]
+    RateLimited(Untrusted),
+    /// The deadline of the attempt.
+    #[error("the model did not answer in time")]
+    Timeout(Untrusted),
+    /// The server said no and would say so again: 4xx.
+    #[error("the model refused the request")]
+    Refused(Untrusted),
+    /// 5xx until the retries or the deadline ended.
+    #[error("the server failed")]
+    Server(Untrusted),
+    /// An answer that is not of the protocol's form.
+    #[error("the answer could not be understood")]
+    Malformed(Untrusted),
+    /// The model cannot do what was asked, such as log-likelihoods over a chat endpoint.
+    #[error("the model cannot do this")]
+    Unsupported(Untrusted),
+    /// No recorded completion for this case.
+    #[error("no recorded answer")]
+    Missing(Untrusted),
+    /// Cancelled from outside: never journalled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl ModelError {
+    /// The word of `samples.jsonl`, and the detail.
+    pub fn parts(&self) -> (&'static str, Untrusted) {
+        match self {
+            ModelError::Unreachable(detail) => ("unreachable", detail.clone()),
+            ModelError::RateLimited(detail) => ("rate_limited", detail.clone()),
+            ModelError::Timeout(detail) => ("timeout", detail.clone()),
+            ModelError::Refused(detail) => ("refused", detail.clone()),
+            ModelError::Server(detail) => ("server", detail.clone()),
+            ModelError::Malformed(detail) => ("malformed", detail.clone()),
+            ModelError::Unsupported(detail) => ("unsupported", detail.clone()),
+            ModelError::Missing(detail) => ("missing", detail.clone()),
+            ModelError::Cancelled => ("cancelled", Untrusted::default()),
+        }
+    }
+}
+
+/// Anything that answers a [`Request`].
+pub trait Model: Send + Sync {
+    /// Who answers.
+    fn identity(&self) -> &ModelIdentity;
+
+    /// Answers one request within the attempt's deadline. Retries are the model's own affair.
+    fn answer<'a>(&'a self, request: &'a Request, attempt: Attempt<'a>) -> BoxFuture<'a, Result<Answered, ModelError>>;
+}

@@ -1,0 +1,137 @@
+//! A model as the policy writes it. Kept out: how each provider is built from it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One entry of `models:`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "provider", rename_all = "lowercase")]
+pub enum ModelSpec {
+    /// Any endpoint that speaks OpenAI's protocol.
+    Openai(OpenAiSpec),
+    /// Weights that this program runs itself.
+    Embedded(EmbeddedSpec),
+    /// Recorded completions.
+    Replay(ReplaySpec),
+}
+
+/// Which of the two endpoints is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// `/chat/completions`; a plain prompt becomes one user message.
+    #[default]
+    Chat,
+    /// `/completions`; the only one that can give log-likelihoods (echoed log-probabilities).
+    Completions,
+}
+
+/// USD a million tokens.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// USD for a million tokens of the prompt.
+    pub input_per_million: f64,
+    /// USD for a million tokens of the answer.
+    pub output_per_million: f64,
+}
+
+/// What the endpoint allows; waits rather than being refused.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests a minute.
+    pub requests_per_minute: Option<u32>,
+    /// Prompt and completion tokens a minute, estimated before sending (four characters a token, plus max_tokens).
+    pub tokens_per_minute: Option<u32>,
+}
+
+/// How often, and how long, a request is tried again.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// Requests in all, the first among them.
+    pub attempts: u32,
+    /// The longest wait between two, whatever `Retry-After` says.
+    pub max_wait_seconds: f64,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 5, max_wait_seconds: 20.0 }
+    }
+}
+
+/// `provider: openai`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAiSpec {
+    /// Up to and with `/v1`.
+    pub base_url: String,
+    /// The model's name at the endpoint.
+    pub model: String,
+    /// Chat (default) or completions.
+    #[serde(default)]
+    pub api: Api,
+    /// The environment variable that holds the key; absent for endpoints without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// Further headers. Values may name an environment variable as `${NAME}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Further fields of the request's body, such as `{"top_k": 1}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra_body: BTreeMap<String, serde_json::Value>,
+    /// A PEM file with further certificate authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// Streams the answer, so that the time to the first token is known.
+    #[serde(default)]
+    pub stream: bool,
+    /// The name of the deployed version: part of the model's digest, since an endpoint's name alone says nothing of its weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// For the cost metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// Requests and tokens a minute.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Retries.
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+/// Where the embedded engine computes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// CUDA where this build and machine have it, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// CUDA, or an error.
+    Cuda,
+}
+
+/// `provider: embedded`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddedSpec {
+    /// A directory with config.json, safetensors and tokenizer.json, or a .gguf file; relative to the policy.
+    pub path: String,
+    /// CPU or CUDA.
+    #[serde(default)]
+    pub device: Device,
+}
+
+/// `provider: replay`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaySpec {
+    /// A `samples.jsonl` of an earlier run, or lines of `{"case", "text"}`; relative to the policy.
+    pub path: String,
+}

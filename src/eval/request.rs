@@ -1,0 +1,143 @@
+//! What a model is asked, and what it answers: plain data, the same for every model.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::trust::Untrusted;
+
+/// Who speaks in a chat.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One turn of a chat.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChatMessage {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+/// The input of a model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prompt {
+    /// Text to be continued.
+    Text(String),
+    /// Turns of a chat; never empty.
+    Chat(Vec<ChatMessage>),
+}
+
+/// The form that an answer is asked in.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// Free text.
+    #[default]
+    Text,
+    /// The JSON mode of an endpoint.
+    Json,
+}
+
+/// A request for text.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Generate {
+    /// The input.
+    pub prompt: Prompt,
+    /// Most tokens of the answer.
+    pub max_tokens: u32,
+    /// 0 is greedy.
+    pub temperature: f64,
+    /// Seed of the sampling.
+    pub seed: Option<u64>,
+    /// Texts that end the answer and are not part of it.
+    pub stop: Vec<String>,
+    /// Text or JSON mode.
+    pub format: OutputFormat,
+    /// Asks for log-probabilities of the answer's tokens, where the model has them.
+    pub logprobs: bool,
+}
+
+/// A request for the log-likelihood of each of several continuations of one context.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RankChoices {
+    /// The context.
+    pub prompt: Prompt,
+    /// The continuations, with their delimiter in front. At least two.
+    pub continuations: Vec<String>,
+}
+
+/// What a model is asked. Its JSON form is canonical: it is what the cache and the digests are keyed by.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Text.
+    Generate(Generate),
+    /// Log-likelihoods.
+    RankChoices(RankChoices),
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    /// By itself or at a stop text.
+    Stop,
+    /// At `max_tokens`.
+    Length,
+    /// The endpoint's filter.
+    ContentFilter,
+    /// Anything else that the endpoint said.
+    Other,
+}
+
+/// Tokens as the model counted them.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u64,
+    /// Tokens of the answer.
+    pub completion_tokens: u64,
+}
+
+/// A generated text.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Completion {
+    /// The text.
+    pub text: Untrusted,
+    /// Why it ended.
+    pub finish: Finish,
+    /// Natural log-probability of each token of the answer, where they were asked for and given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_log_probs: Option<Vec<f64>>,
+}
+
+/// How likely one continuation is.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LogLikelihood {
+    /// Natural logarithm, summed over the continuation's tokens; finite.
+    pub sum: f64,
+    /// Tokens of the continuation.
+    pub tokens: u32,
+    /// Whether greedy decoding would have produced it.
+    pub is_greedy: bool,
+}
+
+/// What a model answers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Request::Generate`].
+    Completion(Completion),
+    /// To [`Request::RankChoices`], in the order of the continuations.
+    LogLikelihoods(Vec<LogLikelihood>),
+}

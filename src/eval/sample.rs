@@ -1,0 +1,96 @@
+//! One graded attempt at a case: a row of the journal and of `samples.jsonl`.
+
+use serde::{Deserialize, Serialize};
+
+use super::case::{CaseId, Level};
+use super::request::{Answer, Usage};
+use crate::gate::{MetricName, Score};
+use crate::trust::{Digest, Untrusted};
+
+/// How an attempt ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Every weighted assertion holds.
+    Passed,
+    /// A weighted assertion does not hold.
+    Failed,
+    /// A weighted assertion could not be judged; never counted as passed.
+    Unscored,
+    /// The model gave no answer.
+    Error,
+}
+
+/// Why there is no answer.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SampleError {
+    /// The kind of [`super::model::ModelError`], such as `timeout`.
+    pub kind: String,
+    /// What happened.
+    pub message: Untrusted,
+}
+
+/// What one assertion said.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AssertionScore {
+    /// The assertion's type, such as `icontains`.
+    pub assertion: String,
+    /// The named score that it feeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<MetricName>,
+    /// Its weight; 0 is reported only.
+    pub weight: f64,
+    /// The score; absent when the assertion could not be judged.
+    pub score: Option<Score>,
+    /// Why, in words.
+    pub why: Untrusted,
+}
+
+/// One attempt.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Sample {
+    /// The suite's name.
+    pub suite: String,
+    /// The case.
+    pub case: CaseId,
+    /// 0-based.
+    pub repeat: u32,
+    /// The case's level.
+    pub level: Level,
+    /// The case's tags.
+    pub tags: Vec<String>,
+    /// The case's cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Over the request without its seed: pairs the case with the same case of another run.
+    pub prompt_digest: Digest,
+    /// Over the gold answer and the assertions.
+    pub expected_digest: Digest,
+    /// How it ended.
+    pub status: Status,
+    /// The weighted mean of the assertions; absent when unscored or in error.
+    pub score: Option<Score>,
+    /// What each assertion said.
+    pub assertions: Vec<AssertionScore>,
+    /// The answer; absent in error.
+    pub answer: Option<Answer>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<SampleError>,
+    /// Tokens, where the model counted them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Milliseconds from sending to the last byte of the successful attempt; absent when cached or replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// Milliseconds to the first token, when the answer was streamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_ms: Option<f64>,
+    /// USD, where the policy names a price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// Requests sent, retries included; 0 when cached.
+    pub attempts: u32,
+    /// Whether the answer came from the cache.
+    pub cached: bool,
+}

@@ -1,0 +1,157 @@
+//! The code that judges an answer. One file a family; this file holds the trait and the factory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::case::Case;
+use super::model::Model;
+use super::request::Answer;
+use crate::gate::{MetricName, Score};
+use crate::trust::Untrusted;
+
+/// What a scorer says: a score, or why there is none. A score that is missing is never a pass.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Scored {
+    /// Judged.
+    Scored {
+        /// 0 to 1.
+        value: Score,
+        /// Why, in words; may quote the model.
+        why: Untrusted,
+    },
+    /// Could not be judged.
+    Unscored {
+        /// Why not.
+        why: Untrusted,
+    },
+}
+
+/// The score that decides, and further named scores of the same look (`acc_norm` beside `acc`).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outcome {
+    /// Decides whether the assertion holds: it does at [`Assertion::pass_at`] or above.
+    pub main: Scored,
+    /// Reported under their own names.
+    pub named: Vec<(MetricName, Scored)>,
+}
+
+/// What is judged.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The case, with its expected answer.
+    pub case: &'a Case,
+    /// What the model said.
+    pub answer: &'a Answer,
+    /// Milliseconds; absent when the answer was cached or replayed.
+    pub latency_ms: Option<f64>,
+    /// USD; absent without a price.
+    pub cost_usd: Option<f64>,
+    /// The policy's models by name, for judges.
+    pub judges: &'a Judges,
+    /// Ends a judge's request at once.
+    pub cancel: &'a tokio_util::sync::CancellationToken,
+}
+
+/// Models that may be asked to judge, by their key in the policy.
+#[derive(Clone, Default)]
+pub struct Judges(pub BTreeMap<String, Arc<dyn Model>>);
+
+/// The code that judges.
+pub trait Scorer: Send + Sync {
+    /// Judges one answer.
+    fn score<'a>(&'a self, subject: Subject<'a>) -> BoxFuture<'a, Outcome>;
+
+    /// The judge that it asks, if any, so that `check` can see whether the policy has it.
+    fn judge(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Whether the assertion is meant as it stands or as its opposite.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sense {
+    /// The score counts as it is.
+    Plain,
+    /// One minus the score counts (`not: true`).
+    Inverted,
+}
+
+/// An assertion of a suite, built.
+pub struct Assertion {
+    /// The type as it stands in the suite.
+    pub kind: &'static str,
+    /// The code behind it.
+    pub scorer: Box<dyn Scorer>,
+    /// 0 or more; 0 is reported only.
+    pub weight: f64,
+    /// `not: true` inverts.
+    pub sense: Sense,
+    /// The score from which on it holds.
+    pub pass_at: Score,
+    /// The named score that it feeds.
+    pub metric: Option<MetricName>,
+}
+
+fn default_weight() -> f64 {
+    1.0
+}
+
+/// One assertion as a suite writes it. Which fields a type takes is checked when it is built.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertionSpec {
+    /// `equals`, `contains`, `regex`, ... (see the reference).
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What the type compares with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<serde_json::Value>,
+    /// Largest distance, milliseconds, USD, or the score from which on the assertion holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// Weight in the sample's score.
+    #[serde(default = "default_weight")]
+    pub weight: f64,
+    /// Inverts the score.
+    #[serde(default)]
+    pub not: bool,
+    /// The named score that it feeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// `numeric`: absolute tolerance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
+    /// `numeric`: tolerance relative to the expected number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_tolerance: Option<f64>,
+    /// `choice`: the answers to choose from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Vec<String>>,
+    /// `choice`: the right one, as its text or its 0-based index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<serde_json::Value>,
+    /// `choice`: what stands between prompt and choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// `choice`: which of acc (`none`, default) and acc_norm (`characters`, `bytes`, `tokens`) decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<String>,
+    /// `llm-judge`: a key of the policy's models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
+}
+
+/// Why an assertion cannot be built: the field at fault, so that its place can be named.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AssertionProblem {
+    /// The field of [`AssertionSpec`], such as `value`.
+    pub field: &'static str,
+    /// What is wrong; may quote the suite.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}

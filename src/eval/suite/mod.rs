@@ -1,0 +1,1 @@
+//! Suites: from files to cases. Under construction.

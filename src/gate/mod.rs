@@ -1,0 +1,14 @@
+//! The currency of both wings: score, metric, threshold, verdict, and the rule that turns one into the next.
+//! Pure: no I/O, no clock. Kept out: where scores come from (`eval`), how a verdict is shown (`report`).
+
+mod metric;
+mod policy;
+mod score;
+mod threshold;
+mod verdict;
+
+pub use metric::{Direction, Metric, MetricName, MetricNameError};
+pub use policy::{GatePolicy, OnInconclusive, OnPartial};
+pub use score::{Score, ScoreError};
+pub use threshold::{DecideBy, Threshold};
+pub use verdict::{Reason, Verdict};

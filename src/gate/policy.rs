@@ -1,0 +1,48 @@
+//! The gate's part of `llmci.yaml`: thresholds, the error budget, and what an undecided verdict does.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Threshold;
+
+/// What an inconclusive verdict does to the exit code; the verdict itself stays.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnInconclusive {
+    /// Exit 3.
+    #[default]
+    Block,
+    /// Exit 1, like a failed gate.
+    Fail,
+    /// Exit 0: the user has chosen to go on without proof.
+    Pass,
+}
+
+/// What one shard of a run does to the exit code. Its verdict is always inconclusive: `llmci merge` judges.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnPartial {
+    /// Exit 3, so that a shard that is never merged cannot look green.
+    #[default]
+    Block,
+    /// Exit 0 when the shard measured everything it was asked to.
+    Pass,
+}
+
+/// `gate:` of the policy.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatePolicy {
+    /// The model to evaluate, a key of `models`; `--model` comes first.
+    pub model: Option<String>,
+    /// The suites to run, as paths of `suites`; all of them when absent. `--suite` comes first.
+    pub suites: Option<Vec<String>>,
+    /// The rules. Without any, nothing can pass.
+    pub thresholds: Vec<Threshold>,
+    /// The share of samples (0 to 1) that may end in an error before the verdict itself is Error.
+    pub error_budget: f64,
+    /// What an inconclusive verdict does to the exit code.
+    pub on_inconclusive: OnInconclusive,
+    /// What one shard of a run does to the exit code.
+    pub on_partial: OnPartial,
+}

@@ -1,0 +1,215 @@
+//! The Report: all that a run has to say. `report.json` is this type, versioned; it is the next run's baseline.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::gate::{Metric, Reason, Verdict};
+use crate::trust::{Digest, Untrusted};
+
+/// The version of `report.json`; it changes only with the changelog.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything that one run of one program found.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`] at the time of writing.
+    pub schema_version: u32,
+    /// The program, such as `eval-gate`.
+    pub program: String,
+    /// The program's own version.
+    pub program_version: String,
+    /// What the gate says.
+    pub verdict: Verdict,
+    /// Why, the deciding reason first. Never empty.
+    pub reasons: Vec<Reason>,
+    /// All metrics, those with a threshold first, failing ones before the rest.
+    pub metrics: Vec<Metric>,
+    /// How much was done.
+    pub counts: Counts,
+    /// What was evaluated.
+    pub model: ModelInfo,
+    /// On what it was evaluated.
+    pub suite: SuiteInfo,
+    /// The policy that judged.
+    pub policy_digest: Digest,
+    /// Where it ran.
+    pub host: HostInfo,
+    /// When, and for how long.
+    pub timing: Timing,
+    /// How it ran.
+    pub run: RunInfo,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Up to 50 samples that failed, were unscored or ended in an error, in the order of the suite.
+    pub failed_samples: Vec<FailedSample>,
+}
+
+/// Numbers of cases and samples.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Cases after the filters.
+    pub cases: u64,
+    /// Samples: cases times their repeats.
+    pub samples: u64,
+    /// Samples whose every weighted assertion holds.
+    pub passed: u64,
+    /// Samples with an assertion that does not hold.
+    pub failed: u64,
+    /// Samples that no scorer could judge.
+    pub unscored: u64,
+    /// Samples whose request failed.
+    pub errors: u64,
+    /// Samples answered from the cache.
+    pub cached: u64,
+    /// Samples taken from the journal of an earlier, interrupted run.
+    pub resumed: u64,
+}
+
+/// The model under test.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelInfo {
+    /// Its key in the policy.
+    pub name: String,
+    /// `openai`, `embedded` or `replay`.
+    pub provider: String,
+    /// Weights and tokenizer for `embedded`, the file for `replay`, endpoint, name and revision for `openai`.
+    pub digest: Digest,
+    /// What else is known of it, such as `llama, 0.6 M parameters, f32, cpu`.
+    pub description: Untrusted,
+}
+
+/// The suites of a run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuiteInfo {
+    /// The names joined by `+`.
+    pub name: String,
+    /// Over the digests of all parts and the filters.
+    pub digest: Digest,
+    /// One entry a suite file.
+    pub parts: Vec<SuitePart>,
+    /// `--level` and `--tags` as they were given; empty without a filter.
+    pub filters: Vec<String>,
+}
+
+/// One suite.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuitePart {
+    /// `name:` of the suite.
+    pub name: String,
+    /// The file, as the policy or the command line names it.
+    pub path: Untrusted,
+    /// Over every byte that defines its cases.
+    pub digest: Digest,
+    /// Cases after the filters.
+    pub cases: u64,
+}
+
+/// The CI host or machine.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostInfo {
+    /// `github`, `gitlab` or `local`.
+    pub kind: String,
+    /// Repository or project, where the host says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Untrusted>,
+    /// The commit under test (the head of a pull request, not its merge commit).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Untrusted>,
+    /// Branch or tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Untrusted>,
+    /// A link to the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_url: Option<Untrusted>,
+    /// The pull or merge request's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<u64>,
+    /// Logical processors of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<u64>,
+    /// GPUs that the driver shows; empty without a driver.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Gpu>,
+}
+
+/// One GPU of the machine.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gpu {
+    /// The driver's name for it.
+    pub name: Untrusted,
+    /// Its UUID.
+    pub uuid: Untrusted,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Times of a run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub finished_at: String,
+    /// Seconds by the monotonic clock.
+    pub seconds: f64,
+}
+
+/// How a run was made.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunInfo {
+    /// Requests in flight at most.
+    pub concurrency: u64,
+    /// The shard, where the run is a part of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardInfo>,
+    /// Prompt tokens that the model reported.
+    pub prompt_tokens: u64,
+    /// Completion tokens that the model reported.
+    pub completion_tokens: u64,
+    /// Cost in USD, where the policy names a price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+}
+
+/// One part of a run that several machines share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShardInfo {
+    /// 1-based.
+    pub index: u32,
+    /// How many shards there are.
+    pub count: u32,
+}
+
+/// One sample that a reader will want to see.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FailedSample {
+    /// The case's id.
+    pub case: Untrusted,
+    /// The suite's name.
+    pub suite: String,
+    /// The suite's file.
+    pub path: Untrusted,
+    /// The line of the case in it, 1-based.
+    pub line: u32,
+    /// 0-based repeat.
+    pub repeat: u32,
+    /// `failed`, `unscored` or `error`.
+    pub status: String,
+    /// What the first assertion that does not hold says.
+    pub why: Untrusted,
+    /// The prompt's beginning, at most 300 characters.
+    pub prompt: Untrusted,
+    /// The completion's beginning, at most 300 characters.
+    pub completion: Untrusted,
+}
