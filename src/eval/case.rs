@@ -46,6 +46,16 @@ pub enum Level {
 }
 
 impl Level {
+    /// All words, in order.
+    pub const WORDS: [&'static str; 7] = ["smoke", "unit", "integration", "evaluation", "safety", "load", "chaos"];
+
+    /// The level that a word names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let all =
+            [Level::Smoke, Level::Unit, Level::Integration, Level::Evaluation, Level::Safety, Level::Load, Level::Chaos];
+        all.into_iter().find(|level| level.word() == word)
+    }
+
     /// The word of suites and inputs.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,11 +1,16 @@
 //! The evaluation wing: suites, models, scorers, and the run that brings them together.
 //! Kept out: verdicts (`gate`), surfaces (`report`).
 
+pub mod cache;
 mod case;
+pub mod journal;
 pub mod model;
+pub mod policy;
 mod request;
+pub mod run;
 mod sample;
 pub mod scorer;
+pub mod shard;
 pub mod suite;
 
 pub use case::{Case, CaseId, Level, Place};

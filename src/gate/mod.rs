@@ -1,12 +1,14 @@
 //! The currency of both wings: score, metric, threshold, verdict, and the rule that turns one into the next.
 //! Pure: no I/O, no clock. Kept out: where scores come from (`eval`), how a verdict is shown (`report`).
 
+mod known;
 mod metric;
 mod policy;
 mod score;
 mod threshold;
 mod verdict;
 
+pub use known::{KNOWN, Known, Source, Unit, known_metric, named_score_direction};
 pub use metric::{Direction, Metric, MetricName, MetricNameError};
 pub use policy::{GatePolicy, OnInconclusive, OnPartial};
 pub use score::{Score, ScoreError};

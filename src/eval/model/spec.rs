@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One entry of `models:`.
+/// One entry of `models:`. The word of `provider` decides which; it is a field of each, so that the generated schema can
+/// name the keys of the one that was meant.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "provider", rename_all = "lowercase")]
+#[serde(untagged)]
 pub enum ModelSpec {
     /// Any endpoint that speaks OpenAI's protocol.
     Openai(OpenAiSpec),
@@ -68,6 +69,8 @@ impl Default for Retry {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenAiSpec {
+    /// The word `openai`.
+    pub provider: OpenAiWord,
     /// Up to and with `/v1`.
     pub base_url: String,
     /// The model's name at the endpoint.
@@ -121,6 +124,8 @@ pub enum Device {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddedSpec {
+    /// The word `embedded`.
+    pub provider: EmbeddedWord,
     /// A directory with config.json, safetensors and tokenizer.json, or a .gguf file; relative to the policy.
     pub path: String,
     /// CPU or CUDA.
@@ -132,6 +137,35 @@ pub struct EmbeddedSpec {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplaySpec {
+    /// The word `replay`.
+    pub provider: ReplayWord,
     /// A `samples.jsonl` of an earlier run, or lines of `{"case", "text"}`; relative to the policy.
     pub path: String,
+}
+
+/// The word of [`OpenAiSpec`].
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OpenAiWord {
+    /// `openai`.
+    #[default]
+    Openai,
+}
+
+/// The word of [`EmbeddedSpec`].
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EmbeddedWord {
+    /// `embedded`.
+    #[default]
+    Embedded,
+}
+
+/// The word of [`ReplaySpec`].
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplayWord {
+    /// `replay`.
+    #[default]
+    Replay,
 }

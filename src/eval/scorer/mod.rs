@@ -1,5 +1,15 @@
 //! The code that judges an answer. One file a family; this file holds the trait and the factory.
 
+mod build;
+mod choice;
+mod counts;
+mod json;
+mod judge;
+mod number;
+mod reference;
+mod telemetry;
+mod text;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +22,9 @@ use super::model::Model;
 use super::request::Answer;
 use crate::gate::{MetricName, Score};
 use crate::trust::Untrusted;
+
+pub use build::{ChoiceSpec, build, choices, needs_text};
+pub use reference::{TYPES, TypeReference};
 
 /// What a scorer says: a score, or why there is none. A score that is missing is never a pass.
 #[derive(Clone, PartialEq, Debug)]
@@ -39,6 +52,24 @@ pub struct Outcome {
     pub named: Vec<(MetricName, Scored)>,
 }
 
+impl Scored {
+    /// One or zero, and why.
+    fn holds(holds: bool, why: impl Into<Untrusted>) -> Self {
+        Scored::Scored { value: Score::of(holds), why: why.into() }
+    }
+
+    /// Not judged, and why not.
+    fn not(why: impl Into<Untrusted>) -> Self {
+        Scored::Unscored { why: why.into() }
+    }
+}
+
+impl From<Scored> for Outcome {
+    fn from(main: Scored) -> Self {
+        Outcome { main, named: Vec::new() }
+    }
+}
+
 /// What is judged.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
@@ -64,6 +95,11 @@ pub struct Judges(pub BTreeMap<String, Arc<dyn Model>>);
 pub trait Scorer: Send + Sync {
     /// Judges one answer.
     fn score<'a>(&'a self, subject: Subject<'a>) -> BoxFuture<'a, Outcome>;
+
+    /// The named scores that [`Outcome::named`] will carry: a sample without an answer lists them as unscored.
+    fn names(&self) -> Vec<MetricName> {
+        Vec::new()
+    }
 
     /// The judge that it asks, if any, so that `check` can see whether the policy has it.
     fn judge(&self) -> Option<&str> {
@@ -154,4 +190,25 @@ pub struct AssertionProblem {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+}
+
+impl AssertionSpec {
+    /// An assertion of a type with a value, and everything else at its default.
+    pub fn new(kind: &str, value: serde_json::Value) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            value: Some(value),
+            threshold: None,
+            weight: default_weight(),
+            not: false,
+            metric: None,
+            tolerance: None,
+            relative_tolerance: None,
+            choices: None,
+            answer: None,
+            delimiter: None,
+            normalize: None,
+            judge: None,
+        }
+    }
 }

@@ -1,1 +1,102 @@
-//! Suites: from files to cases. Under construction.
+//! Suites: from files to cases. A suite of JSON lines is never held in memory: each line is checked once, and read again
+//! when its case is drawn.
+
+mod build;
+mod filter;
+mod lines;
+mod load;
+mod spec;
+mod template;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::document::{Problem, Spot};
+use crate::eval::case::{Case, Level};
+use crate::trust::Digest;
+
+pub use filter::Filter;
+pub use spec::{CaseSpec, CasesSpec, Defaults, SuiteFile, schemas};
+
+/// What is kept of each case: enough to filter and to count.
+#[derive(Clone, Debug)]
+pub struct CaseHead {
+    /// Its level.
+    pub level: Level,
+    /// Its tags; cases with the same tags share them.
+    pub tags: Arc<[String]>,
+    /// Its samples, at least 1.
+    pub repeats: u32,
+}
+
+/// A suite that has been read and checked.
+pub struct Suite {
+    name: Arc<str>,
+    shown: Arc<str>,
+    digest: Digest,
+    heads: Vec<CaseHead>,
+    defaults: Defaults,
+    judges: BTreeMap<String, Spot>,
+    source: Source,
+}
+
+enum Source {
+    /// A YAML list: the cases as written, and where each stands.
+    Listed(Vec<(CaseSpec, Spot)>),
+    /// A file of JSON lines.
+    Lines(lines::Lines),
+}
+
+impl Suite {
+    /// `name:` of the suite.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The file as the user named it.
+    pub fn shown_path(&self) -> &str {
+        &self.shown
+    }
+
+    /// Over every byte that defines its cases.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// One entry a case, in the order of the file.
+    pub fn heads(&self) -> &[CaseHead] {
+        &self.heads
+    }
+
+    /// The judges that its assertions ask, and where the first of each stands.
+    pub fn judges(&self) -> &BTreeMap<String, Spot> {
+        &self.judges
+    }
+
+    /// Builds one case. It was checked when the suite was read, so a problem here means that its file has changed since.
+    pub fn case(&self, index: usize) -> Result<Case, Problem> {
+        let (spec, spot, path) = match &self.source {
+            Source::Listed(cases) => {
+                let (spec, spot) = cases.get(index).ok_or_else(|| self.gone(index))?;
+                return self.built(spec, *spot, &self.shown);
+            }
+            Source::Lines(lines) => {
+                let (spec, line) = lines.read(index)?;
+                (spec, Spot { line, column: 1 }, lines.shown())
+            }
+        };
+        self.built(&spec, spot, path)
+    }
+
+    fn built(&self, spec: &CaseSpec, spot: Spot, path: &Arc<str>) -> Result<Case, Problem> {
+        let frame = build::Frame { suite: &self.name, path, defaults: &self.defaults };
+        build::case(spec, spot, &frame).map_err(|faults| {
+            let message = faults.into_iter().next().map(|fault| fault.message).unwrap_or_default();
+            Problem::new(path, spot, message)
+        })
+    }
+
+    fn gone(&self, index: usize) -> Problem {
+        Problem::of_file(&self.shown, format!("the suite has no case number {index}"))
+    }
+}

@@ -1,0 +1,107 @@
+//! The writer: one thread appends whole lines, many at a time when many wait, and syncs about once a second.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{Header, JournalError, Span, place};
+
+/// How often the bytes are forced to the disk. A killed process loses nothing in between; a power failure may.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// One finished sample on its way to the disk.
+#[derive(Debug)]
+pub struct Entry {
+    /// The sample's number in the plan.
+    pub slot: u32,
+    /// The whole line, newline included.
+    pub line: Vec<u8>,
+    /// Where in `line` the sample's JSON begins; it ends two bytes before the line does.
+    pub start: usize,
+}
+
+/// An open journal.
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    end: u64,
+    spans: Vec<Span>,
+    batch: Vec<u8>,
+    synced: Instant,
+}
+
+impl Journal {
+    /// Starts a journal. An older one moves aside to `journal.previous.jsonl`.
+    pub fn create(folder: &Path, header: &Header) -> Result<Self, JournalError> {
+        let path = place(folder);
+        if path.exists() {
+            let aside = folder.join("journal.previous.jsonl");
+            std::fs::rename(&path, &aside).map_err(|error| JournalError::file(&path, error))?;
+        }
+        let mut file = File::create_new(&path).map_err(|error| JournalError::file(&path, error))?;
+        let mut line = serde_json::to_vec(header).map_err(|error| JournalError::Encode(error.to_string()))?;
+        line.push(b'\n');
+        file.write_all(&line).and_then(|()| file.sync_all()).map_err(|error| JournalError::file(&path, error))?;
+        let slots = usize::try_from(header.slots).unwrap_or(0);
+        Ok(Self::at(file, path, line.len() as u64, vec![Span::ABSENT; slots]))
+    }
+
+    /// Goes on with a journal that [`super::recover`] has read.
+    pub fn resume(folder: &Path, end: u64, spans: Vec<Span>) -> Result<Self, JournalError> {
+        let path = place(folder);
+        let file = OpenOptions::new().read(true).write(true).open(&path);
+        let mut file = file.map_err(|error| JournalError::file(&path, error))?;
+        file.seek(SeekFrom::Start(end)).map_err(|error| JournalError::file(&path, error))?;
+        Ok(Self::at(file, path, end, spans))
+    }
+
+    fn at(file: File, path: PathBuf, end: u64, spans: Vec<Span>) -> Self {
+        Self { file, path, end, spans, batch: Vec::new(), synced: Instant::now() }
+    }
+
+    /// Appends entries with one write.
+    pub fn append(&mut self, entries: &[Entry]) -> Result<(), JournalError> {
+        self.batch.clear();
+        for entry in entries {
+            let offset = self.end + self.batch.len() as u64 + entry.start as u64;
+            let length = entry.line.len().saturating_sub(entry.start + 2);
+            let length = u32::try_from(length).map_err(|_| JournalError::Encode("a sample of over 4 GiB".to_owned()))?;
+            if let Some(span) = self.spans.get_mut(entry.slot as usize) {
+                *span = Span { offset, length };
+            }
+            self.batch.extend_from_slice(&entry.line);
+        }
+        self.file.write_all(&self.batch).map_err(|error| JournalError::file(&self.path, error))?;
+        self.end += self.batch.len() as u64;
+        if self.synced.elapsed() >= SYNC_EVERY {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Forces everything to the disk.
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        self.synced = Instant::now();
+        self.file.sync_data().map_err(|error| JournalError::file(&self.path, error))
+    }
+
+    /// Where each slot's sample stands.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Copies the samples that are there to `sink`, one line each, in the order of the plan.
+    pub fn copy_in_order(&self, sink: &mut impl Write) -> Result<(), JournalError> {
+        use std::os::unix::fs::FileExt;
+        let reader = File::open(&self.path).map_err(|error| JournalError::file(&self.path, error))?;
+        let mut line = Vec::new();
+        for span in self.spans.iter().filter(|span| span.length > 0) {
+            line.resize(span.length as usize, 0);
+            reader.read_exact_at(&mut line, span.offset).map_err(|error| JournalError::file(&self.path, error))?;
+            line.push(b'\n');
+            sink.write_all(&line).map_err(|error| JournalError::file(&self.path, error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! `llmci.yaml`: models, suites, the gate's rules, and how to run. Everything that is wrong with it is found at once.
+//! Kept out: whether the files that it names are there (`commands::check`, the loaders).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::model::{ModelSpec, OpenAiSpec};
+use crate::document::{self, Document, Problem, Problems};
+use crate::gate::{DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric, named_score_direction};
+use crate::trust::Digest;
+
+/// How a run is made.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunPolicy {
+    /// Requests in flight at most, 1 to 1024.
+    pub concurrency: u32,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// Where answers are kept: a folder (relative to the policy), or `s3://bucket/prefix`. Without it nothing is cached.
+    pub cache: Option<String>,
+    /// When the whole run ends, in minutes.
+    pub deadline_minutes: Option<f64>,
+}
+
+impl Default for RunPolicy {
+    fn default() -> Self {
+        Self { concurrency: 8, seed: 0, cache: None, deadline_minutes: None }
+    }
+}
+
+/// The policy file.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// The version of this format: 1.
+    pub version: u32,
+    /// The models by name.
+    #[serde(default)]
+    pub models: BTreeMap<String, ModelSpec>,
+    /// The suites, as paths relative to this file.
+    #[serde(default)]
+    pub suites: Vec<String>,
+    /// The rules.
+    #[serde(default)]
+    pub gate: GatePolicy,
+    /// How to run.
+    #[serde(default)]
+    pub run: RunPolicy,
+}
+
+/// A policy that has been read and checked.
+#[derive(Clone, Debug)]
+pub struct LoadedPolicy {
+    /// What it says.
+    pub policy: Policy,
+    /// Over its bytes.
+    pub digest: Digest,
+    /// The folder that its paths are relative to.
+    pub folder: PathBuf,
+    /// The file with its places, for problems that are found later.
+    pub document: Document,
+}
+
+/// The published schema: file name and text.
+pub fn schema() -> (&'static str, String) {
+    ("policy.schema.json", document::schema_text::<Policy>("llmci policy (llmci.yaml)"))
+}
+
+/// Reads and checks a policy.
+pub fn load(path: &Path) -> Result<LoadedPolicy, Problems> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let problem = Problem::of_file(&shown, format!("the policy cannot be read: {error}"));
+        problem.help("give the policy's path with --policy")
+    })?;
+    let document = document::parse_yaml(&shown, &text)?;
+    let policy: Policy = document::decode(&document)?;
+    let mut problems = Problems::none();
+    check(&policy, &document, &mut problems);
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    problems.or(LoadedPolicy { policy, digest: Digest::of(text.as_bytes()), folder, document })
+}
+
+fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
+    if policy.version != 1 {
+        problems.push(document.problem("/version", format!("version {} is not known; this program reads 1", policy.version)));
+    }
+    for (name, model) in &policy.models {
+        let pointer = format!("/models/{}", document::pointer_part(name));
+        match model {
+            ModelSpec::Openai(spec) => check_openai(spec, &pointer, document, problems),
+            ModelSpec::Embedded(_) | ModelSpec::Replay(_) => {}
+        }
+    }
+    check_gate(policy, document, problems);
+    let run = &policy.run;
+    if !(1..=1024).contains(&run.concurrency) {
+        problems.push(document.problem("/run/concurrency", "concurrency is 1 to 1024"));
+    }
+    if run.deadline_minutes.is_some_and(|minutes| !(minutes > 0.0 && minutes <= 525_600.0)) {
+        problems.push(document.problem("/run/deadline_minutes", "the deadline is more than 0 minutes, and at most a year"));
+    }
+}
+
+fn check_openai(spec: &OpenAiSpec, pointer: &str, document: &Document, problems: &mut Problems) {
+    let mut at = |field: &str, message: &str| problems.push(document.problem(&format!("{pointer}/{field}"), message));
+    match reqwest::Url::parse(&spec.base_url) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            if !url.username().is_empty() || url.password().is_some() {
+                at("base_url", "a URL with a password in it ends up in logs; use api_key_env or headers");
+            }
+        }
+        Ok(_) | Err(_) => at("base_url", "not a URL that begins with http:// or https://"),
+    }
+    if spec.model.trim().is_empty() {
+        at("model", "the model's name at the endpoint is empty");
+    }
+    if let Some(price) = spec.price {
+        let good = |value: f64| value.is_finite() && value >= 0.0;
+        if !good(price.input_per_million) || !good(price.output_per_million) {
+            at("price", "a price is 0 or more");
+        }
+    }
+    if spec.limits.requests_per_minute == Some(0) || spec.limits.tokens_per_minute == Some(0) {
+        at("limits", "a limit of 0 a minute would never send anything");
+    }
+    if !(1..=20).contains(&spec.retry.attempts) {
+        at("retry/attempts", "attempts are 1 to 20");
+    }
+    if !(0.0..=600.0).contains(&spec.retry.max_wait_seconds) {
+        at("retry/max_wait_seconds", "the longest wait is 0 to 600 seconds");
+    }
+    for key in spec.extra_body.keys() {
+        if matches!(key.as_str(), "model" | "messages" | "prompt" | "stream" | "echo" | "logprobs" | "max_tokens" | "stop") {
+            at(&format!("extra_body/{key}"), "this field of the request is set by the suite, not by extra_body");
+        }
+    }
+}
+
+fn check_gate(policy: &Policy, document: &Document, problems: &mut Problems) {
+    let gate = &policy.gate;
+    if let Some(model) = &gate.model
+        && !policy.models.contains_key(model)
+    {
+        let names: Vec<&str> = policy.models.keys().map(String::as_str).collect();
+        let problem = document.problem("/gate/model", format!("no model `{model}` under `models`"));
+        problems.push(match document::nearest(model, names.iter().copied()) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help(format!("models: {}", names.join(", "))),
+        });
+    }
+    for (index, suite) in gate.suites.iter().flatten().enumerate() {
+        if !policy.suites.contains(suite) {
+            let problem = document.problem(&format!("/gate/suites/{index}"), format!("`{suite}` is not listed under `suites`"));
+            problems.push(problem.help("gate.suites is a selection of the paths under `suites`"));
+        }
+    }
+    if !(0.0..=1.0).contains(&gate.error_budget) {
+        problems.push(document.problem("/gate/error_budget", "the error budget is a share from 0 to 1"));
+    }
+    for (index, threshold) in gate.thresholds.iter().enumerate() {
+        check_threshold(threshold, &format!("/gate/thresholds/{index}"), document, problems);
+    }
+}
+
+fn check_threshold(threshold: &Threshold, pointer: &str, document: &Document, problems: &mut Problems) {
+    let mut at = |field: &str, message: String, help: Option<String>| {
+        let problem = document.problem(&format!("{pointer}{field}"), message);
+        problems.push(match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
+    };
+    let name = threshold.metric.as_str();
+    let known = known_metric(name);
+    let own = known.map(|known| known.direction).or_else(|| named_score_direction(name.strip_prefix("score:").unwrap_or(name)));
+    let bound = match (threshold.min, threshold.max) {
+        (Some(min), None) => Some((min, Direction::Higher, "/min")),
+        (None, Some(max)) => Some((max, Direction::Lower, "/max")),
+        (Some(_), Some(_)) | (None, None) => {
+            at("", "a threshold has exactly one of `min` and `max`".to_owned(), None);
+            None
+        }
+    };
+    match (own, threshold.direction) {
+        (Some(own), Some(given)) if own != given => {
+            at("/direction", format!("the direction of {name} is the opposite"), None);
+        }
+        (None, None) => {
+            let near = document::nearest(name, crate::gate::KNOWN.iter().map(|known| known.name));
+            let help = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+            let help = format!("{help}a named score needs `direction: higher` or `direction: lower`");
+            at("/metric", format!("`{name}` is no metric of its own, so its direction is not known"), Some(help));
+        }
+        (Some(_), _) | (None, Some(_)) => {}
+    }
+    if let (Some((value, side, field)), Some(direction)) = (bound, own.or(threshold.direction)) {
+        if side != direction {
+            let right = if direction == Direction::Higher { "min" } else { "max" };
+            at(field, format!("{name} is better {direction:?}: its bound is `{right}`").to_lowercase(), None);
+        }
+        let share = known.is_none_or(|known| known.unit == Unit::Share);
+        if !value.is_finite() || value < 0.0 || (share && value > 1.0) {
+            let range = if share { "0 to 1" } else { "0 or more" };
+            at(field, format!("{name} is {range}; the bound {value} is outside"), None);
+        }
+    }
+    if !(threshold.confidence > 0.5 && threshold.confidence < 1.0) {
+        at("/confidence", "the confidence is more than 0.5 and less than 1".to_owned(), None);
+    }
+    if let Some(level) = &threshold.level
+        && super::Level::from_word(level).is_none()
+    {
+        let near = document::nearest(level, super::Level::WORDS);
+        at("/level", format!("no level `{level}`"), near.map(|near| format!("did you mean `{near}`?")));
+    }
+    match threshold.decide_by {
+        DecideBy::Interval | DecideBy::Point => {}
+    }
+}

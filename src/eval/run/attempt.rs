@@ -1,0 +1,120 @@
+//! One attempt at one case: cache, model, scorers. Whatever goes wrong is a sample with an error, not the end.
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::grade::{Graded, failed, grade};
+use crate::eval::cache::{Cache, Kept};
+use crate::eval::case::Case;
+use crate::eval::model::{Answered, Attempt, Model, ModelError, Price};
+use crate::eval::request::{Request, Usage};
+use crate::eval::sample::Sample;
+use crate::eval::scorer::Judges;
+use crate::trust::{Digest, Untrusted};
+
+/// What every attempt of a run shares.
+pub struct Bench {
+    /// The model under test.
+    pub model: std::sync::Arc<dyn Model>,
+    /// The models that may judge.
+    pub judges: Judges,
+    /// Where answers are kept, if anywhere.
+    pub cache: Option<Cache>,
+    /// The model's price.
+    pub price: Option<Price>,
+    /// The run's seed.
+    pub seed: u64,
+    /// When the whole run ends.
+    pub deadline: Option<Instant>,
+    /// SIGTERM, or the end of the run.
+    pub cancel: CancellationToken,
+}
+
+impl Bench {
+    /// Draws one sample; none when the run was cancelled before the answer was there.
+    pub async fn attempt(&self, mut case: Case, repeat: u32) -> Option<Sample> {
+        seed(&mut case.request, self.seed, repeat);
+        let key = self.cache.as_ref().and_then(|_| Cache::key(self.model.identity(), &case.request, repeat));
+        if let Some(kept) = self.kept(key.as_ref()).await {
+            let answered =
+                Answered { answer: kept.answer, usage: kept.usage, latency_ms: None, ttft_ms: None, attempts: 0 };
+            return self.graded(&case, repeat, answered, true).await;
+        }
+        match self.ask(&case, repeat).await {
+            Ok(answered) => {
+                self.keep(key.as_ref(), &answered).await;
+                self.graded(&case, repeat, answered, false).await
+            }
+            Err(ModelError::Cancelled) => None,
+            Err(error) => Some(failed(&case, repeat, &error)),
+        }
+    }
+
+    async fn ask(&self, case: &Case, repeat: u32) -> Result<Answered, ModelError> {
+        let own = Instant::now() + case.timeout;
+        let deadline = self.deadline.map_or(own, |end| end.min(own));
+        let attempt =
+            Attempt { suite: &case.suite, case: case.id.text(), repeat, deadline, cancel: &self.cancel };
+        let answer = self.model.answer(&case.request, attempt);
+        // A model keeps its deadline itself; this is the belt for one that does not.
+        let limit = tokio::time::Instant::from_std(deadline + std::time::Duration::from_millis(500));
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(ModelError::Cancelled),
+            answer = tokio::time::timeout_at(limit, answer) => match answer {
+                Ok(answer) => answer,
+                Err(_) => Err(ModelError::Timeout(Untrusted::new(format!("no answer within {:?}", case.timeout)))),
+            },
+        }
+    }
+
+    async fn graded(&self, case: &Case, repeat: u32, answered: Answered, cached: bool) -> Option<Sample> {
+        let cost_usd = match (cached, self.price, answered.usage) {
+            // A cached answer costs nothing, and that is known.
+            (true, Some(_), _) => Some(0.0),
+            (false, Some(price), Some(usage)) => Some(cost(price, usage)),
+            (_, None, _) | (false, Some(_), None) => None,
+        };
+        let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel: &self.cancel };
+        let sample = grade(case, repeat, frame).await;
+        // A judge that was cut off by the cancellation has judged nothing: the sample is drawn again by the next run.
+        let cut_off = self.cancel.is_cancelled() && sample.status == crate::eval::Status::Unscored;
+        (!cut_off).then_some(sample)
+    }
+
+    async fn kept(&self, key: Option<&Digest>) -> Option<Kept> {
+        let (cache, key) = (self.cache.as_ref()?, key?);
+        match cache.get(key).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                tracing::warn!("the cache cannot be read, the model is asked instead: {error}");
+                None
+            }
+        }
+    }
+
+    async fn keep(&self, key: Option<&Digest>, answered: &Answered) {
+        let (Some(cache), Some(key)) = (self.cache.as_ref(), key) else { return };
+        let kept = Kept { answer: answered.answer.clone(), usage: answered.usage };
+        if let Err(error) = cache.put(key, &kept).await {
+            tracing::warn!("an answer could not be kept in the cache: {error}");
+        }
+    }
+}
+
+/// Gives each repeat a seed of its own: the case's seed, or the run's, plus the repeat's number.
+fn seed(request: &mut Request, run: u64, repeat: u32) {
+    match request {
+        Request::Generate(generate) => {
+            generate.seed = Some(generate.seed.unwrap_or(run).wrapping_add(u64::from(repeat)));
+        }
+        Request::RankChoices(_) => {}
+    }
+}
+
+fn cost(price: Price, usage: Usage) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
+    let tokens = |count: u64| count as f64 / 1e6;
+    tokens(usage.prompt_tokens) * price.input_per_million + tokens(usage.completion_tokens) * price.output_per_million
+}

@@ -1,0 +1,162 @@
+//! The run: draws every sample of a plan with bounded concurrency, and journals each before the next.
+//! Kept out: what the numbers mean (`eval::reduce`, `gate`).
+
+mod attempt;
+mod collect;
+mod grade;
+mod plan;
+mod progress;
+mod row;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+use super::journal::{self, Entry, Header, Journal, JournalError, Recovered};
+use super::suite::Suite;
+
+pub use attempt::Bench;
+pub use collect::Collected;
+pub use plan::{Plan, PlanError, Selection, Slot};
+pub use progress::{Progress, ProgressStyle};
+pub use row::{Names, Row};
+
+/// Samples that may wait for the disk; a worker with more to say waits.
+const WAITING: usize = 1024;
+
+/// Whether an earlier journal is continued.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resume {
+    /// `--resume`: its samples are taken over.
+    Continue,
+    /// A fresh start; an earlier journal moves aside.
+    Fresh,
+}
+
+/// Why a run came to no end of its own.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The journal could not be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A case could not be read again: its file has changed under the run.
+    #[error("a case could not be read again while the run was under way")]
+    Suite(Box<crate::document::Problem>),
+    /// A worker ended without a word.
+    #[error("a worker of the run died: {0}")]
+    Worker(String),
+}
+
+/// A run, ready to begin.
+pub struct Run {
+    /// The suites of the plan, in its order.
+    pub suites: Arc<Vec<Suite>>,
+    /// What will be asked.
+    pub plan: Arc<Plan>,
+    /// What every attempt shares.
+    pub bench: Arc<Bench>,
+    /// Requests in flight at most, at least 1.
+    pub concurrency: usize,
+    /// How progress is shown.
+    pub progress: ProgressStyle,
+}
+
+impl Run {
+    /// Draws the samples that the journal in `folder` does not hold yet. Returns when all are there, when the bench is
+    /// cancelled, or when its deadline has passed; [`Collected`] says which samples are there.
+    pub async fn draw(self, folder: &Path, resume: Resume) -> Result<Collected, RunError> {
+        let header = Header::new(self.plan.key(), self.plan.slots().len());
+        let mut collected = Collected::new(self.plan.slots().len());
+        let recovered = match resume {
+            Resume::Continue => journal::recover(folder, &header, |slot, sample| collected.resumed(slot, &sample))?,
+            Resume::Fresh => Recovered::Nothing,
+        };
+        let journal = match recovered {
+            Recovered::Continued { end, spans } => Journal::resume(folder, end, spans)?,
+            Recovered::OtherRun => {
+                tracing::warn!(
+                    "the journal is of another run (other model, suite, filter or seed): starting afresh; \
+                     the old one is kept as journal.previous.jsonl"
+                );
+                Journal::create(folder, &header)?
+            }
+            Recovered::Nothing => Journal::create(folder, &header)?,
+        };
+        let total = self.plan.slots().len();
+        let pending: Vec<u32> = (0_u32..).take(total).filter(|slot| !collected.has(*slot)).collect();
+        let progress = Progress::start(self.progress, total, collected.finished());
+
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let writer = collect::spawn(journal, collected, receiver, progress.counter(), self.bench.cancel.clone());
+        let outcome = self.work(Arc::new(pending), sender).await;
+        let collected = writer.await.map_err(|error| RunError::Worker(error.to_string()))?;
+        progress.finish();
+        outcome?;
+        Ok(collected?)
+    }
+
+    async fn work(self, pending: Arc<Vec<u32>>, sender: mpsc::Sender<collect::Finished>) -> Result<(), RunError> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let workers = self.concurrency.clamp(1, pending.len().max(1));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..workers {
+            let worker = Worker {
+                suites: Arc::clone(&self.suites),
+                plan: Arc::clone(&self.plan),
+                bench: Arc::clone(&self.bench),
+                pending: Arc::clone(&pending),
+                next: Arc::clone(&next),
+                sender: sender.clone(),
+            };
+            tasks.spawn(worker.work());
+        }
+        drop(sender);
+        let mut outcome = Ok(());
+        while let Some(ended) = tasks.join_next().await {
+            let ended = ended.unwrap_or_else(|error| Err(RunError::Worker(error.to_string())));
+            if ended.is_err() {
+                // One broken worker ends the run: the others stop at their next look.
+                self.bench.cancel.cancel();
+                outcome = outcome.and(ended);
+            }
+        }
+        outcome
+    }
+}
+
+struct Worker {
+    suites: Arc<Vec<Suite>>,
+    plan: Arc<Plan>,
+    bench: Arc<Bench>,
+    pending: Arc<Vec<u32>>,
+    next: Arc<AtomicUsize>,
+    sender: mpsc::Sender<collect::Finished>,
+}
+
+impl Worker {
+    async fn work(self) -> Result<(), RunError> {
+        while let Some(number) = self.take() {
+            let Some(slot) = self.plan.slots().get(number as usize) else { break };
+            let Some(suite) = self.suites.get(usize::from(slot.suite)) else { break };
+            let case = suite.case(slot.case as usize).map_err(|problem| RunError::Suite(Box::new(problem)))?;
+            let Some(sample) = self.bench.attempt(case, slot.repeat).await else { break };
+            let (line, start) = journal::encode(number, &sample)?;
+            let finished = collect::Finished { entry: Entry { slot: number, line, start }, sample };
+            if self.sender.send(finished).await.is_err() {
+                // The writer has failed; it says why itself.
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self) -> Option<u32> {
+        let late = self.bench.deadline.is_some_and(|end| std::time::Instant::now() >= end);
+        if late || self.bench.cancel.is_cancelled() {
+            return None;
+        }
+        self.pending.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
+}

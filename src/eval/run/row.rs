@@ -1,0 +1,96 @@
+//! What is kept of a sample in memory: the numbers that metrics need, and nothing of its text.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::eval::sample::{Sample, Status};
+use crate::gate::MetricName;
+
+/// The numbers of one sample.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Row {
+    /// The sample's number in the plan.
+    pub slot: u32,
+    /// How it ended.
+    pub status: Status,
+    /// Weighted mean of its assertions.
+    pub score: Option<f64>,
+    /// Milliseconds.
+    pub latency_ms: Option<f64>,
+    /// Milliseconds to the first token.
+    pub ttft_ms: Option<f64>,
+    /// USD.
+    pub cost_usd: Option<f64>,
+    /// Tokens of the prompt.
+    pub prompt_tokens: Option<u64>,
+    /// Tokens of the answer.
+    pub completion_tokens: Option<u64>,
+    /// The cluster's name, hashed.
+    pub cluster: Option<u64>,
+    /// Whether the answer came from the cache.
+    pub cached: bool,
+    /// Named scores by their number in [`Names`]; none where the assertion could not be judged.
+    pub named: Box<[(u16, Option<f64>)]>,
+}
+
+/// The names of scores, numbered as they come.
+#[derive(Clone, Default, Debug)]
+pub struct Names {
+    numbers: BTreeMap<MetricName, u16>,
+    names: Vec<MetricName>,
+}
+
+impl Names {
+    /// The number of a name, a new one where it is new.
+    fn number(&mut self, name: &MetricName) -> u16 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        // A suite with more than 65,535 names of scores shares the last number: absurd, and no reason to stop.
+        let number = u16::try_from(self.names.len()).unwrap_or(u16::MAX);
+        self.numbers.insert(name.clone(), number);
+        self.names.push(name.clone());
+        number
+    }
+
+    /// All names, in their order.
+    pub fn all(&self) -> &[MetricName] {
+        &self.names
+    }
+}
+
+impl Row {
+    /// Takes the numbers out of a sample. Scores that share a name are averaged; one that is unscored makes the name so.
+    pub fn of(slot: u32, sample: &Sample, names: &mut Names) -> Self {
+        let mut named: BTreeMap<u16, Option<(f64, u32)>> = BTreeMap::new();
+        for row in &sample.assertions {
+            let Some(name) = &row.metric else { continue };
+            let entry = named.entry(names.number(name)).or_insert(Some((0.0, 0)));
+            *entry = match (*entry, row.score) {
+                (Some((sum, count)), Some(score)) => Some((sum + score.value(), count + 1)),
+                (None, _) | (Some(_), None) => None,
+            };
+        }
+        let mean = |entry: Option<(f64, u32)>| entry.map(|(sum, count)| sum / f64::from(count.max(1)));
+        Self {
+            slot,
+            status: sample.status,
+            score: sample.score.map(crate::gate::Score::value),
+            latency_ms: sample.latency_ms,
+            ttft_ms: sample.ttft_ms,
+            cost_usd: sample.cost_usd,
+            prompt_tokens: sample.usage.map(|usage| usage.prompt_tokens),
+            completion_tokens: sample.usage.map(|usage| usage.completion_tokens),
+            cluster: sample.cluster.as_deref().map(hash),
+            cached: sample.cached,
+            named: named.into_iter().map(|(number, entry)| (number, mean(entry))).collect(),
+        }
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    // The default hasher has fixed keys: one text has one hash in every process of this build.
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
