@@ -209,6 +209,13 @@ fn check_threshold(threshold: &Threshold, pointer: &str, document: &Document, pr
             at(field, format!("{name} is {range}; the bound {value} is outside"), None);
         }
     }
+    let share = known.is_none_or(|known| known.unit == Unit::Share);
+    let extreme = threshold.min == Some(1.0) || threshold.max == Some(0.0);
+    if share && extreme && threshold.decide_by == DecideBy::Interval {
+        let help = "add `decide_by: point` to ask it of exactly these samples, or choose a bound such as 0.99 or 0.01";
+        let message = format!("no number of samples can show with confidence that {name} is exactly its best value");
+        at("", message, Some(help.to_owned()));
+    }
     if !(threshold.confidence > 0.5 && threshold.confidence < 1.0) {
         at("/confidence", "the confidence is more than 0.5 and less than 1".to_owned(), None);
     }
@@ -217,8 +224,5 @@ fn check_threshold(threshold: &Threshold, pointer: &str, document: &Document, pr
     {
         let near = document::nearest(level, super::Level::WORDS);
         at("/level", format!("no level `{level}`"), near.map(|near| format!("did you mean `{near}`?")));
-    }
-    match threshold.decide_by {
-        DecideBy::Interval | DecideBy::Point => {}
     }
 }

@@ -1,16 +1,27 @@
 //! The currency of both wings: score, metric, threshold, verdict, and the rule that turns one into the next.
 //! Pure: no I/O, no clock. Kept out: where scores come from (`eval`), how a verdict is shown (`report`).
 
+mod assess;
+mod conclude;
+mod data;
 mod known;
 mod metric;
 mod policy;
 mod score;
 mod threshold;
 mod verdict;
+mod words;
 
+#[cfg(test)]
+mod tests;
+
+pub use assess::{DISPLAY_CONFIDENCE, Subject, assess};
+pub use conclude::{Facts, conclude};
+pub use data::{Data, Estimate, FEWEST_CLUSTERS, Unit as CaseUnit};
 pub use known::{KNOWN, Known, Source, Unit, known_metric, named_score_direction};
 pub use metric::{Direction, Metric, MetricName, MetricNameError};
 pub use policy::{GatePolicy, OnInconclusive, OnPartial};
 pub use score::{Score, ScoreError};
 pub use threshold::{DecideBy, Threshold};
 pub use verdict::{Reason, Verdict};
+pub use words::amount;

@@ -1,0 +1,89 @@
+//! One verdict from all metrics and from what a run must not lack.
+
+use super::{Metric, Reason, Verdict};
+
+/// What a run was to do, and what it did.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Facts {
+    /// Samples of the plan.
+    pub expected: u64,
+    /// Samples that are there.
+    pub finished: u64,
+    /// Samples in error.
+    pub errors: u64,
+    /// Samples that no scorer could judge.
+    pub unscored: u64,
+    /// The share of samples that may be in error.
+    pub error_budget: f64,
+    /// 1-based index and number of shards, where the run is one.
+    pub shard: Option<(u32, u32)>,
+}
+
+/// The verdict, and all reasons with the deciding one first. Any doubt keeps the gate shut.
+pub fn conclude(metrics: &[Metric], facts: &Facts) -> (Verdict, Vec<Reason>) {
+    let mut reasons = missing(metrics, facts);
+    for metric in metrics {
+        let (Some(threshold), Some(verdict), Some(text)) = (&metric.threshold, metric.verdict, &metric.reason) else {
+            continue;
+        };
+        let verdict_counts = threshold.required;
+        let text = if verdict_counts { text.clone() } else { format!("{text} (not required)") };
+        let verdict = if verdict_counts { verdict } else { Verdict::Pass };
+        reasons.push(Reason { verdict, metric: Some(metric.name.clone()), text });
+    }
+    // A broken rule is worth more to a reader than a missing shard, but nothing outweighs an error of the run itself.
+    let rank = |verdict: Verdict| match verdict {
+        Verdict::Error => 0,
+        Verdict::Fail => 1,
+        Verdict::Inconclusive => 2,
+        Verdict::Pass => 3,
+    };
+    reasons.sort_by_key(|reason| rank(reason.verdict));
+    let verdict = reasons.first().map_or(Verdict::Error, |reason| reason.verdict);
+    let verdict = match (verdict, facts.shard) {
+        // One shard has seen a part of the cases: it can neither pass nor fail the whole.
+        (Verdict::Pass | Verdict::Fail, Some(_)) => Verdict::Inconclusive,
+        (verdict, _) => verdict,
+    };
+    if verdict == Verdict::Inconclusive {
+        reasons.sort_by_key(|reason| u8::from(reason.verdict != Verdict::Inconclusive));
+    }
+    (verdict, reasons)
+}
+
+fn missing(metrics: &[Metric], facts: &Facts) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let mut say = |verdict, text: String| reasons.push(Reason { verdict, metric: None, text });
+    let Facts { expected, finished, errors, unscored, error_budget, shard } = *facts;
+    if expected == 0 {
+        say(Verdict::Error, "there is no case to judge".to_owned());
+    }
+    if finished < expected {
+        let text = format!("only {finished} of {expected} samples were drawn; run again with --resume");
+        say(Verdict::Error, text);
+    }
+    if finished > 0 && errors == finished {
+        say(Verdict::Error, format!("all {finished} samples ended in an error: the model gave no answer"));
+    } else if finished > 0 && errors + unscored == finished {
+        let text = format!("none of {finished} samples could be judged ({errors} in error, {unscored} unscored)");
+        say(Verdict::Error, text);
+    } else if over_budget(errors, expected, error_budget) {
+        let budget = super::words::percent(error_budget);
+        let text = format!("{errors} of {expected} samples ended in an error; the error budget is {budget}");
+        say(Verdict::Error, text);
+    }
+    if !metrics.iter().any(|metric| metric.threshold.as_ref().is_some_and(|threshold| threshold.required)) {
+        say(Verdict::Error, "the policy has no required threshold: nothing can pass without a rule".to_owned());
+    }
+    if let Some((index, count)) = shard {
+        say(Verdict::Inconclusive, format!("this is shard {index} of {count}: `llmci merge` judges the whole"));
+    }
+    reasons
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sample counts are far below 2^53")]
+fn over_budget(errors: u64, expected: u64, budget: f64) -> bool {
+    // A budget that is no number allows nothing.
+    let allowed = if budget.is_finite() { budget.clamp(0.0, 1.0) } else { 0.0 };
+    errors as f64 > allowed * expected as f64
+}
