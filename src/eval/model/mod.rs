@@ -1,5 +1,7 @@
 //! The thing under test that answers. One file or folder a provider; this file holds the trait and the factory's types.
 
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod spec;
 
 use std::time::Instant;

@@ -1,0 +1,192 @@
+//! The forward pass of Llama and its relatives, with a cache of keys and values. Every position's logits can be had, which
+//! log-likelihoods need.
+
+use candle_core::{D, DType, Device, Tensor};
+
+use super::config::Config;
+use super::error::EngineError;
+use super::rope::Rope;
+use super::weights::Weights;
+
+/// A linear map; the bias is there in Qwen2's attention.
+struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    fn take(weights: &mut Weights, name: &str, outputs: usize, inputs: usize) -> Result<Self, EngineError> {
+        let weight = weights.take(&format!("{name}.weight"), &[outputs, inputs])?;
+        // Kept transposed and contiguous: the product with a few rows reads it in order.
+        let weight = weight.t()?.contiguous()?;
+        Ok(Self { weight, bias: weights.take_if_there(&format!("{name}.bias"), &[outputs])? })
+    }
+
+    /// (tokens, inputs) -> (tokens, outputs)
+    fn apply(&self, rows: &Tensor) -> Result<Tensor, EngineError> {
+        let product = rows.matmul(&self.weight)?;
+        match &self.bias {
+            Some(bias) => Ok(product.broadcast_add(bias)?),
+            None => Ok(product),
+        }
+    }
+}
+
+struct Layer {
+    before_attention: Tensor,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    before_mlp: Tensor,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+/// Keys and values of the tokens so far. A clone shares them: it costs nothing until it grows.
+#[derive(Clone)]
+pub(super) struct Cache {
+    layers: Vec<Option<(Tensor, Tensor)>>,
+    tokens: usize,
+}
+
+impl Cache {
+    /// Tokens that are in it.
+    pub(super) fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+/// A model's layers.
+pub(super) struct Network {
+    embedding: Tensor,
+    layers: Vec<Layer>,
+    last_norm: Tensor,
+    head: Tensor,
+    rope: Rope,
+    config: Config,
+    device: Device,
+}
+
+impl Network {
+    /// Puts the weights in their places; what does not fit is an error.
+    pub(super) fn new(mut weights: Weights, config: Config, device: &Device) -> Result<Self, EngineError> {
+        let Config { hidden, heads, key_heads, head_size, .. } = config;
+        let vocabulary = weights.rows("model.embed_tokens.weight").unwrap_or(0);
+        let embedding = weights.take("model.embed_tokens.weight", &[vocabulary, hidden])?;
+        let mut layers = Vec::with_capacity(config.layers);
+        for number in 0..config.layers {
+            let name = |part: &str| format!("model.layers.{number}.{part}");
+            let inner = weights.rows(&name("mlp.gate_proj.weight")).unwrap_or(0);
+            layers.push(Layer {
+                before_attention: weights.take(&name("input_layernorm.weight"), &[hidden])?,
+                query: Linear::take(&mut weights, &name("self_attn.q_proj"), heads * head_size, hidden)?,
+                key: Linear::take(&mut weights, &name("self_attn.k_proj"), key_heads * head_size, hidden)?,
+                value: Linear::take(&mut weights, &name("self_attn.v_proj"), key_heads * head_size, hidden)?,
+                output: Linear::take(&mut weights, &name("self_attn.o_proj"), hidden, heads * head_size)?,
+                before_mlp: weights.take(&name("post_attention_layernorm.weight"), &[hidden])?,
+                gate: Linear::take(&mut weights, &name("mlp.gate_proj"), inner, hidden)?,
+                up: Linear::take(&mut weights, &name("mlp.up_proj"), inner, hidden)?,
+                down: Linear::take(&mut weights, &name("mlp.down_proj"), hidden, inner)?,
+            });
+        }
+        let last_norm = weights.take("model.norm.weight", &[hidden])?;
+        let own = weights.take_if_there("lm_head.weight", &[vocabulary, hidden])?;
+        let head = match own {
+            Some(head) if !config.tied => head,
+            Some(_) => embedding.clone(),
+            None if config.tied => embedding.clone(),
+            None => weights.take("lm_head.weight", &[vocabulary, hidden])?,
+        };
+        let head = head.t()?.contiguous()?;
+        let rope = Rope::new(&config, device)?;
+        Ok(Self { embedding, layers, last_norm, head, rope, config, device: device.clone() })
+    }
+
+    /// Tokens in the vocabulary.
+    pub(super) fn vocabulary(&self) -> usize {
+        self.embedding.dim(0).unwrap_or(0)
+    }
+
+    /// A cache without tokens.
+    pub(super) fn cache(&self) -> Cache {
+        Cache { layers: vec![None; self.layers.len()], tokens: 0 }
+    }
+
+    /// Runs tokens behind those of the cache, and gives the logits of the last `wanted` of them: (wanted, vocabulary).
+    pub(super) fn forward(&self, tokens: &[u32], cache: &mut Cache, wanted: usize) -> Result<Tensor, EngineError> {
+        let start = cache.tokens;
+        let count = tokens.len();
+        if start + count > self.config.longest {
+            let text = format!("{} tokens; the model has {} positions", start + count, self.config.longest);
+            return Err(EngineError::Unsuitable(text.into()));
+        }
+        let ids = Tensor::new(tokens, &self.device)?;
+        let mut rows = self.embedding.index_select(&ids, 0)?;
+        let mask = if count > 1 { Some(self.mask(count, start)?) } else { None };
+        for (layer, kept) in self.layers.iter().zip(&mut cache.layers) {
+            let attended = self.attend(layer, &self.norm(&rows, &layer.before_attention)?, kept, start, mask.as_ref())?;
+            rows = (rows + attended)?;
+            let normed = self.norm(&rows, &layer.before_mlp)?;
+            let gated = (candle_nn::ops::silu(&layer.gate.apply(&normed)?)? * layer.up.apply(&normed)?)?;
+            rows = (rows + layer.down.apply(&gated)?)?;
+        }
+        cache.tokens = start + count;
+        let wanted = wanted.clamp(1, count);
+        let last = rows.narrow(0, count - wanted, wanted)?;
+        Ok(self.norm(&last, &self.last_norm)?.matmul(&self.head)?)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the library takes the epsilon as f32")]
+    fn norm(&self, rows: &Tensor, weight: &Tensor) -> Result<Tensor, EngineError> {
+        Ok(candle_nn::ops::rms_norm(&rows.contiguous()?, weight, self.config.norm_epsilon as f32)?)
+    }
+
+    fn attend(
+        &self,
+        layer: &Layer,
+        rows: &Tensor,
+        kept: &mut Option<(Tensor, Tensor)>,
+        start: usize,
+        mask: Option<&Tensor>,
+    ) -> Result<Tensor, EngineError> {
+        let Config { heads, key_heads, head_size, .. } = self.config;
+        let count = rows.dim(0)?;
+        let split = |rows: Tensor, heads: usize| -> Result<Tensor, EngineError> {
+            Ok(rows.reshape((1, count, heads, head_size))?.transpose(1, 2)?.contiguous()?)
+        };
+        let query = self.rope.apply(&split(layer.query.apply(rows)?, heads)?, start)?;
+        let key = self.rope.apply(&split(layer.key.apply(rows)?, key_heads)?, start)?;
+        let value = split(layer.value.apply(rows)?, key_heads)?;
+        let (key, value) = match kept.take() {
+            Some((keys, values)) => (Tensor::cat(&[&keys, &key], 2)?, Tensor::cat(&[&values, &value], 2)?),
+            None => (key, value),
+        };
+        *kept = Some((key.clone(), value.clone()));
+        // Query heads that share a key head stand together: (1, key heads, group * tokens, head size).
+        let group = heads / key_heads;
+        let query = query.reshape((1, key_heads, group * count, head_size))?;
+        let scale = 1.0 / f64::from(u32::try_from(head_size).unwrap_or(u32::MAX)).sqrt();
+        let scores = (query.matmul(&key.t()?.contiguous()?)? * scale)?;
+        let scores = match mask {
+            Some(mask) => {
+                let all = scores.dim(D::Minus1)?;
+                let spread = scores.reshape((key_heads, group, count, all))?.broadcast_add(mask)?;
+                spread.reshape((1, key_heads, group * count, all))?
+            }
+            None => scores,
+        };
+        let weights = candle_nn::ops::softmax_last_dim(&scores)?;
+        let mixed = weights.matmul(&value.contiguous()?)?.reshape((heads, count, head_size))?;
+        let joined = mixed.transpose(0, 1)?.contiguous()?.reshape((count, heads * head_size))?;
+        layer.output.apply(&joined)
+    }
+
+    /// No token sees a later one: (tokens, tokens so far + tokens).
+    fn mask(&self, count: usize, start: usize) -> Result<Tensor, EngineError> {
+        let width = start + count;
+        let cells = (0..count).flat_map(|row| (0..width).map(move |column| if column <= start + row { 0.0 } else { f32::NEG_INFINITY }));
+        Ok(Tensor::from_iter(cells, &self.device)?.reshape((count, width))?.to_dtype(DType::F32)?)
+    }
+}

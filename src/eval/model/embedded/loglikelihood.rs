@@ -1,0 +1,105 @@
+//! How likely continuations are. Tokens are split as lm-evaluation-harness splits them (0.4, `api/model.py`,
+//! `TemplateLM._encode_pair`), so that its numbers can be compared.
+
+use std::ops::ControlFlow;
+
+use super::engine::Engine;
+use super::error::EngineError;
+use super::sampler::{greedy, log_sum_exp};
+
+/// How likely one continuation is.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Likelihood {
+    /// Natural logarithm, summed over the continuation's tokens.
+    pub sum: f64,
+    /// Each token's part of it.
+    pub token_log_probs: Vec<f64>,
+    /// Whether greedy decoding would have produced it.
+    pub is_greedy: bool,
+}
+
+struct Pair {
+    tokens: Vec<u32>,
+    context: usize,
+}
+
+impl Engine {
+    /// Log-likelihoods of continuations of one context. The tokens that all share are computed once.
+    pub fn likelihoods(
+        &self,
+        context: &str,
+        continuations: &[String],
+        proceed: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Vec<Likelihood>, EngineError> {
+        let pairs: Vec<Pair> = continuations.iter().map(|text| self.pair(context, text)).collect::<Result<_, _>>()?;
+        // The shared part ends before the first token whose logits anybody needs.
+        let shared = common_prefix(&pairs).min(pairs.iter().map(|pair| pair.context - 1).min().unwrap_or(0));
+        let mut prefix = self.network().cache();
+        if let Some(first) = pairs.first().filter(|_| shared > 0) {
+            self.network().forward(first.tokens.get(..shared).unwrap_or_default(), &mut prefix, 1)?;
+        }
+        let mut likelihoods = Vec::with_capacity(pairs.len());
+        for pair in &pairs {
+            if proceed().is_break() {
+                return Err(EngineError::Stopped);
+            }
+            let mut cache = prefix.clone();
+            likelihoods.push(self.score(pair, shared, &mut cache)?);
+        }
+        Ok(likelihoods)
+    }
+
+    fn pair(&self, context: &str, continuation: &str) -> Result<Pair, EngineError> {
+        if continuation.is_empty() {
+            return Err(EngineError::Unsuitable("an empty continuation has no likelihood".into()));
+        }
+        if context.is_empty() {
+            let mut tokens = vec![self.prefix_token()?];
+            tokens.extend(self.tokenizer().encode(continuation)?);
+            return checked(Pair { tokens, context: 1 });
+        }
+        // White space at the context's end belongs to the continuation's first token.
+        let kept = context.trim_end();
+        let moved = context.get(kept.len()..).unwrap_or_default();
+        let whole = self.tokenizer().encode(&format!("{kept}{moved}{continuation}"))?;
+        let mut split = self.tokenizer().encode(kept)?.len();
+        let mut tokens = whole;
+        if split == 0 {
+            tokens.insert(0, self.prefix_token()?);
+            split = 1;
+        }
+        checked(Pair { tokens, context: split })
+    }
+
+    fn score(&self, pair: &Pair, shared: usize, cache: &mut super::forward::Cache) -> Result<Likelihood, EngineError> {
+        let inputs = pair.tokens.get(shared..pair.tokens.len() - 1).unwrap_or_default();
+        let targets = pair.tokens.get(pair.context..).unwrap_or_default();
+        let logits = self.network().forward(inputs, cache, targets.len())?.to_vec2::<f32>()?;
+        let mut token_log_probs = Vec::with_capacity(targets.len());
+        let mut is_greedy = true;
+        for (target, logits) in targets.iter().zip(&logits) {
+            let logit = logits.get(*target as usize).copied().map_or(f64::NEG_INFINITY, f64::from);
+            token_log_probs.push(logit - log_sum_exp(logits, 1.0));
+            is_greedy &= greedy(logits) == *target as usize;
+        }
+        let sum: f64 = token_log_probs.iter().sum();
+        if !sum.is_finite() {
+            return Err(EngineError::Compute("a log-likelihood is not a finite number".to_owned()));
+        }
+        Ok(Likelihood { sum, token_log_probs, is_greedy })
+    }
+}
+
+fn checked(pair: Pair) -> Result<Pair, EngineError> {
+    if pair.tokens.len() > pair.context {
+        Ok(pair)
+    } else {
+        Err(EngineError::Unsuitable("the continuation has no token of its own behind this context".into()))
+    }
+}
+
+fn common_prefix(pairs: &[Pair]) -> usize {
+    let Some((first, rest)) = pairs.split_first() else { return 0 };
+    let same = |pair: &Pair| first.tokens.iter().zip(&pair.tokens).take_while(|(left, right)| left == right).count();
+    rest.iter().map(same).min().unwrap_or(first.tokens.len())
+}

@@ -1,0 +1,155 @@
+//! The embedded engine: a model that this process runs itself, without Python, network or GPU.
+//! Kept out: everything about suites and scores.
+
+mod config;
+mod engine;
+mod error;
+mod forward;
+mod generate;
+mod gguf;
+mod loglikelihood;
+mod rope;
+mod sampler;
+mod tokenizer;
+mod weights;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
+
+use super::{Answered, Attempt, Device, Model, ModelError, ModelIdentity};
+use crate::eval::request::{Answer, Completion, Finish, Generate, LogLikelihood, Prompt, RankChoices, Request, Usage};
+use crate::trust::Untrusted;
+
+pub use engine::Engine;
+pub use error::EngineError;
+pub use generate::{Ended, GenerateRequest, Generation};
+pub use loglikelihood::Likelihood;
+
+/// The engine as a model of the policy. As many requests compute at once as there are processors.
+pub struct EmbeddedModel {
+    engine: Arc<Engine>,
+    identity: ModelIdentity,
+    places: Semaphore,
+}
+
+impl EmbeddedModel {
+    /// Names a loaded engine.
+    pub fn new(name: &str, engine: Engine) -> Self {
+        let identity = ModelIdentity {
+            name: name.to_owned(),
+            provider: "embedded",
+            digest: engine.digest().clone(),
+            description: Untrusted::new(engine.description()),
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { engine: Arc::new(engine), identity, places: Semaphore::new(processors) }
+    }
+
+    async fn compute(&self, request: &Request, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
+        let deadline = tokio::time::Instant::from_std(attempt.deadline);
+        let late = || ModelError::Timeout("the machine did not come to it before the deadline".into());
+        let place = tokio::select! {
+            biased;
+            () = attempt.cancel.cancelled() => return Err(ModelError::Cancelled),
+            place = tokio::time::timeout_at(deadline, self.places.acquire()) => place.map_err(|_| late())?,
+        };
+        let _place = place.map_err(|_| ModelError::Cancelled)?;
+        let (engine, request) = (Arc::clone(&self.engine), request.clone());
+        let (cancel, until) = (attempt.cancel.clone(), attempt.deadline);
+        let computing = tokio::task::spawn_blocking(move || {
+            let mut proceed = || {
+                if cancel.is_cancelled() || Instant::now() >= until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            answer(&engine, &request, &mut proceed)
+        });
+        match computing.await {
+            Ok(Ok(answered)) => Ok(answered),
+            Ok(Err(EngineError::Stopped)) if attempt.cancel.is_cancelled() => Err(ModelError::Cancelled),
+            Ok(Err(EngineError::Stopped)) => Err(ModelError::Timeout("the answer was not ready at the deadline".into())),
+            Ok(Err(EngineError::Unsuitable(why))) => Err(ModelError::Unsupported(why)),
+            Ok(Err(error @ (EngineError::File { .. } | EngineError::Unusable { .. } | EngineError::Compute(_)))) => {
+                Err(ModelError::Server(error.to_string().into()))
+            }
+            Err(error) => Err(ModelError::Server(format!("the engine stopped: {error}").into())),
+        }
+    }
+}
+
+impl Model for EmbeddedModel {
+    fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request, attempt: Attempt<'a>) -> BoxFuture<'a, Result<Answered, ModelError>> {
+        Box::pin(async move { self.compute(request, &attempt).await })
+    }
+}
+
+fn answer(
+    engine: &Engine,
+    request: &Request,
+    proceed: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<Answered, EngineError> {
+    let began = Instant::now();
+    let (answer, usage, ttft_ms) = match request {
+        Request::Generate(generate) => generated(engine, generate, proceed)?,
+        Request::RankChoices(rank) => ranked(engine, rank, proceed)?,
+    };
+    let latency_ms = Some(began.elapsed().as_secs_f64() * 1e3);
+    Ok(Answered { answer, usage, latency_ms, ttft_ms, attempts: 1 })
+}
+
+type Part = (Answer, Option<Usage>, Option<f64>);
+
+fn generated(
+    engine: &Engine,
+    request: &Generate,
+    proceed: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<Part, EngineError> {
+    let prompt = text_of(engine, &request.prompt)?;
+    let asked = GenerateRequest {
+        prompt: &prompt,
+        max_tokens: request.max_tokens,
+        temperature: request.temperature,
+        seed: request.seed.unwrap_or(0),
+        stop: &request.stop,
+    };
+    let generation = engine.generate(&asked, proceed)?;
+    let finish = match generation.ended {
+        Ended::Stop => Finish::Stop,
+        Ended::Length => Finish::Length,
+    };
+    let token_log_probs = request.logprobs.then_some(generation.log_probs);
+    let usage = Usage {
+        prompt_tokens: generation.prompt_tokens as u64,
+        completion_tokens: generation.tokens.len() as u64,
+    };
+    let completion = Completion { text: generation.text.into(), finish, token_log_probs };
+    Ok((Answer::Completion(completion), Some(usage), Some(generation.first_token_ms)))
+}
+
+fn ranked(
+    engine: &Engine,
+    request: &RankChoices,
+    proceed: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Result<Part, EngineError> {
+    let prompt = text_of(engine, &request.prompt)?;
+    let likelihoods = engine.likelihoods(&prompt, &request.continuations, proceed)?;
+    let convert = |likelihood: &Likelihood| LogLikelihood {
+        sum: likelihood.sum,
+        tokens: u32::try_from(likelihood.token_log_probs.len()).unwrap_or(u32::MAX),
+        is_greedy: likelihood.is_greedy,
+    };
+    Ok((Answer::LogLikelihoods(likelihoods.iter().map(convert).collect()), None, None))
+}
+
+fn text_of(engine: &Engine, prompt: &Prompt) -> Result<String, EngineError> {
+    match prompt {
+        Prompt::Text(text) => Ok(text.clone()),
+        Prompt::Chat(messages) => engine.chat(messages),
+    }
+}
