@@ -6,6 +6,7 @@ mod case;
 pub mod journal;
 pub mod model;
 pub mod policy;
+pub mod reduce;
 mod request;
 pub mod run;
 mod sample;

@@ -1,7 +1,21 @@
 //! One Report, and every surface as a plain function of it. Pure: no I/O, no clock.
 //! Kept out: how a verdict is reached (`gate`), where a surface is sent (`host`).
 
+mod json;
+mod junit;
+mod markdown;
+mod outputs;
+mod rows;
+mod sink;
+mod terminal;
 mod types;
+
+pub use json::{json, schema};
+pub use junit::junit;
+pub use markdown::markdown;
+pub use outputs::{OUTPUTS, outputs};
+pub use sink::Sink;
+pub use terminal::{Colour, terminal};
 
 pub use types::{
     Counts, FailedSample, Gpu, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart,

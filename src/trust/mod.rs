@@ -1,10 +1,14 @@
 //! What may be believed: untrusted text, secrets and digests as types, and the redactor that stands before every sink.
 //! Kept out: how a sink escapes text (`report::escape`), and where secrets come from (`cli`, `host`).
 
+mod clean;
 mod digest;
+mod redact;
 mod secret;
 mod untrusted;
 
+pub use clean::clean;
 pub use digest::{Digest, Hasher};
+pub use redact::Redactor;
 pub use secret::Secret;
 pub use untrusted::Untrusted;

@@ -1,0 +1,268 @@
+//! From samples to metrics: which numbers of which samples go into which row of the report.
+
+use std::collections::BTreeMap;
+
+use super::run::{Collected, Plan, Row, Slot};
+use super::sample::Status;
+use super::suite::Suite;
+use crate::gate::{
+    CaseUnit, Data, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit, assess,
+    known_metric, named_score_direction,
+};
+
+/// Metrics that a report has even without a threshold, where there is anything to measure.
+const ALWAYS: &[&str] = &["pass_rate", "error_rate", "latency_p50_ms", "latency_p95_ms", "ttft_p50_ms", "cost_usd"];
+
+/// A run's samples, with all that is needed to select among them.
+#[derive(Clone, Copy)]
+pub struct Drawn<'a> {
+    /// The suites of the plan, in its order.
+    pub suites: &'a [Suite],
+    /// What was to be drawn.
+    pub plan: &'a Plan,
+    /// What was.
+    pub collected: &'a Collected,
+}
+
+/// Every metric of a run: those with a threshold first, in the order of the policy, then the rest.
+pub fn metrics(drawn: Drawn<'_>, thresholds: &[Threshold]) -> Vec<Metric> {
+    let mut metrics: Vec<Metric> = thresholds.iter().filter_map(|threshold| drawn.judged(threshold)).collect();
+    let whole: Vec<MetricName> = metrics.iter().filter(|metric| metric.scope.is_none()).map(|metric| metric.name.clone()).collect();
+    let known = KNOWN.iter().filter(|known| ALWAYS.contains(&known.name));
+    let known = known.filter_map(|known| Some((MetricName::new(known.name).ok()?, What::Known(*known))));
+    let named = drawn.collected.names().all().iter().enumerate();
+    let named = named.filter_map(|(number, name)| Some((name.clone(), What::Named(u16::try_from(number).ok()))));
+    for (name, what) in known.chain(named).filter(|(name, _)| !whole.contains(name)) {
+        let data = drawn.data(what, &Scope::default());
+        let measured = assess(&what.subject(name, None, None), &data, None);
+        // A metric that nothing was measured for is left out; a threshold on it is an error, and stays above.
+        if measured.value.is_some() {
+            metrics.push(measured);
+        }
+    }
+    metrics
+}
+
+/// What a run was to do, and what it did.
+pub fn facts(drawn: Drawn<'_>, error_budget: f64, shard: Option<(u32, u32)>) -> Facts {
+    let rows = || drawn.collected.rows().iter().flatten();
+    let count = |status| rows().filter(|row| row.status == status).count() as u64;
+    Facts {
+        expected: drawn.plan.slots().len() as u64,
+        finished: rows().count() as u64,
+        errors: count(Status::Error),
+        unscored: count(Status::Unscored),
+        error_budget,
+        shard,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Known(Known),
+    /// A named score, by its number; none when no sample has it.
+    Named(Option<u16>),
+}
+
+impl What {
+    fn subject(self, name: MetricName, scope: Option<String>, given: Option<Direction>) -> Subject {
+        let (direction, unit) = match self {
+            What::Known(known) => (known.direction, known.unit),
+            What::Named(_) => (given.or_else(|| named_score_direction(name.as_str())).unwrap_or(Direction::Higher), Unit::Share),
+        };
+        Subject { name, scope, direction, unit }
+    }
+}
+
+/// A part of the samples.
+#[derive(Default)]
+struct Scope<'a> {
+    level: Option<&'a str>,
+    tags: &'a [String],
+    suite: Option<&'a str>,
+}
+
+impl Scope<'_> {
+    fn words(&self) -> Option<String> {
+        let mut words: Vec<String> = self.suite.iter().map(|suite| format!("suite={suite}")).collect();
+        words.extend(self.level.iter().map(|level| format!("level={level}")));
+        if !self.tags.is_empty() {
+            words.push(format!("tags={}", self.tags.join("|")));
+        }
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+}
+
+impl<'a> Drawn<'a> {
+    fn judged(&self, threshold: &Threshold) -> Option<Metric> {
+        let name = threshold.metric.as_str();
+        let plain = MetricName::new(name.strip_prefix("score:").unwrap_or(name)).ok()?;
+        let what = match known_metric(name) {
+            Some(known) => What::Known(*known),
+            None => What::Named(self.collected.names().all().iter().position(|known| *known == plain).and_then(|n| u16::try_from(n).ok())),
+        };
+        let scope = Scope { level: threshold.level.as_deref(), tags: &threshold.tags, suite: threshold.suite.as_deref() };
+        let data = self.data(what, &scope);
+        Some(assess(&what.subject(plain, scope.words(), threshold.direction), &data, Some(threshold)))
+    }
+
+    /// The samples of a scope, case by case: the slots of one case stand together.
+    fn cases(&self, scope: &Scope<'_>) -> Vec<(usize, Vec<(Slot, Option<&'a Row>)>)> {
+        let mut cases: Vec<(usize, Vec<(Slot, Option<&Row>)>)> = Vec::new();
+        let mut last = None;
+        for (slot, row) in self.plan.slots().iter().zip(self.collected.rows()) {
+            let Some(suite) = self.suites.get(usize::from(slot.suite)) else { continue };
+            let Some(head) = suite.heads().get(slot.case as usize) else { continue };
+            let inside = scope.suite.is_none_or(|name| name == &**suite.name())
+                && scope.level.is_none_or(|level| level == head.level.word())
+                && (scope.tags.is_empty() || scope.tags.iter().any(|tag| head.tags.contains(tag)));
+            if !inside {
+                continue;
+            }
+            let key = (slot.suite, slot.case);
+            if last != Some(key) {
+                last = Some(key);
+                cases.push((cases.len(), Vec::new()));
+            }
+            if let Some((_, samples)) = cases.last_mut() {
+                samples.push((*slot, row.as_ref()));
+            }
+        }
+        cases
+    }
+
+    fn data(&self, what: What, scope: &Scope<'_>) -> Data {
+        let cases = self.cases(scope);
+        match what {
+            What::Named(None) => Data::Share(Vec::new()),
+            What::Named(Some(number)) => Data::Share(shares(&cases, |row| {
+                let found = row?.named.iter().find(|(name, _)| *name == number)?;
+                Some(found.1)
+            })),
+            What::Known(known) => from_source(known.source, &cases),
+        }
+    }
+}
+
+type Cases<'a> = [(usize, Vec<(Slot, Option<&'a Row>)>)];
+
+fn from_source(source: Source, cases: &Cases<'_>) -> Data {
+    let status = |row: Option<&Row>| row.map(|row| row.status);
+    let one_if = |condition: bool| Some(Some(if condition { 1.0 } else { 0.0 }));
+    match source {
+        Source::Passed => Data::Share(shares(cases, |row| match status(row) {
+            Some(Status::Passed) => one_if(true),
+            Some(Status::Failed) => one_if(false),
+            Some(Status::Unscored | Status::Error) | None => Some(None),
+        })),
+        Source::Score => Data::Share(shares(cases, |row| Some(row.and_then(|row| row.score)))),
+        Source::Errors => Data::Share(shares(cases, |row| match status(row) {
+            Some(status) => one_if(status == Status::Error),
+            None => Some(None),
+        })),
+        Source::Unscored => Data::Share(shares(cases, |row| match status(row) {
+            Some(status) => one_if(status == Status::Unscored),
+            None => Some(None),
+        })),
+        Source::Latency(q) => quantile(cases, q, |row| row.latency_ms),
+        Source::FirstToken(q) => quantile(cases, q, |row| row.ttft_ms),
+        Source::LatencyMean => mean(cases, |row| row.latency_ms),
+        Source::FirstTokenMean => mean(cases, |row| row.ttft_ms),
+        Source::CostPerSample => mean(cases, |row| row.cost_usd),
+        Source::Cost => total(cases, |row| row.cost_usd),
+        Source::PromptTokens => total(cases, |row| row.prompt_tokens.map(float)),
+        Source::CompletionTokens => total(cases, |row| row.completion_tokens.map(float)),
+    }
+}
+
+/// One unit a case. `value` gives none for a sample that the metric is not about, and an inner none for a missing one.
+fn shares(cases: &Cases<'_>, value: impl Fn(Option<&Row>) -> Option<Option<f64>>) -> Vec<CaseUnit> {
+    let mut units = Vec::with_capacity(cases.len());
+    for (index, samples) in cases {
+        let mut unit = CaseUnit { cluster: cluster(*index, samples), sum: 0.0, judged: 0, missing: 0 };
+        for (_, row) in samples {
+            match value(*row) {
+                None => {}
+                Some(None) => unit.missing += 1,
+                Some(Some(share)) => {
+                    unit.sum += share;
+                    unit.judged += 1;
+                }
+            }
+        }
+        if unit.judged + unit.missing > 0 {
+            units.push(unit);
+        }
+    }
+    units
+}
+
+/// The number of a case's cluster: a named one by its hash, a case alone by its position; the two never meet.
+fn cluster(index: usize, samples: &[(Slot, Option<&Row>)]) -> u64 {
+    let named = samples.iter().find_map(|(slot, row)| row.and_then(|row| row.cluster).map(|hash| hash ^ u64::from(slot.suite)));
+    match named {
+        Some(hash) => hash | (1 << 63),
+        None => index as u64,
+    }
+}
+
+/// Samples that were really asked; those in error are missing, cached ones are no part of it.
+fn asked<'a>(cases: &'a Cases<'a>, value: impl Fn(&Row) -> Option<f64> + 'a) -> impl Iterator<Item = (usize, Option<f64>)> + 'a {
+    let rows = cases.iter().flat_map(|(index, samples)| samples.iter().map(move |(_, row)| (*index, *row)));
+    rows.filter_map(move |(index, row)| {
+        let row = row?;
+        match (row.status, value(row)) {
+            (_, Some(value)) if value.is_finite() => Some((index, Some(value))),
+            (Status::Error, _) => Some((index, None)),
+            (Status::Passed | Status::Failed | Status::Unscored, _) => None,
+        }
+    })
+}
+
+fn quantile(cases: &Cases<'_>, q: f64, value: impl Fn(&Row) -> Option<f64>) -> Data {
+    let mut values = Vec::new();
+    let mut missing = 0;
+    for (_, value) in asked(cases, value) {
+        match value {
+            Some(value) => values.push(value),
+            None => missing += 1,
+        }
+    }
+    Data::Quantile { values, missing, q }
+}
+
+fn mean(cases: &Cases<'_>, value: impl Fn(&Row) -> Option<f64>) -> Data {
+    let mut clusters: BTreeMap<u64, (f64, u64)> = BTreeMap::new();
+    let mut missing = 0;
+    for (index, value) in asked(cases, value) {
+        match value {
+            Some(value) => {
+                let key = cases.get(index).map_or(index as u64, |(index, samples)| cluster(*index, samples));
+                let total = clusters.entry(key).or_default();
+                *total = (total.0 + value, total.1 + 1);
+            }
+            None => missing += 1,
+        }
+    }
+    Data::Mean { clusters, missing }
+}
+
+/// A sum; a sample whose part is not known makes it a lower bound.
+fn total(cases: &Cases<'_>, value: impl Fn(&Row) -> Option<f64>) -> Data {
+    let (mut sum, mut samples, mut missing) = (0.0, 0, 0);
+    for (_, row) in cases.iter().flat_map(|(_, samples)| samples) {
+        match row.and_then(&value).filter(|value| value.is_finite()) {
+            Some(value) => {
+                sum += value;
+                samples += 1;
+            }
+            None => missing += 1,
+        }
+    }
+    Data::Total { value: sum, samples, missing }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,87 @@
+//! The report as JUnit XML: one test case a rule, and one a sample that did not pass.
+
+use std::collections::BTreeSet;
+
+use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
+
+use super::rows::row;
+use super::{Report, Sink};
+use crate::gate::Verdict;
+use crate::trust::Untrusted;
+
+/// Characters of a quoted text.
+const QUOTE: usize = 2000;
+
+/// The XML. Names are unique: readers that drop a second one of a name would hide a failure.
+pub fn junit(report: &Report, sink: &Sink) -> String {
+    let mut document = Document::new(format!("llmci {}", report.program));
+    let mut rules = TestSuite::new(format!("{}.rules", report.program));
+    let mut seen = BTreeSet::new();
+    for metric in report.metrics.iter().filter(|metric| metric.threshold.is_some()) {
+        let cells = row(metric);
+        let name = unique(&format!("{} {}", text(sink, &cells.name), text(sink, &cells.rule)), &mut seen);
+        let reason = text(sink, metric.reason.as_deref().unwrap_or_default());
+        let status = match metric.verdict {
+            Some(Verdict::Pass) => TestCaseStatus::success(),
+            Some(Verdict::Fail) => failed(NonSuccessKind::Failure, "threshold", &reason),
+            Some(Verdict::Inconclusive) => failed(NonSuccessKind::Failure, "inconclusive", &reason),
+            Some(Verdict::Error) | None => failed(NonSuccessKind::Error, "error", &reason),
+        };
+        rules.add_test_case(case(name, format!("{}.rules", report.program), status));
+    }
+    let verdict = format!("verdict {}", report.verdict.word());
+    let decided = text(sink, report.reasons.first().map_or("", |reason| reason.text.as_str()));
+    let status = match report.verdict {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Fail => failed(NonSuccessKind::Failure, "fail", &decided),
+        Verdict::Inconclusive => failed(NonSuccessKind::Failure, "inconclusive", &decided),
+        Verdict::Error => failed(NonSuccessKind::Error, "error", &decided),
+    };
+    rules.add_test_case(case(unique(&verdict, &mut seen), format!("{}.rules", report.program), status));
+    document.add_test_suite(rules);
+
+    let mut samples = TestSuite::new(format!("{}.samples", report.program));
+    for sample in &report.failed_samples {
+        let name = format!("{} {}", sink.xml(&sample.case, 200), sample.repeat);
+        let kind = if sample.status == "failed" { NonSuccessKind::Failure } else { NonSuccessKind::Error };
+        let mut status = failed(kind, &sample.status, &sink.xml(&sample.why, QUOTE));
+        status.set_description(format!(
+            "{}:{}\nprompt: {}\nanswer: {}",
+            sink.xml(&sample.path, 200),
+            sample.line,
+            sink.xml(&sample.prompt, QUOTE),
+            sink.xml(&sample.completion, QUOTE)
+        ));
+        let class = format!("{}.samples.{}", report.program, sample.suite);
+        samples.add_test_case(case(unique(&name, &mut seen), class, status));
+    }
+    document.add_test_suite(samples);
+    // The document holds only text that XML can hold, so it can always be written.
+    sink.whole(&document.to_string().unwrap_or_default())
+}
+
+fn text(sink: &Sink, own: &str) -> String {
+    sink.xml(&Untrusted::new(own), QUOTE)
+}
+
+fn failed(kind: NonSuccessKind, name: &str, message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(name.to_owned()).set_message(message.to_owned());
+    status
+}
+
+fn case(name: String, class: String, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(class);
+    case
+}
+
+fn unique(name: &str, seen: &mut BTreeSet<String>) -> String {
+    let mut candidate = name.to_owned();
+    let mut number = 2;
+    while !seen.insert(candidate.clone()) {
+        candidate = format!("{name} ({number})");
+        number += 1;
+    }
+    candidate
+}

@@ -1,0 +1,35 @@
+//! The outputs that later steps of a job read: verdict, passed, pass-rate, metrics, report.
+
+use serde_json::json;
+
+use super::Report;
+use crate::gate::Verdict;
+
+/// Names of the outputs, in order, with what they hold.
+pub const OUTPUTS: [(&str, &str); 5] = [
+    ("verdict", "pass, fail, inconclusive or error"),
+    ("passed", "true when the verdict is pass, else false"),
+    ("pass-rate", "the share of judged samples that passed, 0 to 1; empty when nothing was judged"),
+    ("metrics", "all metrics as compact JSON: name, scope, value, low, high, n, verdict"),
+    ("report", "the path of report.json"),
+];
+
+/// The values of [`OUTPUTS`]. None of them holds text of a model or a suite.
+pub fn outputs(report: &Report, report_path: &str) -> Vec<(&'static str, String)> {
+    let rate = report.metrics.iter().find(|metric| metric.name.as_str() == "pass_rate" && metric.scope.is_none());
+    let rate = rate.and_then(|metric| metric.value).map(|value| format!("{value:.6}")).unwrap_or_default();
+    let metrics: Vec<_> = report
+        .metrics
+        .iter()
+        .map(|metric| {
+            json!({
+                "name": metric.name, "scope": metric.scope, "value": metric.value, "low": metric.low,
+                "high": metric.high, "n": metric.n, "verdict": metric.verdict,
+            })
+        })
+        .collect();
+    let passed = report.verdict == Verdict::Pass;
+    let values =
+        [report.verdict.word().to_owned(), passed.to_string(), rate, json!(metrics).to_string(), report_path.to_owned()];
+    OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()
+}

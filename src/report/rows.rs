@@ -1,0 +1,75 @@
+//! A metric as a row of a table: the same words on every surface.
+
+use crate::gate::{DecideBy, Direction, Metric, Unit, Verdict, amount, known_metric};
+
+/// A metric's cells.
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) interval: String,
+    pub(super) n: String,
+    pub(super) rule: String,
+    pub(super) verdict: &'static str,
+}
+
+/// The cells of a metric.
+pub(super) fn row(metric: &Metric) -> Row {
+    let unit = known_metric(metric.name.as_str()).map_or(Unit::Share, |known| known.unit);
+    let show = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| amount(value, unit));
+    let interval = match (metric.low, metric.high) {
+        (Some(low), Some(high)) if metric.method != "exact" => format!("{} to {}", amount(low, unit), amount(high, unit)),
+        (Some(low), None) => format!("at least {}", amount(low, unit)),
+        (None, Some(high)) => format!("at most {}", amount(high, unit)),
+        (Some(_), Some(_)) => "exact".to_owned(),
+        (None, None) => "-".to_owned(),
+    };
+    let scope = metric.scope.as_ref().map(|scope| format!(" [{scope}]")).unwrap_or_default();
+    let unscored = if metric.unscored > 0 { format!(" ({} missing)", metric.unscored) } else { String::new() };
+    Row {
+        name: format!("{}{scope}", metric.name),
+        value: show(metric.value),
+        interval,
+        n: format!("{}{unscored}", metric.n),
+        rule: rule(metric, unit),
+        verdict: metric.verdict.map_or("", word),
+    }
+}
+
+/// A verdict as a word that needs no colour.
+pub(super) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "FAIL",
+        Verdict::Inconclusive => "INCONCLUSIVE",
+        Verdict::Error => "ERROR",
+    }
+}
+
+fn rule(metric: &Metric, unit: Unit) -> String {
+    let Some(threshold) = &metric.threshold else { return String::new() };
+    let (sign, bound) = match metric.direction {
+        Direction::Higher => (">=", threshold.min),
+        Direction::Lower => ("<=", threshold.max),
+    };
+    let bound = bound.map_or_else(|| "?".to_owned(), |bound| amount(bound, unit));
+    let how = match threshold.decide_by {
+        DecideBy::Interval => "",
+        DecideBy::Point => " (point)",
+    };
+    let required = if threshold.required { "" } else { ", not required" };
+    format!("{sign} {bound}{how}{required}")
+}
+
+/// Rows that need a reader first: broken, then undecided, then the rest, each in their order.
+pub(super) fn in_order(metrics: &[Metric]) -> Vec<&Metric> {
+    let rank = |metric: &Metric| match metric.verdict {
+        Some(Verdict::Error) => 0,
+        Some(Verdict::Fail) => 1,
+        Some(Verdict::Inconclusive) => 2,
+        Some(Verdict::Pass) => 3,
+        None => 4,
+    };
+    let mut ordered: Vec<&Metric> = metrics.iter().collect();
+    ordered.sort_by_key(|metric| rank(metric));
+    ordered
+}

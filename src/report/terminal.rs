@@ -1,0 +1,93 @@
+//! The report on a terminal or in a log: the verdict, the rule that decided, and a small table.
+
+use std::fmt::Write as _;
+
+use super::rows::{in_order, row, word};
+use super::{Report, Sink};
+use crate::gate::Verdict;
+use crate::trust::Untrusted;
+
+/// Whether colour may be used; it never carries the meaning alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Colour {
+    /// ANSI colours.
+    Ansi,
+    /// None.
+    Plain,
+}
+
+/// Samples that are named.
+const NAMED: usize = 10;
+
+/// The text, with a newline at its end.
+pub fn terminal(report: &Report, sink: &Sink, colour: Colour) -> String {
+    let mut text = String::new();
+    table(&mut text, report, sink, colour);
+    samples(&mut text, report, sink);
+    let decided = report.reasons.first().map(|reason| line(sink, &reason.text)).unwrap_or_default();
+    // Writing into a String cannot fail.
+    let _ = writeln!(text, "{}: {}", paint(&format!("{} {}", report.program, word(report.verdict)), Some(report.verdict), colour), decided);
+    let others = report.reasons.iter().skip(1).filter(|reason| reason.verdict != Verdict::Pass);
+    for reason in others.take(NAMED) {
+        let _ = writeln!(text, "  {}: {}", word(reason.verdict), line(sink, &reason.text));
+    }
+    sink.whole(&text)
+}
+
+fn line(sink: &Sink, text: &str) -> String {
+    sink.line(&Untrusted::new(text), 1000)
+}
+
+fn paint(text: &str, verdict: Option<Verdict>, colour: Colour) -> String {
+    let code = match (colour, verdict) {
+        (Colour::Plain, _) | (_, None) => return text.to_owned(),
+        (Colour::Ansi, Some(Verdict::Pass)) => 32,
+        (Colour::Ansi, Some(Verdict::Fail | Verdict::Error)) => 31,
+        (Colour::Ansi, Some(Verdict::Inconclusive)) => 33,
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+fn table(text: &mut String, report: &Report, sink: &Sink, colour: Colour) {
+    let head = ["metric", "value", "95 % interval", "n", "rule", "verdict"].map(str::to_owned);
+    let mut rows = vec![(head, None)];
+    for metric in in_order(&report.metrics) {
+        let cells = row(metric);
+        let verdict = cells.verdict.to_owned();
+        let cells = [cells.name, cells.value, cells.interval, cells.n, cells.rule, verdict].map(|cell| line(sink, &cell));
+        rows.push((cells, metric.verdict));
+    }
+    let mut widths = [0; 6];
+    for (cells, _) in &rows {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for (cells, verdict) in rows {
+        let mut parts: Vec<String> = Vec::new();
+        for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            let space = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let painted = if index == 5 { paint(cell, verdict, colour) } else { cell.clone() };
+            // Numbers stand right, words left.
+            parts.push(if matches!(index, 1 | 3) { format!("{space}{painted}") } else { format!("{painted}{space}") });
+        }
+        let _ = writeln!(text, "  {}", parts.join("  ").trim_end());
+    }
+    let _ = writeln!(text);
+}
+
+fn samples(text: &mut String, report: &Report, sink: &Sink) {
+    let bad = report.counts.failed + report.counts.unscored + report.counts.errors;
+    if report.failed_samples.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "  {bad} of {} samples did not pass:", report.counts.samples);
+    for sample in report.failed_samples.iter().take(NAMED) {
+        let place = format!("{}:{}", sink.line(&sample.path, 120), sample.line);
+        let _ = writeln!(text, "  {place} {} {}: {}", sink.line(&sample.case, 80), sample.status, sink.line(&sample.why, 120));
+    }
+    if bad > NAMED as u64 {
+        let _ = writeln!(text, "  and {} more, in samples.jsonl", bad - NAMED as u64);
+    }
+    let _ = writeln!(text);
+}
