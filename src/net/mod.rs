@@ -1,1 +1,11 @@
-//! Under construction.
+//! The only place where an HTTP client is built, and the rules of asking again. Every wait has an end.
+//! Kept out: what is asked (`eval::model`, `host`).
+
+mod client;
+mod limit;
+mod retry;
+
+pub(crate) use client::chain_of;
+pub use client::{Body, ClientOptions, NetError, client, install_tls_provider, read_body};
+pub use limit::Limiter;
+pub use retry::{Answered, Decision, RetryPolicy, decide};

@@ -2,6 +2,9 @@
 
 #[cfg(feature = "embedded")]
 pub mod embedded;
+mod build;
+pub mod openai;
+pub mod replay;
 mod spec;
 
 use std::time::Instant;
@@ -12,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::request::{Answer, Request, Usage};
 use crate::trust::{Digest, Untrusted};
 
+pub use build::{Built, ModelBuildError, build};
+pub use openai::Surroundings;
 pub use spec::{Api, Device, EmbeddedSpec, Limits, ModelSpec, OpenAiSpec, Price, ReplaySpec, Retry};
 
 /// Who answered: part of the cache key and of the report.

@@ -1,0 +1,70 @@
+//! From a model as the policy writes it to one that can be asked.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::openai::{OpenAi, OpenAiError, Surroundings};
+use super::replay::Replay;
+use super::{EmbeddedSpec, Model, ModelSpec, Price};
+use crate::document::Problem;
+use crate::trust::Secret;
+
+/// A model, and what came to light while it was built.
+pub struct Built {
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// Keys that it sends: to be masked before anything is printed.
+    pub secrets: Vec<Secret>,
+    /// What its tokens cost.
+    pub price: Option<Price>,
+}
+
+/// Why a model could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelBuildError {
+    /// The endpoint's settings.
+    #[error(transparent)]
+    OpenAi(#[from] OpenAiError),
+    /// The recording.
+    #[error("the recording cannot be used")]
+    Replay(Box<Problem>),
+    /// The weights.
+    #[cfg(feature = "embedded")]
+    #[error(transparent)]
+    Embedded(#[from] super::embedded::EngineError),
+    /// The engine is not part of this build.
+    #[error("this build has no embedded engine; build with the feature `embedded`, or use another provider")]
+    NoEngine,
+}
+
+/// Builds a model of the policy.
+pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<Built, ModelBuildError> {
+    match spec {
+        ModelSpec::Openai(spec) => {
+            let (model, secrets) = OpenAi::new(name, spec, around)?;
+            Ok(Built { model: Arc::new(model), secrets, price: spec.price })
+        }
+        ModelSpec::Replay(spec) => {
+            let path = around.folder.join(&spec.path);
+            let shown = path.display().to_string();
+            let model = Replay::open(name, &path, &shown).map_err(|problem| ModelBuildError::Replay(Box::new(problem)))?;
+            Ok(Built { model: Arc::new(model), secrets: Vec::new(), price: None })
+        }
+        ModelSpec::Embedded(spec) => {
+            let model = embedded(name, spec, around.folder)?;
+            Ok(Built { model, secrets: Vec::new(), price: None })
+        }
+    }
+}
+
+#[cfg(feature = "embedded")]
+fn embedded(name: &str, spec: &EmbeddedSpec, folder: &Path) -> Result<Arc<dyn Model>, ModelBuildError> {
+    use super::embedded::{EmbeddedModel, Engine};
+    let engine = Engine::load(&folder.join(&spec.path), spec.device)?;
+    Ok(Arc::new(EmbeddedModel::new(name, engine)))
+}
+
+#[cfg(not(feature = "embedded"))]
+fn embedded(_: &str, _: &EmbeddedSpec, _: &Path) -> Result<Arc<dyn Model>, ModelBuildError> {
+    Err(ModelBuildError::NoEngine)
+}

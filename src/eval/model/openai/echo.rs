@@ -1,0 +1,133 @@
+//! Log-likelihoods over an endpoint: the prompt is echoed with the log-probability of each of its tokens.
+//! Source: lm-evaluation-harness 0.4, `models/openai_completions.py`. Servers that ignore `echo` (llama.cpp, every chat
+//! endpoint) are found out and refused: their numbers would be those of other tokens.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::OpenAi;
+use super::reply::{Failure, LogProbs, read_log_probs};
+use super::send::Reader;
+use crate::eval::model::{Answered, Api, Attempt, ModelError};
+use crate::eval::request::{Answer, LogLikelihood, Prompt, RankChoices};
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    prompt: &'a str,
+    max_tokens: u32,
+    temperature: f64,
+    logprobs: u32,
+    echo: bool,
+    #[serde(flatten)]
+    extra: &'a std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+impl OpenAi {
+    /// Asks for the log-likelihood of each continuation.
+    pub(super) async fn rank(&self, request: &RankChoices, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
+        if self.spec.api == Api::Chat {
+            let text = "a chat endpoint gives no log-likelihoods of a prompt: use `api: completions`, or `provider: embedded`";
+            return Err(ModelError::Unsupported(text.into()));
+        }
+        let Prompt::Text(context) = &request.prompt else {
+            return Err(ModelError::Unsupported("a chat needs `api: chat`; this model has `api: completions`".into()));
+        };
+        let mut likelihoods = Vec::with_capacity(request.continuations.len());
+        let (mut attempts, mut latency) = (0, 0.0);
+        for continuation in &request.continuations {
+            // White space at the context's end belongs to the continuation's first token.
+            let kept = context.trim_end().chars().count() as u64;
+            let prompt = format!("{context}{continuation}");
+            let whole = prompt.chars().count() as u64;
+            let body = Body {
+                model: &self.spec.model,
+                prompt: &prompt,
+                max_tokens: 1,
+                temperature: 0.0,
+                logprobs: 1,
+                echo: true,
+                extra: &self.spec.extra_body,
+            };
+            let tokens = u32::try_from(prompt.len() / 4).unwrap_or(u32::MAX);
+            let sent = self.send(&body, tokens, attempt, &Echoed { context: kept, whole }).await?;
+            likelihoods.push(sent.value);
+            attempts += sent.attempts;
+            latency += sent.latency_ms;
+        }
+        let answer = Answer::LogLikelihoods(likelihoods);
+        Ok(Answered { answer, usage: None, latency_ms: Some(latency), ttft_ms: None, attempts })
+    }
+}
+
+/// Where the context and the whole prompt end, in characters.
+struct Echoed {
+    context: u64,
+    whole: u64,
+}
+
+impl Reader for Echoed {
+    type Value = LogLikelihood;
+
+    async fn read(&self, response: reqwest::Response, _: Instant) -> Result<LogLikelihood, Failure> {
+        let log_probs = read_log_probs(response).await?;
+        split(&log_probs, self.context, self.whole)
+    }
+}
+
+/// Sums the tokens that begin at or behind the context's end, without the one that was generated.
+fn split(log_probs: &LogProbs, context: u64, whole: u64) -> Result<LogLikelihood, Failure> {
+    let refused = |what: &str| Failure::Unsupported(format!("the endpoint cannot score log-likelihoods: {what}").into());
+    let values = log_probs.token_logprobs.as_ref().ok_or_else(|| refused("it returns no token_logprobs"))?;
+    let offsets = log_probs.text_offset.as_ref().ok_or_else(|| refused("it returns no text_offset"))?;
+    if values.len() != offsets.len() {
+        return Err(refused("its token_logprobs and text_offset differ in length"));
+    }
+    // The first token of an echoed prompt stands at 0 and has nothing before it.
+    if offsets.first() != Some(&0) {
+        return Err(refused("it returns the generated tokens only (`echo` is ignored)"));
+    }
+    let mut likelihood = LogLikelihood { sum: 0.0, tokens: 0, is_greedy: true };
+    for (index, (value, offset)) in values.iter().zip(offsets).enumerate() {
+        if *offset < context || *offset >= whole {
+            continue;
+        }
+        let value = value.filter(|value| value.is_finite()).ok_or_else(|| refused("a token has no log-probability"))?;
+        let best = log_probs.top_logprobs.as_ref().and_then(|all| all.get(index)).and_then(Option::as_ref);
+        let best = best.and_then(|tokens| tokens.values().copied().max_by(f64::total_cmp));
+        likelihood.is_greedy &= best.is_none_or(|best| value >= best);
+        likelihood.sum += value;
+        likelihood.tokens += 1;
+    }
+    if likelihood.tokens == 0 {
+        return Err(refused("no token of the continuation is among those returned"));
+    }
+    Ok(likelihood)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn log_probs(values: serde_json::Value, offsets: serde_json::Value) -> LogProbs {
+        serde_json::from_value(json!({"token_logprobs": values, "text_offset": offsets})).unwrap()
+    }
+
+    #[test]
+    fn only_the_continuation_counts_and_not_what_was_generated() {
+        // "Say hi" + " you": offsets 0, 3 | 6, then a generated token at 10.
+        let found = split(&log_probs(json!([null, -1.0, -2.0, -9.0]), json!([0, 3, 6, 10])), 6, 10);
+        let found = found.unwrap_or_else(|_| panic!("a likelihood"));
+        assert_eq!((found.sum, found.tokens), (-2.0, 1));
+    }
+
+    #[test]
+    fn a_server_that_ignores_echo_is_refused_and_not_believed() {
+        let generated_only = split(&log_probs(json!([-0.5]), json!([10])), 6, 10);
+        assert!(matches!(generated_only, Err(Failure::Unsupported(_))));
+        assert!(matches!(split(&log_probs(json!([null, null]), json!([0, 6])), 6, 10), Err(Failure::Unsupported(_))));
+        assert!(matches!(split(&log_probs(json!([null]), json!([0, 6])), 6, 10), Err(Failure::Unsupported(_))));
+    }
+}

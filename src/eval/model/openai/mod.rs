@@ -1,0 +1,257 @@
+//! Any endpoint that speaks OpenAI's protocol: chat and completions, streamed or whole, and log-likelihoods where the
+//! endpoint echoes them. Kept out: the client itself (`net`).
+
+mod echo;
+mod reply;
+mod send;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures::future::BoxFuture;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Answered, Api, Attempt, Model, ModelError, ModelIdentity, OpenAiSpec};
+use crate::eval::request::{ChatMessage, Generate, OutputFormat, Prompt, Request, Role};
+use crate::net::{ClientOptions, Limiter, NetError, RetryPolicy, client};
+use crate::trust::{Hasher, Secret, Untrusted};
+
+/// Stop texts that a chat endpoint takes. Source: OpenAI's API reference, `stop`: up to 4 sequences.
+const MOST_STOPS: usize = 4;
+
+/// Why an endpoint cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenAiError {
+    /// The environment lacks a variable that the policy names.
+    #[error("the environment variable {0} is not set; the policy takes a key or header from it")]
+    Environment(String),
+    /// A header cannot be sent.
+    #[error("the header {0:?} is not valid")]
+    Header(String),
+    /// The client could not be built.
+    #[error(transparent)]
+    Client(#[from] NetError),
+}
+
+/// An endpoint.
+pub struct OpenAi {
+    identity: ModelIdentity,
+    client: reqwest::Client,
+    url: reqwest::Url,
+    headers: HeaderMap,
+    spec: OpenAiSpec,
+    limiter: Limiter,
+    retry: RetryPolicy,
+}
+
+/// Where things come from when an endpoint is built.
+pub struct Surroundings<'a> {
+    /// The policy's folder.
+    pub folder: &'a Path,
+    /// The environment.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Requests in flight at most.
+    pub connections: usize,
+}
+
+impl OpenAi {
+    /// Builds the client, and reads the key. The secrets found on the way are handed out, to be masked.
+    pub fn new(name: &str, spec: &OpenAiSpec, around: &Surroundings<'_>) -> Result<(Self, Vec<Secret>), OpenAiError> {
+        let mut secrets = Vec::new();
+        let headers = headers(spec, around, &mut secrets)?;
+        let options = ClientOptions {
+            ca_file: spec.ca_file.as_ref().map(|path| around.folder.join(path)),
+            idle_connections: around.connections,
+        };
+        let path = match spec.api {
+            Api::Chat => "chat/completions",
+            Api::Completions => "completions",
+        };
+        let url = format!("{}/{path}", spec.base_url.trim_end_matches('/'));
+        let url = reqwest::Url::parse(&url).map_err(|_| NetError::Build(format!("{url:?} is no URL")))?;
+        let retry = RetryPolicy {
+            attempts: spec.retry.attempts,
+            longest_wait: std::time::Duration::from_secs_f64(spec.retry.max_wait_seconds.clamp(0.0, 600.0)),
+        };
+        let model = Self {
+            identity: identity(name, spec),
+            client: client(&options)?,
+            url,
+            headers,
+            spec: spec.clone(),
+            limiter: Limiter::new(spec.limits.requests_per_minute, spec.limits.tokens_per_minute),
+            retry,
+        };
+        Ok((model, secrets))
+    }
+
+    fn body<'a>(&'a self, request: &'a Generate) -> Result<Body<'a>, ModelError> {
+        let chat = self.spec.api == Api::Chat;
+        if request.stop.len() > MOST_STOPS {
+            let text = format!("{} stop texts; an endpoint takes at most {MOST_STOPS}", request.stop.len());
+            return Err(ModelError::Unsupported(text.into()));
+        }
+        let (messages, prompt) = match (&request.prompt, chat) {
+            (Prompt::Chat(messages), true) => (Some(messages.iter().map(Message::from).collect()), None),
+            (Prompt::Text(text), true) => (Some(vec![Message { role: Role::User, content: text }]), None),
+            (Prompt::Text(text), false) => (None, Some(text.as_str())),
+            (Prompt::Chat(_), false) => {
+                return Err(ModelError::Unsupported("a chat needs `api: chat`; this model has `api: completions`".into()));
+            }
+        };
+        let logprobs = match (request.logprobs, chat) {
+            (false, _) => None,
+            (true, true) => Some(Value::Bool(true)),
+            (true, false) => Some(Value::from(1)),
+        };
+        let format = match (request.format, chat) {
+            (OutputFormat::Json, true) => Some(Format { kind: "json_object" }),
+            (OutputFormat::Json, false) | (OutputFormat::Text, _) => None,
+        };
+        Ok(Body {
+            model: &self.spec.model,
+            messages,
+            prompt,
+            max_tokens: request.max_tokens,
+            temperature: request.temperature,
+            seed: request.seed,
+            stop: &request.stop,
+            response_format: format,
+            logprobs,
+            stream: self.spec.stream.then_some(true),
+            stream_options: self.spec.stream.then_some(StreamOptions { include_usage: true }),
+            extra: &self.spec.extra_body,
+        })
+    }
+}
+
+/// The request's body.
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Vec<Message<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<&'a str>,
+    max_tokens: u32,
+    temperature: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<Format>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(flatten)]
+    extra: &'a BTreeMap<String, Value>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: Role,
+    content: &'a str,
+}
+
+impl<'a> From<&'a ChatMessage> for Message<'a> {
+    fn from(message: &'a ChatMessage) -> Self {
+        Message { role: message.role, content: &message.content }
+    }
+}
+
+#[derive(Serialize)]
+struct Format {
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl Model for OpenAi {
+    fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request, attempt: Attempt<'a>) -> BoxFuture<'a, Result<Answered, ModelError>> {
+        Box::pin(async move {
+            match request {
+                Request::Generate(generate) => self.generate(generate, &attempt).await,
+                Request::RankChoices(rank) => self.rank(rank, &attempt).await,
+            }
+        })
+    }
+}
+
+fn identity(name: &str, spec: &OpenAiSpec) -> ModelIdentity {
+    let mut hasher = Hasher::new();
+    let api = match spec.api {
+        Api::Chat => "chat",
+        Api::Completions => "completions",
+    };
+    hasher.part(b"openai-1").part(spec.base_url.as_bytes()).part(spec.model.as_bytes()).part(api.as_bytes());
+    hasher.part(spec.revision.as_deref().unwrap_or_default().as_bytes());
+    hasher.part(&serde_json::to_vec(&spec.extra_body).unwrap_or_default());
+    spec.headers.keys().for_each(|name| {
+        hasher.part(name.as_bytes());
+    });
+    let revision = spec.revision.as_ref().map(|revision| format!(", revision {revision}")).unwrap_or_default();
+    ModelIdentity {
+        name: name.to_owned(),
+        provider: "openai",
+        digest: hasher.finish(),
+        description: Untrusted::new(format!("{} at {}{revision}", spec.model, spec.base_url)),
+    }
+}
+
+fn headers(spec: &OpenAiSpec, around: &Surroundings<'_>, secrets: &mut Vec<Secret>) -> Result<HeaderMap, OpenAiError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(variable) = &spec.api_key_env {
+        let missing = || OpenAiError::Environment(variable.clone());
+        let key = Secret::new(&(around.environment)(variable).ok_or_else(missing)?);
+        if key.expose().is_empty() {
+            return Err(missing());
+        }
+        headers.insert(AUTHORIZATION, sensitive("authorization", &format!("Bearer {}", key.expose()))?);
+        secrets.push(key);
+    }
+    for (name, template) in &spec.headers {
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| OpenAiError::Header(name.clone()))?;
+        let value = filled(template, around, secrets)?;
+        headers.insert(header, sensitive(name, &value)?);
+    }
+    Ok(headers)
+}
+
+fn sensitive(name: &str, value: &str) -> Result<HeaderValue, OpenAiError> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| OpenAiError::Header(name.to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Replaces `${NAME}` by the environment's value, which is a secret from then on.
+fn filled(template: &str, around: &Surroundings<'_>, secrets: &mut Vec<Secret>) -> Result<String, OpenAiError> {
+    let mut value = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((name, tail)) = after.split_once('}') else { break };
+        let found = (around.environment)(name).filter(|found| !found.trim().is_empty());
+        let found = Secret::new(&found.ok_or_else(|| OpenAiError::Environment(name.to_owned()))?);
+        value.push_str(before);
+        value.push_str(found.expose());
+        secrets.push(found);
+        rest = tail;
+    }
+    value.push_str(rest);
+    Ok(value)
+}

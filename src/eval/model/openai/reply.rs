@@ -1,0 +1,186 @@
+//! A whole reply of chat or completions, and every way in which a request can fail.
+
+use serde::Deserialize;
+
+use super::send::{error_text, quote};
+use crate::eval::model::{Api, ModelError};
+use crate::eval::request::{Completion, Finish, Usage};
+use crate::net::{self, Answered, NetError};
+use crate::trust::Untrusted;
+
+/// A generated text with what the endpoint counted.
+pub(super) struct Generated {
+    pub(super) completion: Completion,
+    pub(super) usage: Option<Usage>,
+    pub(super) first_token_ms: Option<f64>,
+}
+
+/// One failed request.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No whole reply.
+    Broken(Untrusted),
+    /// A status other than 200.
+    Status { status: u16, after: Option<String>, text: Untrusted },
+    /// A reply that is not of the protocol's form; asked again, since proxies make such replies when they are busy.
+    Malformed(Untrusted),
+    /// The endpoint cannot do what was asked.
+    Unsupported(Untrusted),
+}
+
+impl Failure {
+    pub(super) fn of_body(error: &NetError) -> Self {
+        match error {
+            NetError::TooLarge(_) => Failure::Unsupported(error_text(error)),
+            NetError::Broken(_) | NetError::File { .. } | NetError::Certificates(_) | NetError::Build(_) => {
+                Failure::Broken(error_text(error))
+            }
+        }
+    }
+
+    /// The failure in the words of the retry rules.
+    pub(super) fn answered(&self) -> Answered<'_> {
+        match self {
+            Failure::Broken(_) | Failure::Malformed(_) => Answered::Broken,
+            Failure::Status { status, after, .. } => Answered::Status(*status, after.as_deref()),
+            Failure::Unsupported(_) => Answered::Status(400, None),
+        }
+    }
+
+    /// The failure as the sample's error.
+    pub(super) fn error(self) -> ModelError {
+        match self {
+            Failure::Broken(text) => ModelError::Unreachable(text),
+            Failure::Malformed(text) => ModelError::Malformed(text),
+            Failure::Unsupported(text) => ModelError::Unsupported(text),
+            Failure::Status { status, text, .. } => {
+                let text = Untrusted::new(format!("HTTP {status}: {}", text.raw()));
+                match status {
+                    429 => ModelError::RateLimited(text),
+                    500..=599 => ModelError::Server(text),
+                    408 => ModelError::Timeout(text),
+                    _ => ModelError::Refused(text),
+                }
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    #[serde(default)]
+    usage: Option<Counted>,
+    #[serde(default)]
+    error: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    message: Option<Message>,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    finish_reason: Option<String>,
+    #[serde(default)]
+    logprobs: Option<LogProbs>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    content: Option<String>,
+    #[serde(default)]
+    refusal: Option<String>,
+}
+
+/// Both forms: chat has `content`, completions has `token_logprobs`.
+#[derive(Deserialize)]
+pub(super) struct LogProbs {
+    #[serde(default)]
+    content: Option<Vec<TokenLogProb>>,
+    #[serde(default)]
+    pub(super) token_logprobs: Option<Vec<Option<f64>>>,
+    #[serde(default)]
+    pub(super) text_offset: Option<Vec<u64>>,
+    #[serde(default)]
+    pub(super) top_logprobs: Option<Vec<Option<std::collections::BTreeMap<String, f64>>>>,
+}
+
+#[derive(Deserialize)]
+struct TokenLogProb {
+    logprob: f64,
+}
+
+/// Tokens as the endpoint counted them.
+#[derive(Clone, Copy, Deserialize)]
+pub(super) struct Counted {
+    #[serde(default)]
+    prompt_tokens: u64,
+    #[serde(default)]
+    completion_tokens: u64,
+}
+
+impl From<Counted> for Usage {
+    fn from(counted: Counted) -> Self {
+        Usage { prompt_tokens: counted.prompt_tokens, completion_tokens: counted.completion_tokens }
+    }
+}
+
+impl LogProbs {
+    fn values(self) -> Option<Vec<f64>> {
+        let chat = self.content.map(|tokens| tokens.into_iter().map(|token| token.logprob).collect::<Vec<_>>());
+        chat.or_else(|| self.token_logprobs.map(|values| values.into_iter().flatten().collect()))
+    }
+}
+
+/// Why an answer ended, in our words.
+pub(super) fn finish(reason: Option<&str>) -> Finish {
+    match reason {
+        Some("stop") => Finish::Stop,
+        Some("length") => Finish::Length,
+        Some("content_filter") => Finish::ContentFilter,
+        Some(_) | None => Finish::Other,
+    }
+}
+
+/// Reads a whole reply.
+pub(super) async fn read(response: reqwest::Response, api: Api) -> Result<Generated, Failure> {
+    let body = net::read_body(response).await.map_err(|error| Failure::of_body(&error))?;
+    parse(&body, api)
+}
+
+fn parse(body: &[u8], api: Api) -> Result<Generated, Failure> {
+    let malformed = |what: &str| {
+        let text = String::from_utf8_lossy(body);
+        Failure::Malformed(quote(&format!("{what}: {text}")))
+    };
+    let reply: Reply = serde_json::from_slice(body).map_err(|error| malformed(&format!("not a reply of the protocol ({error})")))?;
+    if reply.error.as_ref().is_some_and(|error| !error.is_null()) {
+        return Err(malformed("an error behind status 200"));
+    }
+    let choice = reply.choices.into_iter().next().ok_or_else(|| malformed("a reply without choices"))?;
+    let text = match (api, choice.message, choice.text) {
+        (Api::Chat, Some(message), _) => message.content.or(message.refusal),
+        (Api::Completions, _, text) => text,
+        (Api::Chat, None, _) => None,
+    };
+    let text = text.ok_or_else(|| malformed("a choice without text"))?;
+    let completion = Completion {
+        text: text.into(),
+        finish: finish(choice.finish_reason.as_deref()),
+        token_log_probs: choice.logprobs.and_then(LogProbs::values),
+    };
+    Ok(Generated { completion, usage: reply.usage.map(Usage::from), first_token_ms: None })
+}
+
+/// The log-probabilities of the first choice of a completions reply.
+pub(super) async fn read_log_probs(response: reqwest::Response) -> Result<LogProbs, Failure> {
+    let body = net::read_body(response).await.map_err(|error| Failure::of_body(&error))?;
+    let reply: Reply = serde_json::from_slice(&body)
+        .map_err(|error| Failure::Malformed(quote(&format!("not a reply of the protocol ({error})"))))?;
+    let log_probs = reply.choices.into_iter().next().and_then(|choice| choice.logprobs);
+    log_probs.ok_or_else(|| Failure::Unsupported("the endpoint returns no log-probabilities".into()))
+}

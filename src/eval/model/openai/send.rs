@@ -1,0 +1,176 @@
+//! Sending one request until it is answered, refused, or out of time.
+
+use std::time::{Instant, SystemTime};
+
+use serde::Serialize;
+
+use super::OpenAi;
+use super::reply::{self, Failure, Generated};
+use super::stream;
+use crate::eval::model::{Answered, Api, Attempt, ModelError};
+use crate::eval::request::{Answer, Generate, Prompt};
+use crate::net::{self, Decision, NetError, decide};
+use crate::trust::Untrusted;
+
+/// Characters of a server's error that are kept.
+const QUOTE: usize = 500;
+/// Characters of text that make about one token.
+const CHARACTERS_A_TOKEN: usize = 4;
+
+/// A reply that was understood, with what it took.
+pub(super) struct Sent<T> {
+    pub(super) value: T,
+    pub(super) latency_ms: f64,
+    pub(super) attempts: u32,
+}
+
+/// One form of reply.
+pub(super) trait Reader: Sync {
+    /// What it holds.
+    type Value: Send;
+
+    /// Reads a reply of status 200; `began` is when its request was sent.
+    fn read(&self, response: reqwest::Response, began: Instant) -> impl Future<Output = Result<Self::Value, Failure>> + Send;
+}
+
+struct Whole(Api);
+
+impl Reader for Whole {
+    type Value = Generated;
+
+    async fn read(&self, response: reqwest::Response, _: Instant) -> Result<Generated, Failure> {
+        reply::read(response, self.0).await
+    }
+}
+
+struct Streamed(Api);
+
+impl Reader for Streamed {
+    type Value = Generated;
+
+    async fn read(&self, response: reqwest::Response, began: Instant) -> Result<Generated, Failure> {
+        stream::read(response, began, self.0).await
+    }
+}
+
+impl OpenAi {
+    /// Asks for text.
+    pub(super) async fn generate(&self, request: &Generate, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
+        let body = self.body(request)?;
+        let tokens = estimate(request);
+        let sent = if self.spec.stream {
+            self.send(&body, tokens, attempt, &Streamed(self.spec.api)).await?
+        } else {
+            self.send(&body, tokens, attempt, &Whole(self.spec.api)).await?
+        };
+        let Sent { value, latency_ms, attempts } = sent;
+        Ok(Answered {
+            answer: Answer::Completion(value.completion),
+            usage: value.usage,
+            latency_ms: Some(latency_ms),
+            ttft_ms: value.first_token_ms,
+            attempts,
+        })
+    }
+
+    /// Sends a body, and again while that may help, within the attempt's deadline.
+    pub(super) async fn send<B: Serialize, R: Reader>(
+        &self,
+        body: &B,
+        tokens: u32,
+        attempt: &Attempt<'_>,
+        reader: &R,
+    ) -> Result<Sent<R::Value>, ModelError> {
+        let bytes = serde_json::to_vec(body).map_err(|error| ModelError::Unsupported(error.to_string().into()))?;
+        let deadline = tokio::time::Instant::from_std(attempt.deadline);
+        let mut attempts = 0;
+        let mut last = None;
+        let work = async {
+            loop {
+                if !self.limiter.pass(tokens, attempt.deadline).await {
+                    return Err(ModelError::Timeout("the rate limits of the policy leave no room before the deadline".into()));
+                }
+                attempts += 1;
+                let began = Instant::now();
+                let failure = match self.once(bytes.clone(), began, reader).await {
+                    Ok(value) => {
+                        let latency_ms = began.elapsed().as_secs_f64() * 1e3;
+                        return Ok(Sent { value, latency_ms, attempts });
+                    }
+                    Err(failure) => failure,
+                };
+                let left = attempt.deadline.saturating_duration_since(Instant::now());
+                let decision = decide(&self.retry, attempts, failure.answered(), left, chance(), SystemTime::now());
+                let error = failure.error();
+                match decision {
+                    Decision::GiveUp => return Err(error),
+                    Decision::Wait(wait) => {
+                        last = Some(error);
+                        tokio::time::sleep(wait).await;
+                    }
+                }
+            }
+        };
+        let outcome = tokio::select! {
+            biased;
+            () = attempt.cancel.cancelled() => return Err(ModelError::Cancelled),
+            outcome = tokio::time::timeout_at(deadline, work) => outcome,
+        };
+        match outcome {
+            Ok(outcome) => outcome,
+            // What stood in the way before the deadline says more than the deadline.
+            Err(_) => Err(last.unwrap_or_else(|| ModelError::Timeout("no whole answer before the deadline".into()))),
+        }
+    }
+
+    async fn once<R: Reader>(&self, bytes: Vec<u8>, began: Instant, reader: &R) -> Result<R::Value, Failure> {
+        let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(bytes);
+        let response = request.send().await.map_err(|error| Failure::Broken(net_text(&error)))?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return reader.read(response, began).await;
+        }
+        let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text = match net::read_body(response).await {
+            Ok(body) => quote(&String::from_utf8_lossy(&body)),
+            Err(error) => error_text(&error),
+        };
+        Err(Failure::Status { status, after, text })
+    }
+}
+
+/// The beginning of a server's text.
+pub(super) fn quote(text: &str) -> Untrusted {
+    Untrusted::new(text.chars().take(QUOTE).collect::<String>())
+}
+
+pub(super) fn error_text(error: &NetError) -> Untrusted {
+    match error {
+        NetError::Broken(detail) => detail.clone(),
+        other @ (NetError::File { .. } | NetError::Certificates(_) | NetError::Build(_) | NetError::TooLarge(_)) => {
+            Untrusted::new(other.to_string())
+        }
+    }
+}
+
+fn net_text(error: &reqwest::Error) -> Untrusted {
+    quote(&net::chain_of(error))
+}
+
+fn estimate(request: &Generate) -> u32 {
+    let characters = match &request.prompt {
+        Prompt::Text(text) => text.len(),
+        Prompt::Chat(messages) => messages.iter().map(|message| message.content.len()).sum(),
+    };
+    let prompt = u32::try_from(characters / CHARACTERS_A_TOKEN).unwrap_or(u32::MAX);
+    prompt.saturating_add(request.max_tokens)
+}
+
+/// Jitter needs no seed: it never changes a result, only when it arrives.
+fn chance() -> f64 {
+    let mut bytes = [0; 4];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 1.0,
+    }
+}
