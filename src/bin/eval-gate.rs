@@ -1,1 +1,4 @@
-fn main() {}
+//! The `eval-gate` program.
+fn main() -> std::process::ExitCode {
+    llmci::cli::main(llmci::cli::Program::EvalGate)
+}

@@ -1,1 +1,10 @@
-//! Under construction.
+//! One file or folder a program: the only place where suites, models, rules and hosts meet.
+//! Kept out: how arguments are read and how the process ends (`cli`).
+
+pub mod check;
+pub mod doctor;
+pub mod eval_gate;
+pub mod merge;
+mod outcome;
+
+pub use outcome::{CommandError, Context, Environment, Exit, Outcome};

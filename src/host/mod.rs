@@ -1,1 +1,125 @@
-//! Under construction.
+//! Where the process runs: GitHub, GitLab or a person's machine. What it says of the run, and how results are published.
+//! Trouble with publishing is a warning; it never opens or shuts a gate.
+
+mod annotate;
+mod event;
+pub mod forge;
+mod github;
+mod gitlab;
+mod print;
+
+use std::path::{Path, PathBuf};
+
+use crate::report::{HostInfo, Report, Sink, outputs};
+use crate::trust::{Secret, Untrusted};
+
+pub use print::{print, print_error};
+
+/// The host and what it told the process.
+pub struct Host {
+    kind: Kind,
+    info: HostInfo,
+}
+
+enum Kind {
+    GitHub(github::Paths),
+    GitLab(gitlab::Paths),
+    Local,
+}
+
+/// What is published.
+pub struct Publication<'a> {
+    /// The report.
+    pub report: &'a Report,
+    /// Where `report.json` lies.
+    pub path: &'a Path,
+    /// The report as a small table.
+    pub terminal: String,
+    /// The report as Markdown.
+    pub markdown: String,
+}
+
+impl Host {
+    /// Finds out by the variables that the host sets.
+    pub fn detect(variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let is = |name: &str| variable(name).as_deref() == Some("true");
+        let mut info = HostInfo {
+            kind: "local".to_owned(),
+            cpus: std::thread::available_parallelism().ok().map(|count| count.get() as u64),
+            ..HostInfo::default()
+        };
+        let kind = if is("GITHUB_ACTIONS") {
+            info.kind = "github".to_owned();
+            Kind::GitHub(github::Paths::read(variable, &mut info))
+        } else if is("GITLAB_CI") {
+            info.kind = "gitlab".to_owned();
+            Kind::GitLab(gitlab::Paths::read(variable, &mut info))
+        } else {
+            Kind::Local
+        };
+        Self { kind, info }
+    }
+
+    /// For the report. GPUs are asked for only where the driver's own files say that there is one.
+    pub fn info(&self) -> HostInfo {
+        self.info.clone()
+    }
+
+    /// Names the machine's GPUs in every report from now on.
+    pub fn set_gpus(&mut self, gpus: Vec<crate::report::Gpu>) {
+        self.info.gpus = gpus;
+    }
+
+    /// Whether a person may be watching.
+    pub fn is_local(&self) -> bool {
+        matches!(self.kind, Kind::Local)
+    }
+
+    /// Tells the host's log about secrets, before anything is printed that could hold one.
+    pub fn mask(&self, secrets: &[Secret]) {
+        match &self.kind {
+            Kind::GitHub(_) => github::mask(secrets),
+            // GitLab masks only what its settings name; our redactor stands before every sink.
+            Kind::GitLab(_) | Kind::Local => {}
+        }
+    }
+
+    /// Publishes a report on every surface that the host has. What failed comes back as warnings.
+    pub fn publish(&self, publication: &Publication<'_>, sink: &Sink) -> Vec<Untrusted> {
+        let values = outputs(publication.report, &publication.path.display().to_string());
+        match &self.kind {
+            Kind::GitHub(paths) => {
+                github::print_guarded(&publication.terminal);
+                let mut warnings = paths.publish(&values, &publication.markdown);
+                warnings.extend(annotate::github(publication.report, sink, paths.workspace()));
+                warnings
+            }
+            Kind::GitLab(paths) => {
+                print(&publication.terminal);
+                paths.publish(&values, publication.path)
+            }
+            Kind::Local => {
+                print(&publication.terminal);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Publishes that a command came to no report: verdict `error`, nothing passed.
+    pub fn publish_failure(&self, folder: &Path) -> Vec<Untrusted> {
+        let values = [("verdict", "error".to_owned()), ("passed", "false".to_owned())];
+        match &self.kind {
+            Kind::GitHub(paths) => paths.publish(&values, ""),
+            Kind::GitLab(paths) => paths.publish(&values, &folder.join("report.json")),
+            Kind::Local => Vec::new(),
+        }
+    }
+}
+
+fn warning(what: &str, path: &Path, error: &std::io::Error) -> Untrusted {
+    Untrusted::new(format!("{what} could not be written to {}: {error}", path.display()))
+}
+
+fn optional_path(value: Option<String>) -> Option<PathBuf> {
+    value.filter(|value| !value.is_empty()).map(PathBuf::from)
+}

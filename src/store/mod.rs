@@ -3,6 +3,7 @@
 
 mod directory;
 pub mod file;
+pub mod registry;
 mod s3;
 
 use futures::future::BoxFuture;

@@ -86,6 +86,11 @@ impl Journal {
         self.file.sync_data().map_err(|error| JournalError::file(&self.path, error))
     }
 
+    /// The journal's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Where each slot's sample stands.
     pub fn spans(&self) -> &[Span] {
         &self.spans

@@ -115,6 +115,11 @@ impl Collected {
         &self.notable
     }
 
+    /// Keeps the journal that samples drawn elsewhere were copied to.
+    pub fn keep(&mut self, journal: Journal) {
+        self.journal = Some(journal);
+    }
+
     /// The journal, for `samples.jsonl`; absent for a collection that was not drawn here.
     pub fn journal(&self) -> Option<&Journal> {
         self.journal.as_ref()

@@ -1,0 +1,51 @@
+//! `llmci generate`: writes every file that is made from the code, or says which is stale.
+
+use std::path::Path;
+
+use super::programs::{GenerateArgs, Program};
+use super::spec;
+use crate::commands::{CommandError, Exit, Outcome};
+use crate::document::Problem;
+use crate::eval::{policy, suite};
+use crate::report;
+use crate::store::file::{make_folder, write_atomically};
+
+/// Writes, or checks.
+pub(super) fn run(args: &GenerateArgs) -> Result<Outcome, CommandError> {
+    let mut problems = Vec::new();
+    let mut text = String::new();
+    for (name, wanted) in files(&args.root).map_err(|problem| CommandError::Problems(vec![problem]))? {
+        let path = args.root.join(&name);
+        if std::fs::read_to_string(&path).ok().as_deref() == Some(&wanted) {
+            continue;
+        }
+        if args.check {
+            problems.push(Problem::of_file(&name, "stale: it is made from the code").help("run `cargo run -- generate`"));
+            continue;
+        }
+        if let Some(folder) = path.parent() {
+            make_folder(folder).map_err(|error| CommandError::environment(&error))?;
+        }
+        write_atomically(&path, wanted.as_bytes()).map_err(|error| CommandError::environment(&error))?;
+        text.push_str(&format!("written: {name}\n"));
+    }
+    if problems.is_empty() { Ok(Outcome { exit: Exit::Pass, report: None, text }) } else { Err(CommandError::Problems(problems)) }
+}
+
+/// Every generated file: its name under the project's folder, and its text.
+fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    let schemas = [policy::schema(), report::schema()].into_iter().chain(suite::schemas());
+    files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
+    let gate = Program::EvalGate.command();
+    files.push(("actions/eval-gate/action.yml".to_owned(), spec::action(&gate)));
+    files.push(("gitlab-templates/eval-gate.yml".to_owned(), spec::template(&gate)));
+    files.push(("docs/reference/assertions.md".to_owned(), spec::assertions()));
+    files.push(("docs/reference/exit-codes.md".to_owned(), spec::exit_codes()));
+    files.push(("docs/reference/metrics.md".to_owned(), spec::metrics()));
+    files.push(("docs/reference/eval-gate.md".to_owned(), spec::inputs_page(&gate)));
+    let readme = std::fs::read_to_string(root.join("README.md"))
+        .map_err(|error| Problem::of_file("README.md", format!("cannot be read: {error}")))?;
+    files.push(("README.md".to_owned(), spec::between(&readme, "eval-gate-inputs", &spec::inputs_table(&gate))?));
+    Ok(files)
+}

@@ -1,0 +1,188 @@
+//! From argv to the exit code.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::programs::{Invocation, Program};
+use super::{generate, inputs, signals};
+use crate::commands::{self, CommandError, Context, Environment, Exit, Outcome};
+use crate::document::Problem;
+use crate::host::{Host, Publication, print, print_error};
+use crate::report::{self, Colour, Sink};
+use crate::trust::{Redactor, Secret, Untrusted};
+
+/// Variables whose values are secrets wherever they are set.
+const SECRET_VARIABLES: [&str; 9] = [
+    "GITHUB_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "CI_JOB_TOKEN",
+    "GITLAB_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "OPENAI_API_KEY",
+    "HF_TOKEN",
+];
+
+/// Bytes of the summary: GitHub drops one of over 1 MiB whole.
+const SUMMARY: usize = 1_000_000;
+
+/// Runs a program. A panic is a bug of ours, and ends with 70 like every other one.
+pub fn main(program: Program) -> ExitCode {
+    match catch_unwind(AssertUnwindSafe(|| run(program))) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(_) => {
+            print_error("llmci: a bug of ours ended the program; please report it with the lines above\n");
+            ExitCode::from(Exit::Bug.code())
+        }
+    }
+}
+
+fn run(program: Program) -> Exit {
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let program = program.of_name(arguments.first().map_or("", String::as_str));
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = Environment::new(variables);
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let redactor = Redactor::new();
+    let known: Vec<Secret> = SECRET_VARIABLES.iter().filter_map(|name| environment.get(name)).map(Secret::new).collect();
+    redactor.learn(&known);
+    let sink = Sink::new(redactor.clone());
+    let invocation = match inputs::overlay(&program.command(), &arguments, &variable) {
+        Ok(all) => program.parse(&all),
+        Err(why) => {
+            print_error(&format!("error: {}\n", sink.line(&why, 500)));
+            return Exit::Inputs;
+        }
+    };
+    let invocation = match invocation {
+        Ok(invocation) => invocation,
+        Err(error) => return refused(&error, &sink),
+    };
+    start_logging(&environment);
+    let mut host = Host::detect(&variable);
+    host.mask(&known);
+    if std::path::Path::new("/proc/driver/nvidia").exists() {
+        host.set_gpus(commands::doctor::gpus());
+    }
+    let cancel = CancellationToken::new();
+    let context = Context { cancel, host, environment, redactor, sink, clock };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print_error(&format!("error: the runtime could not be started: {error}\n"));
+            return Exit::Environment;
+        }
+    };
+    let outcome = runtime.block_on(dispatch(invocation, &context));
+    // A request that does not end must not keep the process: everything worth keeping is on disk.
+    runtime.shutdown_background();
+    finish(outcome, &context)
+}
+
+async fn dispatch(invocation: Invocation, context: &Context) -> Result<Outcome, (CommandError, Option<std::path::PathBuf>)> {
+    if let Err(error) = signals::install(context.cancel.clone()) {
+        return Err((CommandError::environment(&error), None));
+    }
+    match invocation {
+        Invocation::EvalGate(args) => {
+            let folder = args.out.clone();
+            commands::eval_gate::run(args, context).await.map_err(|error| (error, Some(folder)))
+        }
+        Invocation::Merge(args) => {
+            let folder = args.out.clone();
+            commands::merge::run(args, context).await.map_err(|error| (error, Some(folder)))
+        }
+        Invocation::Check(args) => commands::check::run(&args, context).map_err(|error| (error, None)),
+        Invocation::Doctor(args) => commands::doctor::run(&args, context).await.map_err(|error| (error, None)),
+        Invocation::Generate(args) => generate::run(&args).map_err(|error| (error, None)),
+    }
+}
+
+/// Publishes what a command left, and gives its exit code.
+fn finish(outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>, context: &Context) -> Exit {
+    let sink = &context.sink;
+    match outcome {
+        Ok(Outcome { exit, report: Some((report, path)), text: _ }) => {
+            let publication = Publication {
+                report: &report,
+                path: &path,
+                terminal: format!("{}  report: {}\n", report::terminal(&report, sink, colour(context)), sink.line(&path.display().to_string().into(), 300)),
+                markdown: report::markdown(&report, sink, SUMMARY),
+            };
+            for warning in context.host.publish(&publication, sink) {
+                print_error(&format!("warning: {}\n", sink.line(&warning, 500)));
+            }
+            exit
+        }
+        Ok(Outcome { exit, report: None, text }) => {
+            print(&sink.whole(&text));
+            exit
+        }
+        Err((error, folder)) => {
+            print_error(&explain(&error, sink));
+            if let Some(folder) = folder {
+                for warning in context.host.publish_failure(&folder) {
+                    print_error(&format!("warning: {}\n", sink.line(&warning, 500)));
+                }
+            }
+            error.exit()
+        }
+    }
+}
+
+fn explain(error: &CommandError, sink: &Sink) -> String {
+    let line = |text: &Untrusted| sink.line(text, 2000);
+    let text = match error {
+        CommandError::Problems(problems) => {
+            let lines: Vec<String> = problems.iter().map(|problem| shown(problem, &line)).collect();
+            let count = problems.len();
+            format!("{}\n{count} problem{}\n", lines.join("\n"), if count == 1 { "" } else { "s" })
+        }
+        CommandError::Inputs(text) | CommandError::Environment(text) => format!("error: {}\n", line(text)),
+        CommandError::Bug(text) => format!("a bug of ours, please report it: {}\n", line(&Untrusted::new(text.as_str()))),
+    };
+    sink.whole(&text)
+}
+
+fn shown(problem: &Problem, line: &dyn Fn(&Untrusted) -> String) -> String {
+    problem.render(line)
+}
+
+/// clap's own texts go out through the sink: they quote the command line and the inputs.
+fn refused(error: &clap::Error, sink: &Sink) -> Exit {
+    if error.use_stderr() {
+        let text = error.render().to_string();
+        let lines: Vec<String> = text.lines().map(|line| sink.line(&line.into(), 500)).collect();
+        print_error(&format!("{}\n", lines.join("\n")));
+        Exit::Inputs
+    } else {
+        print(&error.render().to_string());
+        Exit::Pass
+    }
+}
+
+fn colour(context: &Context) -> Colour {
+    use std::io::IsTerminal;
+    let wanted = context.host.is_local() && std::io::stdout().is_terminal() && context.environment.get("NO_COLOR").is_none();
+    if wanted { Colour::Ansi } else { Colour::Plain }
+}
+
+fn start_logging(environment: &Environment) {
+    let debug = environment.get("RUNNER_DEBUG") == Some("1");
+    let default = if debug { "llmci=debug" } else { "llmci=info" };
+    let filter = environment.get("RUST_LOG").map_or_else(|| EnvFilter::new(default), EnvFilter::new);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process is refused; the first one stays.
+    let _ = lines.with_target(false).without_time().with_ansi(false).try_init();
+}
+
+/// The moment in RFC 3339, UTC.
+fn clock() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    let now = now.replace_nanosecond(0).unwrap_or(now);
+    now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+}

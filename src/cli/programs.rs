@@ -1,0 +1,83 @@
+//! The programs and their clap commands. One multi-call binary serves all names.
+
+use clap::{Command, CommandFactory, Parser, Subcommand};
+
+use crate::commands::check::CheckArgs;
+use crate::commands::doctor::DoctorArgs;
+use crate::commands::eval_gate::EvalGateArgs;
+use crate::commands::merge::MergeArgs;
+
+/// What the process was started as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Program {
+    /// `eval-gate`.
+    EvalGate,
+    /// `llmci`, with a subcommand; or any program, by the name it was called.
+    Llmci,
+}
+
+#[derive(Parser)]
+#[command(name = "eval-gate", version, about, long_about = None)]
+struct EvalGate {
+    #[command(flatten)]
+    args: EvalGateArgs,
+}
+
+/// Gates for language models in CI: evaluate, judge, report.
+#[derive(Parser)]
+#[command(name = "llmci", version, about, long_about = None)]
+struct Llmci {
+    #[command(subcommand)]
+    command: Invocation,
+}
+
+/// One invocation, whatever the name of the binary.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Invocation {
+    /// Evaluate a model on suites, judge it by the policy's thresholds, and report
+    EvalGate(EvalGateArgs),
+    /// Report every problem of policy and suites at once, without running anything
+    Check(CheckArgs),
+    /// Put the shards of a run together and judge the whole
+    Merge(MergeArgs),
+    /// Say what this machine and host can do: tokens, GPU, stores, models
+    Doctor(DoctorArgs),
+    /// Write the files that are made from the code: actions, templates, schemas, tables
+    #[command(hide = true)]
+    Generate(GenerateArgs),
+}
+
+/// The inputs of `llmci generate`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct GenerateArgs {
+    /// Write nothing; fail when a file is stale
+    #[arg(long)]
+    pub check: bool,
+    /// The project's folder
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub root: std::path::PathBuf,
+}
+
+impl Program {
+    /// The program of a binary's name; the multi-call binary answers to each of them.
+    pub fn of_name(self, argv0: &str) -> Self {
+        let name = argv0.rsplit('/').next().unwrap_or_default();
+        if name == "eval-gate" { Program::EvalGate } else { self }
+    }
+
+    /// Its clap command.
+    pub fn command(self) -> Command {
+        match self {
+            Program::EvalGate => EvalGate::command(),
+            Program::Llmci => Llmci::command(),
+        }
+    }
+
+    /// Reads arguments that have all inputs in them.
+    pub fn parse(self, arguments: &[String]) -> Result<Invocation, clap::Error> {
+        match self {
+            Program::EvalGate => EvalGate::try_parse_from(arguments).map(|parsed| Invocation::EvalGate(parsed.args)),
+            Program::Llmci => Llmci::try_parse_from(arguments).map(|parsed| parsed.command),
+        }
+    }
+}

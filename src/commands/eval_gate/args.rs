@@ -1,0 +1,46 @@
+//! The inputs of `eval-gate`: one struct for the command line, `action.yml`, the GitLab template and the README's table.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::eval::Level;
+use crate::eval::shard::Shard;
+
+/// Evaluates a model on suites, judges it by the policy's thresholds, and reports.
+#[derive(Args, Clone, Debug)]
+pub struct EvalGateArgs {
+    /// The policy file
+    #[arg(long, value_name = "PATH", default_value = "llmci.yaml")]
+    pub policy: PathBuf,
+    /// A suite to run instead of the policy's; may be given several times
+    #[arg(long, value_name = "PATH")]
+    pub suite: Vec<PathBuf>,
+    /// The model to evaluate: a key of the policy's `models` (default: `gate.model`)
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Only cases of this level
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<Level>,
+    /// Only cases with at least one of these tags, separated by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// Only the K-th of N parts; `llmci merge` judges the whole
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
+    /// Go on with the journal of an interrupted run in DIR
+    #[arg(long)]
+    pub resume: bool,
+    /// The folder of report.json, samples.jsonl, report.md and junit.xml
+    #[arg(long, value_name = "DIR", default_value = "llmci-out")]
+    pub out: PathBuf,
+    /// Requests in flight at most (default: `run.concurrency` of the policy)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub concurrency: Option<u32>,
+    /// The seed of everything random (default: `run.seed` of the policy)
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// No progress display
+    #[arg(long)]
+    pub quiet: bool,
+}

@@ -1,0 +1,189 @@
+//! From the samples of a run to its Report.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use crate::commands::CommandError;
+use crate::eval::model::ModelIdentity;
+use crate::eval::policy::LoadedPolicy;
+use crate::eval::reduce::{Drawn, facts, metrics};
+use crate::eval::run::{Collected, Plan, Row};
+use crate::eval::shard::Shard;
+use crate::eval::suite::{Filter, Suite};
+use crate::eval::{Answer, Prompt, Request, Sample, Status};
+use crate::gate::conclude;
+use crate::report::{
+    Counts, FailedSample, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
+};
+use crate::trust::{Hasher, Untrusted};
+
+/// Characters of a quoted prompt or completion.
+const QUOTE: usize = 300;
+
+/// A run that has come to its end.
+pub(crate) struct Finished<'a> {
+    pub(crate) program: &'a str,
+    pub(crate) loaded: &'a LoadedPolicy,
+    pub(crate) suites: &'a [Suite],
+    pub(crate) filter: &'a Filter,
+    pub(crate) plan: &'a Plan,
+    pub(crate) collected: &'a Collected,
+    pub(crate) model: &'a ModelIdentity,
+    pub(crate) shard: Option<Shard>,
+    pub(crate) seed: u64,
+    pub(crate) concurrency: u32,
+    pub(crate) started_at: String,
+    pub(crate) finished_at: String,
+    pub(crate) seconds: f64,
+    pub(crate) host: HostInfo,
+}
+
+/// Measures, judges, and puts everything together.
+pub(crate) fn assemble(finished: &Finished<'_>) -> Result<Report, CommandError> {
+    let Finished { loaded, suites, plan, collected, model, shard, .. } = *finished;
+    let gate = &loaded.policy.gate;
+    let drawn = Drawn { suites, plan, collected };
+    let metrics = metrics(drawn, &gate.thresholds);
+    let place = shard.map(|shard| (shard.index(), shard.count()));
+    let facts = facts(drawn, gate.error_budget, place);
+    let (verdict, reasons) = conclude(&metrics, &facts);
+    Ok(Report {
+        schema_version: SCHEMA_VERSION,
+        program: finished.program.to_owned(),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        verdict,
+        reasons,
+        metrics,
+        counts: counts(plan, collected),
+        model: ModelInfo {
+            name: model.name.clone(),
+            provider: model.provider.to_owned(),
+            digest: model.digest.clone(),
+            description: model.description.clone(),
+        },
+        suite: suite_info(finished),
+        policy_digest: loaded.digest.clone(),
+        host: finished.host.clone(),
+        timing: Timing {
+            started_at: finished.started_at.clone(),
+            finished_at: finished.finished_at.clone(),
+            seconds: finished.seconds,
+        },
+        run: run_info(finished),
+        seed: finished.seed,
+        failed_samples: failed_samples(finished)?,
+    })
+}
+
+fn counts(plan: &Plan, collected: &Collected) -> Counts {
+    let rows = || collected.rows().iter().flatten();
+    let with = |status| rows().filter(|row| row.status == status).count() as u64;
+    Counts {
+        cases: plan.cases(),
+        samples: rows().count() as u64,
+        passed: with(Status::Passed),
+        failed: with(Status::Failed),
+        unscored: with(Status::Unscored),
+        errors: with(Status::Error),
+        cached: rows().filter(|row| row.cached).count() as u64,
+        resumed: collected.from_earlier_run(),
+    }
+}
+
+fn suite_info(finished: &Finished<'_>) -> SuiteInfo {
+    let filters = finished.filter.describe();
+    let mut hasher = Hasher::new();
+    hasher.part(filters.join(",").as_bytes());
+    let mut parts = Vec::new();
+    for (suite, cases) in finished.suites.iter().zip(finished.plan.cases_by_suite()) {
+        hasher.part(suite.name().as_bytes()).part(suite.digest().hex().as_bytes());
+        parts.push(SuitePart {
+            name: suite.name().to_string(),
+            path: suite.shown_path().into(),
+            digest: suite.digest().clone(),
+            cases: *cases,
+        });
+    }
+    let name = parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join("+");
+    SuiteInfo { name, digest: hasher.finish(), parts, filters }
+}
+
+fn run_info(finished: &Finished<'_>) -> RunInfo {
+    let rows = || finished.collected.rows().iter().flatten();
+    let sum = |tokens: fn(&Row) -> Option<u64>| rows().filter_map(tokens).sum();
+    let costs: Vec<f64> = rows().filter_map(|row| row.cost_usd).collect();
+    RunInfo {
+        concurrency: u64::from(finished.concurrency),
+        shard: finished.shard.map(|shard| ShardInfo { index: shard.index(), count: shard.count() }),
+        prompt_tokens: sum(|row| row.prompt_tokens),
+        completion_tokens: sum(|row| row.completion_tokens),
+        cost_usd: (!costs.is_empty()).then(|| costs.iter().sum()),
+    }
+}
+
+/// Reads the first samples that did not pass back from the journal.
+fn failed_samples(finished: &Finished<'_>) -> Result<Vec<FailedSample>, CommandError> {
+    let Some(journal) = finished.collected.journal() else { return Ok(Vec::new()) };
+    let mut file = std::fs::File::open(journal.path()).map_err(|error| CommandError::environment(&error))?;
+    let mut shown = Vec::new();
+    for slot in finished.collected.notable() {
+        let Some(span) = journal.spans().get(*slot as usize) else { continue };
+        let mut bytes = vec![0; span.length as usize];
+        let read = file.seek(SeekFrom::Start(span.offset)).and_then(|_| file.read_exact(&mut bytes));
+        read.map_err(|error| CommandError::environment(&error))?;
+        let sample: Sample = serde_json::from_slice(&bytes).map_err(|error| CommandError::Bug(error.to_string()))?;
+        shown.extend(failed_sample(finished, *slot, &sample));
+    }
+    Ok(shown)
+}
+
+fn failed_sample(finished: &Finished<'_>, slot: u32, sample: &Sample) -> Option<FailedSample> {
+    let slot = finished.plan.slots().get(slot as usize)?;
+    let case = finished.suites.get(usize::from(slot.suite))?.case(slot.case as usize).ok()?;
+    let status = match sample.status {
+        Status::Passed => return None,
+        Status::Failed => "failed",
+        Status::Unscored => "unscored",
+        Status::Error => "error",
+    };
+    let why = match &sample.error {
+        Some(error) => Untrusted::new(format!("{}: {}", error.kind, error.message.raw())),
+        None => {
+            let decisive = |row: &&crate::eval::AssertionScore| row.weight > 0.0 && row.score.is_none_or(|score| score.value() < 1.0);
+            sample.assertions.iter().find(decisive).map(|row| row.why.clone()).unwrap_or_default()
+        }
+    };
+    let completion = match &sample.answer {
+        Some(Answer::Completion(completion)) => quote(completion.text.raw()),
+        Some(Answer::LogLikelihoods(likelihoods)) => {
+            let sums: Vec<String> = likelihoods.iter().map(|likelihood| format!("{:.3}", likelihood.sum)).collect();
+            Untrusted::new(format!("log-likelihoods {}", sums.join(", ")))
+        }
+        None => Untrusted::default(),
+    };
+    Some(FailedSample {
+        case: sample.case.text().clone(),
+        suite: sample.suite.clone(),
+        path: Untrusted::new(&*case.place.path),
+        line: case.place.line,
+        repeat: sample.repeat,
+        status: status.to_owned(),
+        why,
+        prompt: quote(&prompt_of(&case.request)),
+        completion,
+    })
+}
+
+fn prompt_of(request: &Request) -> String {
+    let prompt = match request {
+        Request::Generate(generate) => &generate.prompt,
+        Request::RankChoices(rank) => &rank.prompt,
+    };
+    match prompt {
+        Prompt::Text(text) => text.clone(),
+        Prompt::Chat(messages) => messages.last().map(|message| message.content.clone()).unwrap_or_default(),
+    }
+}
+
+fn quote(text: &str) -> Untrusted {
+    Untrusted::new(text.chars().take(QUOTE).collect::<String>())
+}

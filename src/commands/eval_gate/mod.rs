@@ -1,0 +1,117 @@
+//! `eval-gate`: draws the samples, judges them, and writes the report.
+
+mod args;
+mod assemble;
+mod files;
+pub(crate) mod prepare;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{CommandError, Context, Exit, Outcome};
+use crate::eval::cache::Cache;
+use crate::eval::journal::FolderLock;
+use crate::eval::run::{Bench, Collected, Plan, ProgressStyle, Resume, Run, RunError, Selection};
+use crate::eval::suite::Filter;
+use crate::store;
+use crate::trust::Untrusted;
+
+pub use args::EvalGateArgs;
+pub(crate) use assemble::{Finished, assemble};
+pub(crate) use files::write_all;
+
+/// Runs the gate.
+pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, CommandError> {
+    let began = Instant::now();
+    let started_at = (context.clock)();
+    let filter = Filter { level: args.level, tags: args.tags.clone() };
+    let prepared = prepare::read(&args.policy, &args.suite, filter, args.seed)?;
+    let run_policy = &prepared.loaded.policy.run;
+    let concurrency = args.concurrency.unwrap_or(run_policy.concurrency);
+    let (built, judges) = prepared.build(&args, concurrency as usize, context)?;
+    let identity = built.model.identity().clone();
+    let selection =
+        Selection { filter: &prepared.filter, shard: args.shard, seed: prepared.seed, model: &identity.digest };
+    let plan = Arc::new(prepared.plan(&selection)?);
+    let cache = match &run_policy.cache {
+        Some(address) => Some(store::open(address, &prepared.loaded.folder).await.map_err(|error| CommandError::environment(&error))?),
+        None => None,
+    };
+    let deadline = run_policy.deadline_minutes.map(|minutes| began + Duration::from_secs_f64(minutes * 60.0));
+    let bench = Bench {
+        model: built.model,
+        judges,
+        cache: cache.map(Cache::new),
+        price: built.price,
+        seed: prepared.seed,
+        deadline,
+        cancel: context.cancel.child_token(),
+    };
+
+    // From here on something is written: the folder is ours until the process ends.
+    store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
+    let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
+    let prepare::Prepared { loaded, suites, filter, seed } = prepared;
+    let suites = Arc::new(suites);
+    let run = Run {
+        suites: Arc::clone(&suites),
+        plan: Arc::clone(&plan),
+        bench: Arc::new(bench),
+        concurrency: concurrency as usize,
+        progress: progress(&args, context),
+    };
+    let resume = if args.resume { Resume::Continue } else { Resume::Fresh };
+    let collected = run.draw(&args.out, resume).await.map_err(|error| not_drawn(&error))?;
+    if context.cancel.is_cancelled() {
+        return Err(interrupted(&collected, &plan));
+    }
+
+    let finished = Finished {
+        program: "eval-gate",
+        loaded: &loaded,
+        suites: &suites,
+        filter: &filter,
+        plan: &plan,
+        collected: &collected,
+        model: &identity,
+        shard: args.shard,
+        seed,
+        concurrency,
+        started_at,
+        finished_at: (context.clock)(),
+        seconds: began.elapsed().as_secs_f64(),
+        host: context.host.info(),
+    };
+    let report = assemble(&finished)?;
+    let path = write_all(&args.out, &report, &collected, context)?;
+    let exit = Exit::of(report.verdict, &loaded.policy.gate, args.shard.is_some());
+    Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
+}
+
+fn progress(args: &EvalGateArgs, context: &Context) -> ProgressStyle {
+    use std::io::IsTerminal;
+    if args.quiet {
+        ProgressStyle::Quiet
+    } else if context.host.is_local() && std::io::stderr().is_terminal() {
+        ProgressStyle::Bar
+    } else {
+        ProgressStyle::Lines
+    }
+}
+
+fn not_drawn(error: &RunError) -> CommandError {
+    match error {
+        RunError::Journal(_) => CommandError::environment(error),
+        RunError::Suite(problem) => CommandError::Problems(vec![(**problem).clone()]),
+        RunError::Worker(text) => CommandError::Bug(text.clone()),
+    }
+}
+
+fn interrupted(collected: &Collected, plan: &Plan) -> CommandError {
+    let text = format!(
+        "interrupted: {} of {} samples are in the journal; run again with --resume to go on there",
+        collected.finished(),
+        plan.slots().len()
+    );
+    CommandError::Environment(Untrusted::new(text))
+}

@@ -1,0 +1,116 @@
+//! GitHub's runner: file commands, the job's summary, masks, and a log that commands cannot be smuggled into.
+//! Sources: actions/toolkit `packages/core/src`, actions/runner `FileCommandManager.cs`, `ActionCommandManager.cs`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::event;
+use super::{optional_path, print, warning};
+use crate::report::HostInfo;
+use crate::trust::{Secret, Untrusted};
+
+/// The files and folders that the runner names.
+pub(super) struct Paths {
+    output: Option<PathBuf>,
+    summary: Option<PathBuf>,
+    workspace: PathBuf,
+}
+
+impl Paths {
+    /// Reads the variables, and what they say of the run.
+    pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>, info: &mut HostInfo) -> Self {
+        let text = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let event = event::read(text("GITHUB_EVENT_PATH")).pull_request;
+        info.repository = text("GITHUB_REPOSITORY").map(Untrusted::from);
+        info.commit = event.as_ref().map(|event| event.head.sha.clone()).or_else(|| text("GITHUB_SHA")).map(Untrusted::from);
+        info.reference = event.as_ref().map(|event| event.head.reference.clone()).or_else(|| text("GITHUB_REF_NAME")).map(Untrusted::from);
+        info.pull_request = event.map(|event| event.number);
+        if let (Some(server), Some(repository), Some(run)) = (text("GITHUB_SERVER_URL"), text("GITHUB_REPOSITORY"), text("GITHUB_RUN_ID")) {
+            info.run_url = Some(Untrusted::new(format!("{server}/{repository}/actions/runs/{run}")));
+        }
+        Self {
+            output: optional_path(variable("GITHUB_OUTPUT")),
+            summary: optional_path(variable("GITHUB_STEP_SUMMARY")),
+            workspace: optional_path(variable("GITHUB_WORKSPACE")).unwrap_or_else(|| PathBuf::from(".")),
+        }
+    }
+
+    /// The checkout.
+    pub(super) fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// Writes outputs and summary.
+    pub(super) fn publish(&self, outputs: &[(&'static str, String)], markdown: &str) -> Vec<Untrusted> {
+        let mut warnings = Vec::new();
+        if let Some(path) = &self.output {
+            let text: Result<String, &str> = outputs.iter().map(|(name, value)| entry(name, value)).collect();
+            match text {
+                Ok(text) => warnings.extend(append(path, &text).err().map(|error| warning("the outputs", path, &error))),
+                Err(why) => warnings.push(Untrusted::new(format!("an output was not written: {why}"))),
+            }
+        }
+        if let (Some(path), false) = (&self.summary, markdown.is_empty()) {
+            warnings.extend(append(path, markdown).err().map(|error| warning("the summary", path, &error)));
+        }
+        warnings
+    }
+}
+
+/// `NAME<<DELIMITER`, the value, and the delimiter again. The delimiter is fresh and random for each value.
+fn entry(name: &str, value: &str) -> Result<String, &'static str> {
+    let delimiter = format!("llmci_{}", token()?);
+    if value.contains(&delimiter) || name.contains(&delimiter) {
+        return Err("it holds its own delimiter");
+    }
+    Ok(format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"))
+}
+
+fn append(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// 128 random bits in hexadecimal digits.
+fn token() -> Result<String, &'static str> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| "the system gives no random bytes")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Masks secrets in the log.
+pub(super) fn mask(secrets: &[Secret]) {
+    for secret in secrets.iter().filter(|secret| !secret.expose().is_empty()) {
+        let data = secret.expose().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+        print(&format!("::add-mask::{data}\n"));
+    }
+}
+
+/// Prints text between stop-commands and its token, so that the runner reads no command in it, whatever it holds.
+pub(super) fn print_guarded(text: &str) {
+    match token() {
+        Ok(token) => {
+            let _guard = Guard::new(token);
+            print(text);
+        }
+        // Without a token nothing can be guarded: the report is in its files.
+        Err(_) => print("the report could not be printed safely: see report.md\n"),
+    }
+}
+
+/// Resumes command processing when it goes, also in a panic.
+struct Guard(String);
+
+impl Guard {
+    fn new(token: String) -> Self {
+        print(&format!("::stop-commands::{token}\n"));
+        Self(token)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        print(&format!("::{}::\n", self.0));
+    }
+}
