@@ -8,7 +8,7 @@
 //! | room | what lives there | may import |
 //! |---|---|---|
 //! | [`trust`] | untrusted text, secrets, digests, the redactor | nothing |
-//! | [`document`] | YAML and JSONL with places, problems, the nearest valid key | nothing |
+//! | [`document`] | YAML and JSONL with places, problems, the nearest valid key | trust |
 //! | [`stats`] | intervals, tests, power: pure mathematics | nothing |
 //! | [`net`] | the only place where an HTTP client is built | trust |
 //! | [`gpu`] | what devices this machine has | nothing |

@@ -129,7 +129,9 @@ fn spoiled(folder: &Path, file: &str, bytes: Option<&[u8]>) -> PathBuf {
         std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
     }
     match bytes {
-        Some(bytes) => std::fs::File::create(copy.join(file)).and_then(|mut file| std::io::Write::write_all(&mut file, bytes)).unwrap(),
+        Some(bytes) => std::fs::File::create(copy.join(file))
+            .and_then(|mut file| std::io::Write::write_all(&mut file, bytes))
+            .unwrap(),
         None => std::fs::remove_file(copy.join(file)).unwrap(),
     }
     copy

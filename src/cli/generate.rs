@@ -20,7 +20,8 @@ pub(super) fn run(args: &GenerateArgs) -> Result<Outcome, CommandError> {
             continue;
         }
         if args.check {
-            problems.push(Problem::of_file(&name, "stale: it is made from the code").help("run `cargo run -- generate`"));
+            problems
+                .push(Problem::of_file(&name, "stale: it is made from the code").help("run `cargo run -- generate`"));
             continue;
         }
         if let Some(folder) = path.parent() {
@@ -29,7 +30,11 @@ pub(super) fn run(args: &GenerateArgs) -> Result<Outcome, CommandError> {
         write_atomically(&path, wanted.as_bytes()).map_err(|error| CommandError::environment(&error))?;
         text.push_str(&format!("written: {name}\n"));
     }
-    if problems.is_empty() { Ok(Outcome { exit: Exit::Pass, report: None, text }) } else { Err(CommandError::Problems(problems)) }
+    if problems.is_empty() {
+        Ok(Outcome { exit: Exit::Pass, report: None, text })
+    } else {
+        Err(CommandError::Problems(problems))
+    }
 }
 
 /// Every generated file: its name under the project's folder, and its text.

@@ -63,7 +63,9 @@ fn spelled(argument: &Arg, name: &str, value: &str) -> Result<Vec<String>, Untru
         },
         ArgAction::Append => {
             let items = value.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty());
-            Ok(items.map(|item| flag.as_ref().map_or_else(|| item.to_owned(), |flag| format!("{flag}={item}"))).collect())
+            Ok(items
+                .map(|item| flag.as_ref().map_or_else(|| item.to_owned(), |flag| format!("{flag}={item}")))
+                .collect())
         }
         _ => Ok(vec![flag.map_or_else(|| value.to_owned(), |flag| format!("{flag}={value}"))]),
     }
@@ -76,20 +78,23 @@ mod tests {
 
     fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Vec<String>, Untrusted> {
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let find =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         overlay(&Program::EvalGate.command(), &arguments, &find)
     }
 
     #[test]
     fn the_command_line_comes_before_inputs_and_they_before_variables() {
-        let variables = [("INPUT_MODEL", "from-input"), ("LLMCI_MODEL", "from-variable"), ("LLMCI_OUT", "o"), ("INPUT_OUT", " ")];
+        let variables =
+            [("INPUT_MODEL", "from-input"), ("LLMCI_MODEL", "from-variable"), ("LLMCI_OUT", "o"), ("INPUT_OUT", " ")];
         assert_eq!(with(&["eval-gate", "--model", "x"], &variables).unwrap(), ["eval-gate", "--model", "x", "--out=o"]);
         assert_eq!(with(&["eval-gate"], &variables).unwrap(), ["eval-gate", "--model=from-input", "--out=o"]);
     }
 
     #[test]
     fn lists_and_flags_are_read_as_the_toolkit_reads_them() {
-        let all = with(&["eval-gate"], &[("INPUT_SUITE", "a.yaml\nb.yaml"), ("INPUT_RESUME", "True"), ("INPUT_TAGS", "x,y")]);
+        let all =
+            with(&["eval-gate"], &[("INPUT_SUITE", "a.yaml\nb.yaml"), ("INPUT_RESUME", "True"), ("INPUT_TAGS", "x,y")]);
         let all = all.unwrap();
         for wanted in ["--suite=a.yaml", "--suite=b.yaml", "--resume", "--tags=x", "--tags=y"] {
             assert!(all.contains(&wanted.to_owned()), "{wanted} in {all:?}");

@@ -44,11 +44,13 @@ pub fn main(program: Program) -> ExitCode {
 fn run(program: Program) -> Exit {
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let program = program.of_name(arguments.first().map_or("", String::as_str));
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let environment = Environment::new(variables);
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let redactor = Redactor::new();
-    let known: Vec<Secret> = SECRET_VARIABLES.iter().filter_map(|name| environment.get(name)).map(Secret::new).collect();
+    let known: Vec<Secret> =
+        SECRET_VARIABLES.iter().filter_map(|name| environment.get(name)).map(Secret::new).collect();
     redactor.learn(&known);
     let sink = Sink::new(redactor.clone());
     let invocation = match inputs::overlay(&program.command(), &arguments, &variable) {
@@ -83,7 +85,10 @@ fn run(program: Program) -> Exit {
     finish(outcome, &context)
 }
 
-async fn dispatch(invocation: Invocation, context: &Context) -> Result<Outcome, (CommandError, Option<std::path::PathBuf>)> {
+async fn dispatch(
+    invocation: Invocation,
+    context: &Context,
+) -> Result<Outcome, (CommandError, Option<std::path::PathBuf>)> {
     if let Err(error) = signals::install(context.cancel.clone()) {
         return Err((CommandError::environment(&error), None));
     }
@@ -110,7 +115,11 @@ fn finish(outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>, 
             let publication = Publication {
                 report: &report,
                 path: &path,
-                terminal: format!("{}  report: {}\n", report::terminal(&report, sink, colour(context)), sink.line(&path.display().to_string().into(), 300)),
+                terminal: format!(
+                    "{}  report: {}\n",
+                    report::terminal(&report, sink, colour(context)),
+                    sink.line(&path.display().to_string().into(), 300)
+                ),
                 markdown: report::markdown(&report, sink, SUMMARY),
             };
             for warning in context.host.publish(&publication, sink) {
@@ -143,7 +152,9 @@ fn explain(error: &CommandError, sink: &Sink) -> String {
             format!("{}\n{count} problem{}\n", lines.join("\n"), if count == 1 { "" } else { "s" })
         }
         CommandError::Inputs(text) | CommandError::Environment(text) => format!("error: {}\n", line(text)),
-        CommandError::Bug(text) => format!("a bug of ours, please report it: {}\n", line(&Untrusted::new(text.as_str()))),
+        CommandError::Bug(text) => {
+            format!("a bug of ours, please report it: {}\n", line(&Untrusted::new(text.as_str())))
+        }
     };
     sink.whole(&text)
 }
@@ -167,7 +178,8 @@ fn refused(error: &clap::Error, sink: &Sink) -> Exit {
 
 fn colour(context: &Context) -> Colour {
     use std::io::IsTerminal;
-    let wanted = context.host.is_local() && std::io::stdout().is_terminal() && context.environment.get("NO_COLOR").is_none();
+    let wanted =
+        context.host.is_local() && std::io::stdout().is_terminal() && context.environment.get("NO_COLOR").is_none();
     if wanted { Colour::Ansi } else { Colour::Plain }
 }
 

@@ -16,6 +16,7 @@ pub enum Program {
     Llmci,
 }
 
+/// Evaluates a model on suites, judges it by the policy's thresholds, and reports
 #[derive(Parser)]
 #[command(name = "eval-gate", version, about, long_about = None)]
 struct EvalGate {

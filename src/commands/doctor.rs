@@ -99,8 +99,12 @@ fn graphics() -> Finding {
     match gpu::devices() {
         Ok(devices) => {
             let gib = |bytes: u64| bytes >> 30;
-            let list: Vec<String> =
-                devices.iter().map(|device| format!("{}: {} ({} GiB, {})", device.index, device.name, gib(device.memory_bytes), device.uuid)).collect();
+            let list: Vec<String> = devices
+                .iter()
+                .map(|device| {
+                    format!("{}: {} ({} GiB, {})", device.index, device.name, gib(device.memory_bytes), device.uuid)
+                })
+                .collect();
             finding("gpu", Ok(list.join("; ").into()))
         }
         // A gate without a GPU is the usual case.
@@ -177,7 +181,8 @@ async fn registry(image: &str) -> Finding {
         Err(error) => Err(error),
     };
     let result = facts.map(|facts| {
-        let scan = facts.scan.map(|scan| format!(", scan {}", scan.raw())).unwrap_or_else(|| ", not scanned".to_owned());
+        let scan =
+            facts.scan.map(|scan| format!(", scan {}", scan.raw())).unwrap_or_else(|| ", not scanned".to_owned());
         Untrusted::new(format!("{image} is {}{scan}", facts.digest.raw()))
     });
     finding("image", result.map_err(|error| Untrusted::new(format!("{image}: {}", crate::net::chain_of(&error)))))

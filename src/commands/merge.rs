@@ -53,7 +53,8 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
     let selection = Selection { filter: &prepared.filter, shard: None, seed: first.seed, model: &model.digest };
     let plan = prepared.plan(&selection)?;
     same_suites(first, &prepared.suites)?;
-    if args.shards.iter().any(|folder| folder.canonicalize().ok() == args.out.canonicalize().ok() && args.out.exists()) {
+    if args.shards.iter().any(|folder| folder.canonicalize().ok() == args.out.canonicalize().ok() && args.out.exists())
+    {
         let text = format!("--out {} is one of the shards: give another folder", args.out.display());
         return Err(CommandError::Inputs(Untrusted::new(text)));
     }
@@ -109,7 +110,8 @@ fn refused(path: &Path, message: impl Into<String>) -> CommandError {
 
 fn read_report(folder: &Path) -> Result<Report, CommandError> {
     let path = folder.join("report.json");
-    let text = std::fs::read(&path).map_err(|error| refused(&path, format!("the shard's report cannot be read: {error}")))?;
+    let text =
+        std::fs::read(&path).map_err(|error| refused(&path, format!("the shard's report cannot be read: {error}")))?;
     serde_json::from_slice(&text).map_err(|error| refused(&path, format!("not a report of this version: {error}")))
 }
 
@@ -121,7 +123,14 @@ fn agree(reports: &[Report], folders: &[PathBuf]) -> Result<(), CommandError> {
         let path = folder.join("report.json");
         let differs = [
             ("model", report.model.digest != first.model.digest),
-            ("suites", report.suite.parts.iter().map(|part| &part.digest).ne(first.suite.parts.iter().map(|part| &part.digest))),
+            (
+                "suites",
+                report.suite.parts.iter().map(|part| &part.digest).ne(first
+                    .suite
+                    .parts
+                    .iter()
+                    .map(|part| &part.digest)),
+            ),
             ("filters", report.suite.filters != first.suite.filters),
             ("seed", report.seed != first.seed),
             ("number of shards", report.run.shard.map(|shard| shard.count) != first.run.shard.map(|shard| shard.count)),
@@ -137,7 +146,8 @@ fn agree(reports: &[Report], folders: &[PathBuf]) -> Result<(), CommandError> {
         }
     }
     let count = first.run.shard.map_or(0, |shard| shard.count);
-    let missing: Vec<String> = (1..=count).filter(|index| !seen.contains_key(index)).map(|index| index.to_string()).collect();
+    let missing: Vec<String> =
+        (1..=count).filter(|index| !seen.contains_key(index)).map(|index| index.to_string()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -151,7 +161,9 @@ fn filter_of(report: &Report) -> Result<Filter, CommandError> {
         match word.split_once('=') {
             Some(("level", level)) => filter.level = Level::from_word(level),
             Some(("tag", tag)) => filter.tags.push(tag.to_owned()),
-            Some(_) | None => return Err(CommandError::Inputs("a shard's report names a filter that is not known".into())),
+            Some(_) | None => {
+                return Err(CommandError::Inputs("a shard's report names a filter that is not known".into()));
+            }
         }
     }
     Ok(filter)
@@ -159,7 +171,8 @@ fn filter_of(report: &Report) -> Result<Filter, CommandError> {
 
 fn identity(report: &Report) -> Result<ModelIdentity, CommandError> {
     let provider = ["openai", "embedded", "replay"].into_iter().find(|provider| *provider == report.model.provider);
-    let provider = provider.ok_or_else(|| CommandError::Inputs("a shard's report names a provider that is not known".into()))?;
+    let provider =
+        provider.ok_or_else(|| CommandError::Inputs("a shard's report names a provider that is not known".into()))?;
     Ok(ModelIdentity {
         name: report.model.name.clone(),
         provider,
@@ -195,7 +208,8 @@ fn each_sample(
     each: &mut Each<'_>,
 ) -> Result<(), CommandError> {
     let path = folder.join("samples.jsonl");
-    let file = File::open(&path).map_err(|error| refused(&path, format!("the shard's samples cannot be read: {error}")))?;
+    let file =
+        File::open(&path).map_err(|error| refused(&path, format!("the shard's samples cannot be read: {error}")))?;
     for (number, line) in (1_u32..).zip(BufReader::new(file).lines()) {
         let place = |message: &str| {
             let spot = Spot { line: number, column: 1 };

@@ -31,8 +31,7 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, in order.
-    pub const ALL: [Exit; 6] =
-        [Exit::Pass, Exit::Fail, Exit::Inputs, Exit::Inconclusive, Exit::Environment, Exit::Bug];
+    pub const ALL: [Exit; 6] = [Exit::Pass, Exit::Fail, Exit::Inputs, Exit::Inconclusive, Exit::Environment, Exit::Bug];
 
     /// The process's exit code.
     pub fn code(self) -> u8 {
@@ -53,7 +52,9 @@ impl Exit {
             Exit::Fail => "the gate failed",
             Exit::Inputs => "wrong inputs: policy, suite, flags; nothing was asked and nothing written",
             Exit::Inconclusive => "the samples decide neither way; `gate.on_inconclusive` can make it 0 or 1",
-            Exit::Environment => "something outside is missing: the model cannot be reached, no GPU, no permission, interrupted",
+            Exit::Environment => {
+                "something outside is missing: the model cannot be reached, no GPU, no permission, interrupted"
+            }
             Exit::Bug => "a bug of ours: please report it",
         }
     }

@@ -70,7 +70,8 @@ fn explain(document: &Document, schema: &Value, error: &ValidationError<'_>, pro
                 TypeKind::Single(one) => one.to_string(),
                 TypeKind::Multiple(many) => many.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or "),
             };
-            problems.push(document.problem(&pointer, format!("found {}, wanted {}", describe(found), english(&wanted))));
+            problems
+                .push(document.problem(&pointer, format!("found {}, wanted {}", describe(found), english(&wanted))));
         }
         ValidationErrorKind::Enum { options } => {
             let words: Vec<&str> =
@@ -153,7 +154,8 @@ fn explain_branches(
                 })
                 .collect();
             kinds.dedup();
-            problems.push(document.problem(pointer, format!("found {}, wanted {}", describe(found), kinds.join(" or "))));
+            problems
+                .push(document.problem(pointer, format!("found {}, wanted {}", describe(found), kinds.join(" or "))));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! JSON Schemas of our own types, for editors and for error messages.
 
-use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 /// The schema of a type (JSON Schema 2020-12).

@@ -10,7 +10,8 @@ use super::{DEEPEST, Document, Key, Kind, LARGEST_FILE, MOST_NODES, Node, Proble
 /// Reads one YAML document. The first thing that is wrong with its form ends the reading.
 pub fn parse_yaml(path: &str, text: &str) -> Result<Document, Problems> {
     if text.len() as u64 > LARGEST_FILE {
-        let problem = Problem::of_file(path, format!("the file has {} bytes; at most {LARGEST_FILE} are read", text.len()));
+        let problem =
+            Problem::of_file(path, format!("the file has {} bytes; at most {LARGEST_FILE} are read", text.len()));
         return Err(problem.help("put the cases into a .jsonl file beside it: `cases: cases.jsonl`").into());
     }
     let mut options = Options::default();

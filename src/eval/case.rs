@@ -51,8 +51,15 @@ impl Level {
 
     /// The level that a word names.
     pub fn from_word(word: &str) -> Option<Self> {
-        let all =
-            [Level::Smoke, Level::Unit, Level::Integration, Level::Evaluation, Level::Safety, Level::Load, Level::Chaos];
+        let all = [
+            Level::Smoke,
+            Level::Unit,
+            Level::Integration,
+            Level::Evaluation,
+            Level::Safety,
+            Level::Load,
+            Level::Chaos,
+        ];
         all.into_iter().find(|level| level.word() == word)
     }
 

@@ -87,7 +87,9 @@ pub fn load(path: &Path) -> Result<LoadedPolicy, Problems> {
 
 fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
     if policy.version != 1 {
-        problems.push(document.problem("/version", format!("version {} is not known; this program reads 1", policy.version)));
+        problems.push(
+            document.problem("/version", format!("version {} is not known; this program reads 1", policy.version)),
+        );
     }
     for (name, model) in &policy.models {
         let pointer = format!("/models/{}", document::pointer_part(name));
@@ -102,7 +104,8 @@ fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
         problems.push(document.problem("/run/concurrency", "concurrency is 1 to 1024"));
     }
     if run.deadline_minutes.is_some_and(|minutes| !(minutes > 0.0 && minutes <= 525_600.0)) {
-        problems.push(document.problem("/run/deadline_minutes", "the deadline is more than 0 minutes, and at most a year"));
+        problems
+            .push(document.problem("/run/deadline_minutes", "the deadline is more than 0 minutes, and at most a year"));
     }
 }
 
@@ -135,7 +138,10 @@ fn check_openai(spec: &OpenAiSpec, pointer: &str, document: &Document, problems:
         at("retry/max_wait_seconds", "the longest wait is 0 to 600 seconds");
     }
     for key in spec.extra_body.keys() {
-        if matches!(key.as_str(), "model" | "messages" | "prompt" | "stream" | "echo" | "logprobs" | "max_tokens" | "stop") {
+        if matches!(
+            key.as_str(),
+            "model" | "messages" | "prompt" | "stream" | "echo" | "logprobs" | "max_tokens" | "stop"
+        ) {
             at(&format!("extra_body/{key}"), "this field of the request is set by the suite, not by extra_body");
         }
     }
@@ -155,7 +161,8 @@ fn check_gate(policy: &Policy, document: &Document, problems: &mut Problems) {
     }
     for (index, suite) in gate.suites.iter().flatten().enumerate() {
         if !policy.suites.contains(suite) {
-            let problem = document.problem(&format!("/gate/suites/{index}"), format!("`{suite}` is not listed under `suites`"));
+            let problem =
+                document.problem(&format!("/gate/suites/{index}"), format!("`{suite}` is not listed under `suites`"));
             problems.push(problem.help("gate.suites is a selection of the paths under `suites`"));
         }
     }
@@ -177,7 +184,9 @@ fn check_threshold(threshold: &Threshold, pointer: &str, document: &Document, pr
     };
     let name = threshold.metric.as_str();
     let known = known_metric(name);
-    let own = known.map(|known| known.direction).or_else(|| named_score_direction(name.strip_prefix("score:").unwrap_or(name)));
+    let own = known
+        .map(|known| known.direction)
+        .or_else(|| named_score_direction(name.strip_prefix("score:").unwrap_or(name)));
     let bound = match (threshold.min, threshold.max) {
         (Some(min), None) => Some((min, Direction::Higher, "/min")),
         (None, Some(max)) => Some((max, Direction::Lower, "/max")),

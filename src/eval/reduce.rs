@@ -27,7 +27,8 @@ pub struct Drawn<'a> {
 /// Every metric of a run: those with a threshold first, in the order of the policy, then the rest.
 pub fn metrics(drawn: Drawn<'_>, thresholds: &[Threshold]) -> Vec<Metric> {
     let mut metrics: Vec<Metric> = thresholds.iter().filter_map(|threshold| drawn.judged(threshold)).collect();
-    let whole: Vec<MetricName> = metrics.iter().filter(|metric| metric.scope.is_none()).map(|metric| metric.name.clone()).collect();
+    let whole: Vec<MetricName> =
+        metrics.iter().filter(|metric| metric.scope.is_none()).map(|metric| metric.name.clone()).collect();
     let known = KNOWN.iter().filter(|known| ALWAYS.contains(&known.name));
     let known = known.filter_map(|known| Some((MetricName::new(known.name).ok()?, What::Known(*known))));
     let named = drawn.collected.names().all().iter().enumerate();
@@ -68,7 +69,9 @@ impl What {
     fn subject(self, name: MetricName, scope: Option<String>, given: Option<Direction>) -> Subject {
         let (direction, unit) = match self {
             What::Known(known) => (known.direction, known.unit),
-            What::Named(_) => (given.or_else(|| named_score_direction(name.as_str())).unwrap_or(Direction::Higher), Unit::Share),
+            What::Named(_) => {
+                (given.or_else(|| named_score_direction(name.as_str())).unwrap_or(Direction::Higher), Unit::Share)
+            }
         };
         Subject { name, scope, direction, unit }
     }
@@ -99,9 +102,17 @@ impl<'a> Drawn<'a> {
         let plain = MetricName::new(name.strip_prefix("score:").unwrap_or(name)).ok()?;
         let what = match known_metric(name) {
             Some(known) => What::Known(*known),
-            None => What::Named(self.collected.names().all().iter().position(|known| *known == plain).and_then(|n| u16::try_from(n).ok())),
+            None => What::Named(
+                self.collected
+                    .names()
+                    .all()
+                    .iter()
+                    .position(|known| *known == plain)
+                    .and_then(|n| u16::try_from(n).ok()),
+            ),
         };
-        let scope = Scope { level: threshold.level.as_deref(), tags: &threshold.tags, suite: threshold.suite.as_deref() };
+        let scope =
+            Scope { level: threshold.level.as_deref(), tags: &threshold.tags, suite: threshold.suite.as_deref() };
         let data = self.data(what, &scope);
         Some(assess(&what.subject(plain, scope.words(), threshold.direction), &data, Some(threshold)))
     }
@@ -199,7 +210,8 @@ fn shares(cases: &Cases<'_>, value: impl Fn(Option<&Row>) -> Option<Option<f64>>
 
 /// The number of a case's cluster: a named one by its hash, a case alone by its position; the two never meet.
 fn cluster(index: usize, samples: &[(Slot, Option<&Row>)]) -> u64 {
-    let named = samples.iter().find_map(|(slot, row)| row.and_then(|row| row.cluster).map(|hash| hash ^ u64::from(slot.suite)));
+    let named =
+        samples.iter().find_map(|(slot, row)| row.and_then(|row| row.cluster).map(|hash| hash ^ u64::from(slot.suite)));
     match named {
         Some(hash) => hash | (1 << 63),
         None => index as u64,
@@ -207,7 +219,10 @@ fn cluster(index: usize, samples: &[(Slot, Option<&Row>)]) -> u64 {
 }
 
 /// Samples that were really asked; those in error are missing, cached ones are no part of it.
-fn asked<'a>(cases: &'a Cases<'a>, value: impl Fn(&Row) -> Option<f64> + 'a) -> impl Iterator<Item = (usize, Option<f64>)> + 'a {
+fn asked<'a>(
+    cases: &'a Cases<'a>,
+    value: impl Fn(&Row) -> Option<f64> + 'a,
+) -> impl Iterator<Item = (usize, Option<f64>)> + 'a {
     let rows = cases.iter().flat_map(|(index, samples)| samples.iter().map(move |(_, row)| (*index, *row)));
     rows.filter_map(move |(index, row)| {
         let row = row?;

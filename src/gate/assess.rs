@@ -135,7 +135,10 @@ impl Judgement<'_> {
         let sure = percent(self.threshold.confidence);
         let clustered = self.estimate.method == "t-clustered";
         if clustered && self.estimate.n < FEWEST_CLUSTERS {
-            let text = format!("{measured} rests on {} independent groups: at least {FEWEST_CLUSTERS} are needed", self.estimate.n);
+            let text = format!(
+                "{measured} rests on {} independent groups: at least {FEWEST_CLUSTERS} are needed",
+                self.estimate.n
+            );
             return (Verdict::Inconclusive, text);
         }
         let Some(Interval { low, high }) = self.estimate.bounds else {
@@ -150,10 +153,12 @@ impl Judgement<'_> {
             return (Verdict::Pass, text);
         }
         if !self.holds(best) {
-            let text = format!("{measured} is not {rule}: even the {sure} bound {} is not", amount(best, self.subject.unit));
+            let text =
+                format!("{measured} is not {rule}: even the {sure} bound {} is not", amount(best, self.subject.unit));
             return (Verdict::Fail, text);
         }
-        let text = format!("{measured} decides neither way whether it is {rule} at {sure} confidence: {}", self.needed());
+        let text =
+            format!("{measured} decides neither way whether it is {rule} at {sure} confidence: {}", self.needed());
         (Verdict::Inconclusive, text)
     }
 
@@ -176,7 +181,10 @@ impl Judgement<'_> {
         let smallest = perfect.and_then(|perfect| samples_to_decide(perfect, bound, alpha));
         match smallest {
             Some(smallest) if smallest > count.trials() => {
-                return format!("even a perfect result of {} samples could not show it, {smallest} are needed", count.trials());
+                return format!(
+                    "even a perfect result of {} samples could not show it, {smallest} are needed",
+                    count.trials()
+                );
             }
             Some(_) | None => {}
         }

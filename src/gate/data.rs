@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::stats::{Alpha, ClusteredMean, Count, Interval, clopper_pearson_lower, clopper_pearson_upper, clustered_mean};
+use crate::stats::{
+    Alpha, ClusteredMean, Count, Interval, clopper_pearson_lower, clopper_pearson_upper, clustered_mean,
+};
 use crate::stats::{quantile_interval, wilson};
 
 /// Clusters below which no interval is trusted (research: cluster-robust errors are too small for fewer).
@@ -105,7 +107,13 @@ fn share(units: &[Unit], display: Alpha, decide: Alpha) -> Estimate {
     let clusters: std::collections::BTreeSet<u64> = units.iter().map(|unit| unit.cluster).collect();
     let single = |unit: &Unit| unit.judged + unit.missing == 1 && (unit.sum == 0.0 || unit.sum == 1.0);
     if clusters.len() == units.len() && units.iter().all(single) {
-        return proportion(units.iter().filter(|unit| unit.sum == 1.0).count() as u64, judged, missing, display, decide);
+        return proportion(
+            units.iter().filter(|unit| unit.sum == 1.0).count() as u64,
+            judged,
+            missing,
+            display,
+            decide,
+        );
     }
     // A case is worth one, whatever its repeats; what is missing of it is counted as nothing, or as everything.
     let by_cluster = |missing_is: f64| {
@@ -177,7 +185,11 @@ fn ceiling_of(clusters: &[(f64, u64)], alpha: Alpha) -> f64 {
 fn quantile(values: &[f64], missing: u64, q: f64, display: Alpha, decide: Alpha) -> Estimate {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank within the length of the values")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank within the length of the values"
+    )]
     let rank = ((q * float(sorted.len() as u64)).ceil() as usize).clamp(1, sorted.len().max(1));
     let extra = usize::try_from(missing).unwrap_or(0);
     // A missing sample may have been the slowest of all, or the fastest.

@@ -21,7 +21,10 @@ pub(super) fn github(report: &Report, sink: &Sink, workspace: &Path) -> Vec<Untr
     let kind = if report.verdict == Verdict::Inconclusive { "warning" } else { "error" };
     for reason in report.reasons.iter().filter(|reason| reason.verdict != Verdict::Pass).take(MOST) {
         let title = sink.property(&Untrusted::new(format!("{} {}", report.program, reason.verdict.word())), 100);
-        print(&format!("::{kind} title={title}::{}\n", sink.annotation(&Untrusted::new(reason.text.as_str()), LONGEST)));
+        print(&format!(
+            "::{kind} title={title}::{}\n",
+            sink.annotation(&Untrusted::new(reason.text.as_str()), LONGEST)
+        ));
     }
     for sample in report.failed_samples.iter().take(MOST) {
         print(&notice(sample, sink, workspace));

@@ -23,10 +23,17 @@ impl Paths {
         let text = |name: &str| variable(name).filter(|value| !value.is_empty());
         let event = event::read(text("GITHUB_EVENT_PATH")).pull_request;
         info.repository = text("GITHUB_REPOSITORY").map(Untrusted::from);
-        info.commit = event.as_ref().map(|event| event.head.sha.clone()).or_else(|| text("GITHUB_SHA")).map(Untrusted::from);
-        info.reference = event.as_ref().map(|event| event.head.reference.clone()).or_else(|| text("GITHUB_REF_NAME")).map(Untrusted::from);
+        info.commit =
+            event.as_ref().map(|event| event.head.sha.clone()).or_else(|| text("GITHUB_SHA")).map(Untrusted::from);
+        info.reference = event
+            .as_ref()
+            .map(|event| event.head.reference.clone())
+            .or_else(|| text("GITHUB_REF_NAME"))
+            .map(Untrusted::from);
         info.pull_request = event.map(|event| event.number);
-        if let (Some(server), Some(repository), Some(run)) = (text("GITHUB_SERVER_URL"), text("GITHUB_REPOSITORY"), text("GITHUB_RUN_ID")) {
+        if let (Some(server), Some(repository), Some(run)) =
+            (text("GITHUB_SERVER_URL"), text("GITHUB_REPOSITORY"), text("GITHUB_RUN_ID"))
+        {
             info.run_url = Some(Untrusted::new(format!("{server}/{repository}/actions/runs/{run}")));
         }
         Self {
@@ -47,7 +54,9 @@ impl Paths {
         if let Some(path) = &self.output {
             let text: Result<String, &str> = outputs.iter().map(|(name, value)| entry(name, value)).collect();
             match text {
-                Ok(text) => warnings.extend(append(path, &text).err().map(|error| warning("the outputs", path, &error))),
+                Ok(text) => {
+                    warnings.extend(append(path, &text).err().map(|error| warning("the outputs", path, &error)))
+                }
                 Err(why) => warnings.push(Untrusted::new(format!("an output was not written: {why}"))),
             }
         }

@@ -49,7 +49,8 @@ pub fn decide(
     if attempt >= policy.attempts {
         return Decision::GiveUp;
     }
-    let exponential = FIRST_WAIT.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1).min(16)).unwrap_or(u32::MAX));
+    let exponential =
+        FIRST_WAIT.saturating_mul(1_u32.checked_shl(attempt.saturating_sub(1).min(16)).unwrap_or(u32::MAX));
     // Full jitter: many clients that failed together do not come back together.
     let chance = if chance.is_finite() { chance.clamp(0.0, 1.0) } else { 1.0 };
     let jittered = exponential.min(policy.longest_wait).mul_f64(chance);

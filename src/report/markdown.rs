@@ -108,9 +108,19 @@ fn samples(text: &mut String, report: &Report, sink: &Sink, detail: Detail) {
     for sample in shown {
         let repeat = if sample.repeat > 0 { format!(", repeat {}", sample.repeat) } else { String::new() };
         let place = format!("{}:{}", sink.cell(&sample.path, 200), sample.line);
-        let _ = writeln!(text, "**{}** <code>{}</code> ({place}{repeat})", own(sink, &sample.status), sink.cell(&sample.case, 200));
+        let _ = writeln!(
+            text,
+            "**{}** <code>{}</code> ({place}{repeat})",
+            own(sink, &sample.status),
+            sink.cell(&sample.case, 200)
+        );
         let _ = writeln!(text, "<br>{}", sink.cell(&sample.why, QUOTE));
-        let _ = writeln!(text, "<pre>{}\n&#8594; {}</pre>\n", sink.html(&sample.prompt, QUOTE), sink.html(&sample.completion, QUOTE));
+        let _ = writeln!(
+            text,
+            "<pre>{}\n&#8594; {}</pre>\n",
+            sink.html(&sample.prompt, QUOTE),
+            sink.html(&sample.completion, QUOTE)
+        );
     }
     let _ = writeln!(text, "</details>\n");
 }
@@ -124,7 +134,10 @@ fn footer(text: &mut String, report: &Report, sink: &Sink) {
     parts.push(format!("model {} ({}, {})", own(sink, &model.name), own(sink, &model.provider), model.digest.short()));
     parts.push(format!("suite {} ({})", own(sink, &suite.name), suite.digest.short()));
     parts.push(format!("policy {}", report.policy_digest.short()));
-    parts.push(format!("{} samples of {} cases, {} errors, {} cached", counts.samples, counts.cases, counts.errors, counts.cached));
+    parts.push(format!(
+        "{} samples of {} cases, {} errors, {} cached",
+        counts.samples, counts.cases, counts.errors, counts.cached
+    ));
     parts.push(format!("seed {seed}"));
     parts.push(format!("{:.1} s", timing.seconds));
     if let Some(cost) = run.cost_usd {

@@ -29,7 +29,12 @@ pub fn outputs(report: &Report, report_path: &str) -> Vec<(&'static str, String)
         })
         .collect();
     let passed = report.verdict == Verdict::Pass;
-    let values =
-        [report.verdict.word().to_owned(), passed.to_string(), rate, json!(metrics).to_string(), report_path.to_owned()];
+    let values = [
+        report.verdict.word().to_owned(),
+        passed.to_string(),
+        rate,
+        json!(metrics).to_string(),
+        report_path.to_owned(),
+    ];
     OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()
 }

@@ -17,7 +17,9 @@ pub(super) fn row(metric: &Metric) -> Row {
     let unit = known_metric(metric.name.as_str()).map_or(Unit::Share, |known| known.unit);
     let show = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| amount(value, unit));
     let interval = match (metric.low, metric.high) {
-        (Some(low), Some(high)) if metric.method != "exact" => format!("{} to {}", amount(low, unit), amount(high, unit)),
+        (Some(low), Some(high)) if metric.method != "exact" => {
+            format!("{} to {}", amount(low, unit), amount(high, unit))
+        }
         (Some(low), None) => format!("at least {}", amount(low, unit)),
         (None, Some(high)) => format!("at most {}", amount(high, unit)),
         (Some(_), Some(_)) => "exact".to_owned(),

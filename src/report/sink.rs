@@ -40,7 +40,8 @@ impl Sink {
     /// Text for an XML library, which escapes it itself; attachments of GitLab's reader cannot be named in it.
     pub fn xml(&self, text: &Untrusted, most: usize) -> String {
         let plain = self.plain(text, most);
-        let valid = plain.chars().map(|letter| if matches!(letter, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { letter });
+        let valid =
+            plain.chars().map(|letter| if matches!(letter, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { letter });
         valid.collect::<String>().replace("[[", "[ [")
     }
 
@@ -91,9 +92,14 @@ mod tests {
     #[test]
     fn no_command_of_the_runner_survives_in_a_line() {
         let sink = Sink::default();
-        for attack in ["::error::x", "a\n::set-env name=PATH::/tmp", "a\r::stop-commands::t", "text ##[error]x", "#\u{200b}#[x]"] {
+        for attack in
+            ["::error::x", "a\n::set-env name=PATH::/tmp", "a\r::stop-commands::t", "text ##[error]x", "#\u{200b}#[x]"]
+        {
             let line = sink.line(&attack.into(), 1000);
-            assert!(!line.contains("::") && !line.contains("##[") && !line.contains('\n') && !line.contains('\r'), "{line}");
+            assert!(
+                !line.contains("::") && !line.contains("##[") && !line.contains('\n') && !line.contains('\r'),
+                "{line}"
+            );
         }
     }
 
@@ -108,7 +114,13 @@ mod tests {
         redactor.learn([&Secret::new("hunter2-hunter2")]);
         let sink = Sink::new(redactor);
         let text = Untrusted::new("key=hunter2-hunter2; hun\u{200b}ter2-hunter2");
-        for shown in [sink.line(&text, 200), sink.html(&text, 200), sink.cell(&text, 200), sink.xml(&text, 200), sink.annotation(&text, 200)] {
+        for shown in [
+            sink.line(&text, 200),
+            sink.html(&text, 200),
+            sink.cell(&text, 200),
+            sink.xml(&text, 200),
+            sink.annotation(&text, 200),
+        ] {
             assert!(!shown.contains("hunter2"), "{shown}");
         }
     }

@@ -26,7 +26,12 @@ pub fn terminal(report: &Report, sink: &Sink, colour: Colour) -> String {
     samples(&mut text, report, sink);
     let decided = report.reasons.first().map(|reason| line(sink, &reason.text)).unwrap_or_default();
     // Writing into a String cannot fail.
-    let _ = writeln!(text, "{}: {}", paint(&format!("{} {}", report.program, word(report.verdict)), Some(report.verdict), colour), decided);
+    let _ = writeln!(
+        text,
+        "{}: {}",
+        paint(&format!("{} {}", report.program, word(report.verdict)), Some(report.verdict), colour),
+        decided
+    );
     let others = report.reasons.iter().skip(1).filter(|reason| reason.verdict != Verdict::Pass);
     for reason in others.take(NAMED) {
         let _ = writeln!(text, "  {}: {}", word(reason.verdict), line(sink, &reason.text));
@@ -54,7 +59,8 @@ fn table(text: &mut String, report: &Report, sink: &Sink, colour: Colour) {
     for metric in in_order(&report.metrics) {
         let cells = row(metric);
         let verdict = cells.verdict.to_owned();
-        let cells = [cells.name, cells.value, cells.interval, cells.n, cells.rule, verdict].map(|cell| line(sink, &cell));
+        let cells =
+            [cells.name, cells.value, cells.interval, cells.n, cells.rule, verdict].map(|cell| line(sink, &cell));
         rows.push((cells, metric.verdict));
     }
     let mut widths = [0; 6];
@@ -84,7 +90,13 @@ fn samples(text: &mut String, report: &Report, sink: &Sink) {
     let _ = writeln!(text, "  {bad} of {} samples did not pass:", report.counts.samples);
     for sample in report.failed_samples.iter().take(NAMED) {
         let place = format!("{}:{}", sink.line(&sample.path, 120), sample.line);
-        let _ = writeln!(text, "  {place} {} {}: {}", sink.line(&sample.case, 80), sample.status, sink.line(&sample.why, 120));
+        let _ = writeln!(
+            text,
+            "  {place} {} {}: {}",
+            sink.line(&sample.case, 80),
+            sample.status,
+            sink.line(&sample.why, 120)
+        );
     }
     if bad > NAMED as u64 {
         let _ = writeln!(text, "  and {} more, in samples.jsonl", bad - NAMED as u64);

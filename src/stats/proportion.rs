@@ -44,7 +44,8 @@ pub fn samples_to_decide(count: Count, threshold: f64, alpha: Alpha) -> Option<u
     let rate = float(count.successes()) / float(count.trials());
     let decides = |trials: u64| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count is a count")]
-        let successes = if rate > threshold { (rate * float(trials)).floor() } else { (rate * float(trials)).ceil() } as u64;
+        let successes =
+            if rate > threshold { (rate * float(trials)).floor() } else { (rate * float(trials)).ceil() } as u64;
         let Some(count) = Count::new(successes.min(trials), trials) else { return false };
         if rate > threshold {
             clopper_pearson_lower(count, alpha) >= threshold

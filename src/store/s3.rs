@@ -27,8 +27,10 @@ impl S3Store {
         if bucket.is_empty() {
             return Err(StoreError::Address(format!("s3://{address}")));
         }
-        let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).connect_timeout(Duration::from_secs(10));
-        let shared = aws_config::defaults(aws_config::BehaviorVersion::latest()).timeout_config(timeouts.build()).load();
+        let timeouts =
+            TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).connect_timeout(Duration::from_secs(10));
+        let shared =
+            aws_config::defaults(aws_config::BehaviorVersion::latest()).timeout_config(timeouts.build()).load();
         let shared = shared.await;
         // Servers other than AWS's are addressed by path: bucket names are no host names there.
         let path_style = shared.endpoint_url().is_some();
@@ -66,7 +68,8 @@ impl S3Store {
             Err(error) => return Err(self.failed("an object cannot be read", &error)),
         };
         // The length is checked before the body is read, and again while it arrives.
-        if reply.content_length().is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > LARGEST_VALUE)) {
+        if reply.content_length().is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > LARGEST_VALUE))
+        {
             return Err(StoreError::TooLarge(object, LARGEST_VALUE));
         }
         let mut body = reply.body;

@@ -91,7 +91,10 @@ fn forms(secret: &str) -> Vec<String> {
         }
     }
     let percent = |keep: fn(u8) -> bool| -> String {
-        bytes.iter().map(|byte| if keep(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }).collect()
+        bytes
+            .iter()
+            .map(|byte| if keep(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") })
+            .collect()
     };
     forms.push(percent(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)));
     forms.push(percent(|byte| byte.is_ascii_alphanumeric() || b"-._~!'()*".contains(&byte)));

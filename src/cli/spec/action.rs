@@ -14,7 +14,11 @@ pub(in crate::cli) fn action(command: &Command) -> String {
     text.push_str("branding:\n  icon: check-circle\n  color: green\ninputs:\n");
     for input in inputs(command) {
         let several = if input.many { " (several: one a line, or separated by commas)" } else { "" };
-        text.push_str(&format!("  {}:\n    description: {}\n    required: false\n", input.name, quoted(&format!("{}{several}", input.help))));
+        text.push_str(&format!(
+            "  {}:\n    description: {}\n    required: false\n",
+            input.name,
+            quoted(&format!("{}{several}", input.help))
+        ));
         let default = if input.flag && input.default.is_empty() { "false".to_owned() } else { input.default };
         text.push_str(&format!("    default: {}\n", quoted(&default)));
     }

@@ -28,7 +28,8 @@ fn inputs(command: &Command) -> Vec<Input> {
 fn input(argument: &Arg) -> Option<Input> {
     let name = argument.get_long()?.to_owned();
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-    let default: Vec<String> = argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+    let default: Vec<String> =
+        argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
     let flag = matches!(argument.get_action(), ArgAction::SetTrue);
     let many = matches!(argument.get_action(), ArgAction::Append);
     // An absent flag is false; clap says so itself.

@@ -35,20 +35,28 @@ pub(in crate::cli) fn inputs_table(command: &Command) -> String {
 pub(in crate::cli) fn inputs_page(command: &Command) -> String {
     let name = command.get_name();
     let mut text = format!("{MADE}# {name}\n\n{}\n\n## Inputs\n\n{}\n", about(command), inputs_table(command));
-    text.push_str("An input comes from the command line, else from `INPUT_<NAME>` (set by GitHub's runner), else from ");
-    text.push_str("`LLMCI_<NAME>` (upper case, hyphens as underscores). An empty value is an absent one.\n\n## Outputs\n\n");
+    text.push_str(
+        "An input comes from the command line, else from `INPUT_<NAME>` (set by GitHub's runner), else from ",
+    );
+    text.push_str(
+        "`LLMCI_<NAME>` (upper case, hyphens as underscores). An empty value is an absent one.\n\n## Outputs\n\n",
+    );
     text.push_str("| output | value |\n|---|---|\n");
     for (name, description) in OUTPUTS {
         text.push_str(&format!("| `{name}` | {} |\n", cell(description)));
     }
-    text.push_str("\nOn GitHub they are outputs of the step. On GitLab they are in `llmci.env` in the output folder, as ");
+    text.push_str(
+        "\nOn GitHub they are outputs of the step. On GitLab they are in `llmci.env` in the output folder, as ",
+    );
     text.push_str("`LLMCI_VERDICT`, `LLMCI_PASSED`, `LLMCI_PASS_RATE` and `LLMCI_REPORT`; `metrics` is only in report.json there.\n");
     text
 }
 
 /// The table of exit codes.
 pub(in crate::cli) fn exit_codes() -> String {
-    let mut text = format!("{MADE}# Exit codes\n\nThe same for every program. They change only with a version.\n\n| code | meaning |\n|---:|---|\n");
+    let mut text = format!(
+        "{MADE}# Exit codes\n\nThe same for every program. They change only with a version.\n\n| code | meaning |\n|---:|---|\n"
+    );
     for exit in Exit::ALL {
         text.push_str(&format!("| {} | {} |\n", exit.code(), cell(exit.meaning())));
     }
@@ -69,8 +77,12 @@ pub(in crate::cli) fn assertions() -> String {
 
 /// The table of metrics.
 pub(in crate::cli) fn metrics() -> String {
-    let mut text = format!("{MADE}# Metrics\n\nBeside these, every named score of a suite is a metric: `accuracy` and `acc_norm` of `choice` cases, ");
-    text.push_str("and the names that assertions give with `metric`. A threshold on a name of your own needs `direction`.\n\n");
+    let mut text = format!(
+        "{MADE}# Metrics\n\nBeside these, every named score of a suite is a metric: `accuracy` and `acc_norm` of `choice` cases, "
+    );
+    text.push_str(
+        "and the names that assertions give with `metric`. A threshold on a name of your own needs `direction`.\n\n",
+    );
     text.push_str("| metric | better | unit | bound |\n|---|---|---|---|\n");
     for known in KNOWN {
         let (better, bound) = match known.direction {

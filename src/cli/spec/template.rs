@@ -7,9 +7,13 @@ use super::{inputs, quoted};
 /// The text of `gitlab-templates/<name>.yml`.
 pub(in crate::cli) fn template(command: &Command) -> String {
     let name = command.get_name();
-    let mut text = String::from("# Made by `llmci generate` from the program's own inputs. Do not edit.\nspec:\n  inputs:\n");
+    let mut text =
+        String::from("# Made by `llmci generate` from the program's own inputs. Do not edit.\nspec:\n  inputs:\n");
     let mut add = |name: &str, description: &str, kind: &str, default: &str| {
-        text.push_str(&format!("    {name}:\n      description: {}\n      type: {kind}\n      default: {default}\n", quoted(description)));
+        text.push_str(&format!(
+            "    {name}:\n      description: {}\n      type: {kind}\n      default: {default}\n",
+            quoted(description)
+        ));
     };
     add("job-prefix", "Put before the job's name, so that it merges with no job of yours", "string", "\"llmci-\"");
     add("stage", "The job's stage", "string", "\"test\"");
@@ -31,8 +35,12 @@ pub(in crate::cli) fn template(command: &Command) -> String {
     text.push_str("    LLMCI_ALLOW_INCONCLUSIVE: \"$[[ inputs.allow-inconclusive ]]\"\n");
     text.push_str("  script:\n");
     text.push_str(&format!("    - code=0; {name} || code=$?; if [ \"$code\" = 3 ] && [ \"$LLMCI_ALLOW_INCONCLUSIVE\" = true ]; then exit 33; fi; exit \"$code\"\n"));
-    text.push_str("  # 33 stands for an inconclusive verdict that the input allows.\n  allow_failure:\n    exit_codes: [33]\n");
+    text.push_str(
+        "  # 33 stands for an inconclusive verdict that the input allows.\n  allow_failure:\n    exit_codes: [33]\n",
+    );
     text.push_str("  artifacts:\n    when: always\n    expire_in: 1 week\n    paths:\n      - \"$[[ inputs.out ]]\"\n");
-    text.push_str("    reports:\n      junit: \"$[[ inputs.out ]]/junit.xml\"\n      dotenv: \"$[[ inputs.out ]]/llmci.env\"\n");
+    text.push_str(
+        "    reports:\n      junit: \"$[[ inputs.out ]]/junit.xml\"\n      dotenv: \"$[[ inputs.out ]]/llmci.env\"\n",
+    );
     text
 }

@@ -7,13 +7,13 @@ use clap::Args;
 use crate::eval::Level;
 use crate::eval::shard::Shard;
 
-/// Evaluates a model on suites, judges it by the policy's thresholds, and reports.
+/// The inputs of the program.
 #[derive(Args, Clone, Debug)]
 pub struct EvalGateArgs {
     /// The policy file
     #[arg(long, value_name = "PATH", default_value = "llmci.yaml")]
     pub policy: PathBuf,
-    /// A suite to run instead of the policy's; may be given several times
+    /// A suite to run instead of the policy's
     #[arg(long, value_name = "PATH")]
     pub suite: Vec<PathBuf>,
     /// The model to evaluate: a key of the policy's `models` (default: `gate.model`)
@@ -22,7 +22,7 @@ pub struct EvalGateArgs {
     /// Only cases of this level
     #[arg(long, value_name = "LEVEL")]
     pub level: Option<Level>,
-    /// Only cases with at least one of these tags, separated by commas
+    /// Only cases with at least one of these tags
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub tags: Vec<String>,
     /// Only the K-th of N parts; `llmci merge` judges the whole

@@ -148,7 +148,9 @@ fn failed_sample(finished: &Finished<'_>, slot: u32, sample: &Sample) -> Option<
     let why = match &sample.error {
         Some(error) => Untrusted::new(format!("{}: {}", error.kind, error.message.raw())),
         None => {
-            let decisive = |row: &&crate::eval::AssertionScore| row.weight > 0.0 && row.score.is_none_or(|score| score.value() < 1.0);
+            let decisive = |row: &&crate::eval::AssertionScore| {
+                row.weight > 0.0 && row.score.is_none_or(|score| score.value() < 1.0)
+            };
             sample.assertions.iter().find(decisive).map(|row| row.why.clone()).unwrap_or_default()
         }
     };

@@ -34,7 +34,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         Selection { filter: &prepared.filter, shard: args.shard, seed: prepared.seed, model: &identity.digest };
     let plan = Arc::new(prepared.plan(&selection)?);
     let cache = match &run_policy.cache {
-        Some(address) => Some(store::open(address, &prepared.loaded.folder).await.map_err(|error| CommandError::environment(&error))?),
+        Some(address) => Some(
+            store::open(address, &prepared.loaded.folder).await.map_err(|error| CommandError::environment(&error))?,
+        ),
         None => None,
     };
     let deadline = run_policy.deadline_minutes.map(|minutes| began + Duration::from_secs_f64(minutes * 60.0));

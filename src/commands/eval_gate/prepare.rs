@@ -48,7 +48,11 @@ pub(crate) fn load_suites(loaded: &LoadedPolicy, given: &[PathBuf]) -> Result<Ve
     let policy = &loaded.policy;
     let paths: Vec<(PathBuf, String)> = if given.is_empty() {
         let names = policy.gate.suites.as_ref().unwrap_or(&policy.suites);
-        names.iter().map(|name| loaded.folder.join(name)).map(|path| (path.clone(), path.display().to_string())).collect()
+        names
+            .iter()
+            .map(|name| loaded.folder.join(name))
+            .map(|path| (path.clone(), path.display().to_string()))
+            .collect()
     } else {
         given.iter().map(|path| (path.clone(), path.display().to_string())).collect()
     };
@@ -78,7 +82,8 @@ fn check_judges(suite: &Suite, loaded: &LoadedPolicy, found: &mut Problems) {
     let models = &loaded.policy.models;
     for (judge, spot) in suite.judges() {
         if !models.contains_key(judge) {
-            let problem = Problem::new(suite.shown_path(), *spot, format!("the judge `{judge}` is no model of the policy"));
+            let problem =
+                Problem::new(suite.shown_path(), *spot, format!("the judge `{judge}` is no model of the policy"));
             let near = nearest(judge, models.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`? "));
             let names = models.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             found.push(problem.help(format!("{}models: {names}", near.unwrap_or_default())));
@@ -105,14 +110,23 @@ impl Prepared {
         match models.get_key_value(name) {
             Some((name, spec)) => Ok((name, spec)),
             None => {
-                let text = format!("--model: the policy has no model `{name}`;{} models: {}", near().unwrap_or_default(), names());
+                let text = format!(
+                    "--model: the policy has no model `{name}`;{} models: {}",
+                    near().unwrap_or_default(),
+                    names()
+                );
                 Err(CommandError::Inputs(Untrusted::new(text)))
             }
         }
     }
 
     /// Builds the model under test and the judges, and learns their keys.
-    pub(crate) fn build(&self, args: &EvalGateArgs, connections: usize, context: &Context) -> Result<(Built, Judges), CommandError> {
+    pub(crate) fn build(
+        &self,
+        args: &EvalGateArgs,
+        connections: usize,
+        context: &Context,
+    ) -> Result<(Built, Judges), CommandError> {
         let (name, spec) = self.model(args.model.as_deref())?;
         let environment = |name: &str| context.environment.get(name).map(str::to_owned);
         let around = Surroundings { folder: &self.loaded.folder, environment: &environment, connections };

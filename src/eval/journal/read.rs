@@ -34,11 +34,7 @@ struct Line<'a> {
 }
 
 /// Reads the journal of `folder`, gives every sample in it to `each`, and cuts a torn last line off.
-pub fn recover(
-    folder: &Path,
-    header: &Header,
-    mut each: impl FnMut(u32, Sample),
-) -> Result<Recovered, JournalError> {
+pub fn recover(folder: &Path, header: &Header, mut each: impl FnMut(u32, Sample)) -> Result<Recovered, JournalError> {
     let path = place(folder);
     let file = match File::open(&path) {
         Ok(file) => file,

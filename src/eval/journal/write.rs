@@ -66,7 +66,8 @@ impl Journal {
         for entry in entries {
             let offset = self.end + self.batch.len() as u64 + entry.start as u64;
             let length = entry.line.len().saturating_sub(entry.start + 2);
-            let length = u32::try_from(length).map_err(|_| JournalError::Encode("a sample of over 4 GiB".to_owned()))?;
+            let length =
+                u32::try_from(length).map_err(|_| JournalError::Encode("a sample of over 4 GiB".to_owned()))?;
             if let Some(span) = self.spans.get_mut(entry.slot as usize) {
                 *span = Span { offset, length };
             }

@@ -47,7 +47,8 @@ pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<
         ModelSpec::Replay(spec) => {
             let path = around.folder.join(&spec.path);
             let shown = path.display().to_string();
-            let model = Replay::open(name, &path, &shown).map_err(|problem| ModelBuildError::Replay(Box::new(problem)))?;
+            let model =
+                Replay::open(name, &path, &shown).map_err(|problem| ModelBuildError::Replay(Box::new(problem)))?;
             Ok(Built { model: Arc::new(model), secrets: Vec::new(), price: None })
         }
         ModelSpec::Embedded(spec) => {

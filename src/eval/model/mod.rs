@@ -1,8 +1,8 @@
 //! The thing under test that answers. One file or folder a provider; this file holds the trait and the factory's types.
 
+mod build;
 #[cfg(feature = "embedded")]
 pub mod embedded;
-mod build;
 pub mod openai;
 pub mod replay;
 mod spec;

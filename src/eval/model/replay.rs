@@ -46,7 +46,8 @@ struct Line {
 impl Replay {
     /// Indexes the file; its texts stay on disk.
     pub fn open(name: &str, path: &Path, shown: &str) -> Result<Self, Problem> {
-        let unreadable = |error: std::io::Error| Problem::of_file(shown, format!("the recording cannot be read: {error}"));
+        let unreadable =
+            |error: std::io::Error| Problem::of_file(shown, format!("the recording cannot be read: {error}"));
         let file = File::open(path).map_err(unreadable)?;
         let mut reader = BufReader::new(file.try_clone().map_err(unreadable)?);
         let (mut places, mut hasher, mut offset, mut number) = (BTreeMap::new(), Hasher::new(), 0_u64, 0_u32);
@@ -76,7 +77,8 @@ impl Replay {
             return Err(Problem::of_file(shown, "the recording holds no answer"));
         }
         let description = Untrusted::new(format!("{} recorded answers of {shown}", places.len()));
-        let identity = ModelIdentity { name: name.to_owned(), provider: "replay", digest: hasher.finish(), description };
+        let identity =
+            ModelIdentity { name: name.to_owned(), provider: "replay", digest: hasher.finish(), description };
         Ok(Self { identity, file, places })
     }
 
@@ -90,7 +92,8 @@ impl Replay {
         let (offset, length) = self.find(attempt).ok_or_else(missing)?;
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, offset).map_err(|error| ModelError::Server(error.to_string().into()))?;
-        let line: Line = serde_json::from_slice(&bytes).map_err(|error| ModelError::Malformed(error.to_string().into()))?;
+        let line: Line =
+            serde_json::from_slice(&bytes).map_err(|error| ModelError::Malformed(error.to_string().into()))?;
         let text = line.text.map(|text| {
             Answer::Completion(Completion { text: text.into(), finish: Finish::Stop, token_log_probs: None })
         });

@@ -54,8 +54,7 @@ impl Bench {
     async fn ask(&self, case: &Case, repeat: u32) -> Result<Answered, ModelError> {
         let own = Instant::now() + case.timeout;
         let deadline = self.deadline.map_or(own, |end| end.min(own));
-        let attempt =
-            Attempt { suite: &case.suite, case: case.id.text(), repeat, deadline, cancel: &self.cancel };
+        let attempt = Attempt { suite: &case.suite, case: case.id.text(), repeat, deadline, cancel: &self.cancel };
         let answer = self.model.answer(&case.request, attempt);
         // A model keeps its deadline itself; this is the belt for one that does not.
         let limit = tokio::time::Instant::from_std(deadline + std::time::Duration::from_millis(500));

@@ -36,7 +36,8 @@ impl Progress {
     /// Starts to show `done` of `total` samples.
     pub(super) fn start(style: ProgressStyle, total: usize, done: usize) -> Self {
         let counter = Arc::new(Counter::default());
-        let view = View { counter: Arc::clone(&counter), total: total as u64, done: done as u64, began: Instant::now() };
+        let view =
+            View { counter: Arc::clone(&counter), total: total as u64, done: done as u64, began: Instant::now() };
         match style {
             ProgressStyle::Quiet => Self { counter, bar: None, ticker: None },
             ProgressStyle::Lines => {

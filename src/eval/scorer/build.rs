@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::reference::TYPES;
 use super::text::{Case as LetterCase, Quantifier};
-use super::{Assertion, AssertionProblem, AssertionSpec, Scorer, Sense, choice, counts, json, judge, number, telemetry, text};
+use super::{
+    Assertion, AssertionProblem, AssertionSpec, Scorer, Sense, choice, counts, json, judge, number, telemetry, text,
+};
 use crate::document::nearest;
 use crate::gate::{MetricName, Score};
 
@@ -42,11 +44,14 @@ pub fn build(spec: &AssertionSpec) -> Result<Assertion, AssertionProblem> {
     if !(spec.weight.is_finite() && spec.weight >= 0.0) {
         return Err(problem("weight", "a weight is 0 or more"));
     }
-    let metric = spec.metric.as_deref().map(MetricName::new).transpose().map_err(|why| problem("metric", why.to_string()))?;
+    let metric =
+        spec.metric.as_deref().map(MetricName::new).transpose().map_err(|why| problem("metric", why.to_string()))?;
     let graded = spec.kind == "llm-judge";
     let pass_at = match (graded, spec.threshold) {
         (false, _) => Score::ONE,
-        (true, threshold) => Score::new(threshold.unwrap_or(0.5)).map_err(|why| problem("threshold", why.to_string()))?,
+        (true, threshold) => {
+            Score::new(threshold.unwrap_or(0.5)).map_err(|why| problem("threshold", why.to_string()))?
+        }
     };
     Ok(Assertion {
         kind: reference.name,
@@ -123,7 +128,8 @@ fn needed(spec: &AssertionSpec) -> Result<&Value, AssertionProblem> {
 
 /// A text; a number or a truth value is taken as it is written.
 fn scalar(spec: &AssertionSpec) -> Result<String, AssertionProblem> {
-    let text = as_text(needed(spec)?).ok_or_else(|| problem("value", format!("`{}` compares with a text", spec.kind)))?;
+    let text =
+        as_text(needed(spec)?).ok_or_else(|| problem("value", format!("`{}` compares with a text", spec.kind)))?;
     if text.is_empty() {
         return Err(problem("value", "an empty text is in every answer: nothing would be checked"));
     }

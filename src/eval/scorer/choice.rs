@@ -89,7 +89,11 @@ impl Choice {
         let why = if chosen == self.right {
             String::new()
         } else {
-            format!("preferred {}, the right one is {}", super::text::quote(name(chosen)), super::text::quote(name(self.right)))
+            format!(
+                "preferred {}, the right one is {}",
+                super::text::quote(name(chosen)),
+                super::text::quote(name(self.right))
+            )
         };
         Scored::holds(chosen == self.right, why)
     }
@@ -133,12 +137,14 @@ mod tests {
     use serde_json::json;
 
     fn scorer(normalize: &str) -> Box<dyn Scorer> {
-        let spec = json!({"type": "choice", "choices": ["a long wrong answer", "b"], "answer": "b", "normalize": normalize});
+        let spec =
+            json!({"type": "choice", "choices": ["a long wrong answer", "b"], "answer": "b", "normalize": normalize});
         choice(&serde_json::from_value(spec).unwrap()).unwrap()
     }
 
     fn look(normalize: &str, sums: &[f64]) -> Outcome {
-        let spec = json!({"type": "choice", "choices": ["a long wrong answer", "b"], "answer": 1, "normalize": normalize});
+        let spec =
+            json!({"type": "choice", "choices": ["a long wrong answer", "b"], "answer": 1, "normalize": normalize});
         let spec: AssertionSpec = serde_json::from_value(spec).unwrap();
         let answer = sums.iter().map(|sum| LogLikelihood { sum: *sum, tokens: 2, is_greedy: false }).collect();
         let built = Choice {

@@ -106,7 +106,10 @@ fn compile(schema: Option<&Value>) -> Result<Option<Validator>, AssertionProblem
         return Err(problem("value", "a JSON Schema is a mapping"));
     }
     if let Some(reference) = outside_reference(schema) {
-        return Err(problem("value", format!("the schema refers to {}: only references within it are followed", quote(reference))));
+        return Err(problem(
+            "value",
+            format!("the schema refers to {}: only references within it are followed", quote(reference)),
+        ));
     }
     jsonschema::validator_for(schema).map(Some).map_err(|error| {
         let at = error.instance_path().as_str().to_owned();

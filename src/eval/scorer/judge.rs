@@ -76,9 +76,10 @@ impl Judge {
                 }
                 Err(_) => messages.push(ChatMessage {
                     role: Role::User,
-                    content: "That was not one JSON object of the form {\"reason\": text, \"score\": number from 0 to 1}. \
+                    content:
+                        "That was not one JSON object of the form {\"reason\": text, \"score\": number from 0 to 1}. \
                               Reply with that object alone."
-                        .to_owned(),
+                            .to_owned(),
                 }),
             }
         }
@@ -107,7 +108,9 @@ fn question_of(request: &Request) -> String {
     };
     match prompt {
         Prompt::Text(text) => text.clone(),
-        Prompt::Chat(messages) => messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n"),
+        Prompt::Chat(messages) => {
+            messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")
+        }
     }
 }
 

@@ -20,14 +20,17 @@ pub(super) fn numeric(
         Value::String(text) => text.trim().parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
-    let want = want.filter(|want| want.is_finite()).ok_or_else(|| problem("value", "`numeric` compares with a number"))?;
+    let want =
+        want.filter(|want| want.is_finite()).ok_or_else(|| problem("value", "`numeric` compares with a number"))?;
     let check = |field, tolerance: Option<f64>| match tolerance {
         Some(value) if !(value.is_finite() && value >= 0.0) => Err(problem(field, "a tolerance is 0 or more")),
         other => Ok(other.unwrap_or(0.0)),
     };
     let allowed = check("tolerance", tolerance)?.max(check("relative_tolerance", relative)? * want.abs());
     Ok(Box::new(TextScorer(move |text: &str| match last_number(text) {
-        Some(found) => Scored::holds((found - want).abs() <= allowed, format!("found {found}, wanted {want} within {allowed}")),
+        Some(found) => {
+            Scored::holds((found - want).abs() <= allowed, format!("found {found}, wanted {want} within {allowed}"))
+        }
         None => Scored::holds(false, format!("no number in the answer, wanted {want}")),
     })))
 }

@@ -66,8 +66,11 @@ pub(super) fn contains(
     let needles: Vec<(String, String)> = needles.iter().map(|needle| (needle.clone(), fold(needle))).collect();
     Ok(Box::new(TextScorer(move |text: &str| {
         let text = fold(text);
-        let missing: Vec<&str> =
-            needles.iter().filter(|(_, folded)| !text.contains(folded.as_str())).map(|(needle, _)| needle.as_str()).collect();
+        let missing: Vec<&str> = needles
+            .iter()
+            .filter(|(_, folded)| !text.contains(folded.as_str()))
+            .map(|(needle, _)| needle.as_str())
+            .collect();
         let holds = match quantifier {
             Quantifier::Any => missing.len() < needles.len(),
             Quantifier::All => missing.is_empty(),
@@ -122,7 +125,10 @@ fn refused(expression: &str, error: &regex::Error) -> AssertionProblem {
     let what = text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
     let mut found = problem("value", format!("the regex {} is not valid: {what}", quote(expression)));
     if expression.contains("(?=") || expression.contains("(?!") || expression.contains("(?<") {
-        found.help = Some("matching takes linear time here, so there is no look-around: use two assertions, one with `not: true`".to_owned());
+        found.help = Some(
+            "matching takes linear time here, so there is no look-around: use two assertions, one with `not: true`"
+                .to_owned(),
+        );
     }
     found
 }

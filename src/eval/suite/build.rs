@@ -124,7 +124,10 @@ fn prompt(spec: &CaseSpec, defaults: &Defaults, templates: &Templates<'_>) -> Re
         }
         (given, None) => {
             let Some(text) = given.as_ref().or(defaults.template.as_ref()) else {
-                return Err(fault("", "the case has neither `prompt` nor `messages`, and the suite no `defaults.template`"));
+                return Err(fault(
+                    "",
+                    "the case has neither `prompt` nor `messages`, and the suite no `defaults.template`",
+                ));
             };
             let text = render("/prompt", text)?;
             match &defaults.system {
@@ -138,7 +141,13 @@ fn prompt(spec: &CaseSpec, defaults: &Defaults, templates: &Templates<'_>) -> Re
     }
 }
 
-fn request(prompt: Prompt, choices: Option<ChoiceSpec>, spec: &CaseSpec, defaults: &Defaults, numbers: &Numbers) -> Request {
+fn request(
+    prompt: Prompt,
+    choices: Option<ChoiceSpec>,
+    spec: &CaseSpec,
+    defaults: &Defaults,
+    numbers: &Numbers,
+) -> Request {
     match choices {
         Some(ChoiceSpec { choices, delimiter }) => {
             let continuations = choices.into_iter().map(|choice| format!("{delimiter}{choice}")).collect();
@@ -193,7 +202,9 @@ fn assertions(
             }
         }
     }
-    if choices.is_some() && built.iter().any(|assertion| assertion.kind != "choice" && scorer::needs_text(assertion.kind)) {
+    if choices.is_some()
+        && built.iter().any(|assertion| assertion.kind != "choice" && scorer::needs_text(assertion.kind))
+    {
         let message = "a `choice` case is scored by log-likelihood and has no text for other assertions: make it a case of its own";
         faults.push(fault("/assertions", message));
     }

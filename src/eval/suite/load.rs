@@ -36,7 +36,9 @@ impl Suite {
         match file.cases {
             CasesSpec::Listed(cases) => load_listed(&document, file.name, file.defaults, cases, hasher),
             CasesSpec::Path(beside) => {
-                let inside = Path::new(&beside).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+                let inside = Path::new(&beside)
+                    .components()
+                    .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
                 if !inside || beside.contains("://") {
                     let problem = document.problem("/cases", "the cases are in a file beside the suite, or below it");
                     return Err(problem.help("give a relative path without `..`, such as `cases: cases.jsonl`").into());
@@ -86,7 +88,8 @@ impl Checker {
 
     fn case(&mut self, spec: &CaseSpec, spot: Spot, frame: &Frame<'_>, place: &dyn Fn(&Fault) -> Problem) {
         if !self.ids.insert(id_hash(&spec.id)) {
-            let fault = Fault { field: "/id".to_owned(), message: format!("the id `{}` is there twice", spec.id), help: None };
+            let fault =
+                Fault { field: "/id".to_owned(), message: format!("the id `{}` is there twice", spec.id), help: None };
             self.report(place(&fault));
         }
         match build::case(spec, spot, frame) {
@@ -163,7 +166,10 @@ fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Res
     let mut suite_name: Arc<str> = name.clone().into();
     loop {
         bytes.clear();
-        let read = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut bytes).map_err(|error| unreadable(&shown, &error))?;
+        let read = (&mut reader)
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut bytes)
+            .map_err(|error| unreadable(&shown, &error))?;
         if read == 0 {
             break;
         }
@@ -204,7 +210,12 @@ fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Res
                 checker.case(&spec, spot, &frame, &place);
                 let begin = trimmed.as_ptr() as usize - bytes.as_ptr() as usize;
                 let length = u32::try_from(trimmed.len()).unwrap_or(u32::MAX);
-                places.push(At { offset: start + begin as u64, length, line: number, hash: hash_of(trimmed.as_bytes()) });
+                places.push(At {
+                    offset: start + begin as u64,
+                    length,
+                    line: number,
+                    hash: hash_of(trimmed.as_bytes()),
+                });
             }
             Err(problems) => problems.sorted().into_iter().for_each(|problem| checker.report(problem)),
         }

@@ -42,7 +42,11 @@ impl<'a> Templates<'a> {
         if !is_template(text) {
             return Ok(text.to_owned());
         }
-        let rendered = self.environment.get_or_init(limited).render_named_str("template", text, Serde(&self.scope)).map_err(|error| explain(&error))?;
+        let rendered = self
+            .environment
+            .get_or_init(limited)
+            .render_named_str("template", text, Serde(&self.scope))
+            .map_err(|error| explain(&error))?;
         if rendered.len() > LONGEST {
             return Err(format!("the template makes {} bytes; at most {LONGEST} are taken", rendered.len()));
         }
@@ -53,7 +57,9 @@ impl<'a> Templates<'a> {
     pub(super) fn render_value(&self, value: &Value) -> Result<Value, String> {
         Ok(match value {
             Value::String(text) => Value::String(self.render(text)?),
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.render_value(item)).collect::<Result<_, _>>()?),
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|item| self.render_value(item)).collect::<Result<_, _>>()?)
+            }
             Value::Object(entries) => {
                 let rendered = entries.iter().map(|(key, value)| Ok((key.clone(), self.render_value(value)?)));
                 Value::Object(rendered.collect::<Result<_, String>>()?)
@@ -83,7 +89,9 @@ fn explain(error: &minijinja::Error) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     let line = error.line().map(|line| format!(" (line {line} of the template)")).unwrap_or_default();
     match error.kind() {
-        minijinja::ErrorKind::UndefinedError => format!("the template uses a variable that is not in vars{detail}{line}"),
+        minijinja::ErrorKind::UndefinedError => {
+            format!("the template uses a variable that is not in vars{detail}{line}")
+        }
         minijinja::ErrorKind::OutOfFuel => format!("the template does not end within {FUEL} steps"),
         kind => format!("the template cannot be rendered: {kind}{detail}{line}"),
     }
@@ -116,7 +124,8 @@ mod tests {
     #[test]
     fn an_endless_template_ends() {
         let vars = vars();
-        let error = Templates::new(&vars, None).render("{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}");
+        let error = Templates::new(&vars, None)
+            .render("{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}");
         assert!(error.unwrap_err().contains("steps"));
     }
 }

@@ -57,15 +57,19 @@ impl EcrImage {
         let client = aws_sdk_ecr::Client::new(&config);
         let id = ImageIdentifier::builder().image_tag(&self.tag).build();
         let answer = client.describe_images().repository_name(&self.repository).image_ids(id).send().await;
-        let answer = answer.map_err(|error| RegistryError::Unanswered(DisplayErrorContext(&error).to_string().into()))?;
+        let answer =
+            answer.map_err(|error| RegistryError::Unanswered(DisplayErrorContext(&error).to_string().into()))?;
         let details = answer.image_details().first();
         let digest = details.and_then(|details| details.image_digest());
         let digest = digest.ok_or_else(|| RegistryError::Unanswered("an answer without a digest".into()))?;
         let scan = details.and_then(|details| {
             let state = details.image_scan_status()?.status()?.as_str().to_owned();
             let counts = details.image_scan_findings_summary().and_then(|summary| summary.finding_severity_counts());
-            let mut counts: Vec<String> =
-                counts.into_iter().flatten().map(|(severity, count)| format!("{} {count}", severity.as_str())).collect();
+            let mut counts: Vec<String> = counts
+                .into_iter()
+                .flatten()
+                .map(|(severity, count)| format!("{} {count}", severity.as_str()))
+                .collect();
             counts.sort();
             Some(Untrusted::new(format!("{state} {}", counts.join(", "))))
         });

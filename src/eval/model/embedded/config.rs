@@ -13,7 +13,12 @@ pub(super) enum RopeScaling {
     /// All frequencies divided by a factor.
     Linear(f64),
     /// Llama 3.1: low frequencies divided, high ones kept, a smooth passage between.
-    Llama3 { factor: f64, low: f64, high: f64, original: f64 },
+    Llama3 {
+        factor: f64,
+        low: f64,
+        high: f64,
+        original: f64,
+    },
 }
 
 /// Everything that the forward pass needs to know.
@@ -94,13 +99,15 @@ impl Config {
         let path = folder.join("config.json");
         let text = std::fs::read(&path).map_err(|source| EngineError::file(&path, source))?;
         let unusable = |what: String| EngineError::unusable(&path, what);
-        let file: File = serde_json::from_slice(&text).map_err(|error| unusable(format!("not a model's config: {error}")))?;
+        let file: File =
+            serde_json::from_slice(&text).map_err(|error| unusable(format!("not a model's config: {error}")))?;
         let family = match file.model_type.as_str() {
             "llama" => "llama",
             "mistral" => "mistral",
             "qwen2" => "qwen2",
             other => {
-                let known = "this engine runs llama, mistral and qwen2; serve others with vLLM and use `provider: openai`";
+                let known =
+                    "this engine runs llama, mistral and qwen2; serve others with vLLM and use `provider: openai`";
                 return Err(unusable(format!("model_type {other:?} is not known: {known}")));
             }
         };

@@ -46,7 +46,8 @@ impl Engine {
         #[expect(clippy::cast_precision_loss, reason = "for people")]
         let millions = weights.parameters() as f64 / 1e6;
         let place = if target.is_cuda() { "cuda" } else { "cpu" };
-        let description = format!("{}, {millions:.2} M parameters, f32 on {place}, {} positions", config.family, config.longest);
+        let description =
+            format!("{}, {millions:.2} M parameters, f32 on {place}, {} positions", config.family, config.longest);
         let network = Network::new(weights, config.clone(), &target)?;
         Ok(Self { network, text, config, digest, description })
     }
@@ -85,12 +86,14 @@ impl Engine {
     /// The token before a text that nothing precedes.
     pub(super) fn prefix_token(&self) -> Result<u32, EngineError> {
         let token = self.config.begin.or_else(|| self.config.ends.first().copied());
-        token.ok_or_else(|| EngineError::Unsuitable("an empty context, and the model has no token to begin with".into()))
+        token
+            .ok_or_else(|| EngineError::Unsuitable("an empty context, and the model has no token to begin with".into()))
     }
 
     pub(super) fn last_logits(&self, tokens: &[u32], cache: &mut Cache) -> Result<Vec<f32>, EngineError> {
         if let Some(token) = tokens.iter().find(|token| **token as usize >= self.network.vocabulary()) {
-            let text = format!("the tokenizer knows the token {token}, the model has only {}", self.network.vocabulary());
+            let text =
+                format!("the tokenizer knows the token {token}, the model has only {}", self.network.vocabulary());
             return Err(EngineError::Unsuitable(text.into()));
         }
         Ok(self.network.forward(tokens, cache, 1)?.squeeze(0)?.to_vec1::<f32>()?)
@@ -102,9 +105,9 @@ fn target(device: Device) -> Result<Target, EngineError> {
         Device::Cpu => Ok(Target::Cpu),
         Device::Auto if !cfg!(feature = "cuda") => Ok(Target::Cpu),
         Device::Auto => Ok(Target::new_cuda(0).unwrap_or(Target::Cpu)),
-        Device::Cuda if !cfg!(feature = "cuda") => {
-            Err(EngineError::Compute("this build computes on the CPU only; the build with --features cuda has CUDA".to_owned()))
-        }
+        Device::Cuda if !cfg!(feature = "cuda") => Err(EngineError::Compute(
+            "this build computes on the CPU only; the build with --features cuda has CUDA".to_owned(),
+        )),
         Device::Cuda => Ok(Target::new_cuda(0)?),
     }
 }

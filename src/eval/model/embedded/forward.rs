@@ -126,7 +126,8 @@ impl Network {
         let mut rows = self.embedding.index_select(&ids, 0)?;
         let mask = if count > 1 { Some(self.mask(count, start)?) } else { None };
         for (layer, kept) in self.layers.iter().zip(&mut cache.layers) {
-            let attended = self.attend(layer, &self.norm(&rows, &layer.before_attention)?, kept, start, mask.as_ref())?;
+            let attended =
+                self.attend(layer, &self.norm(&rows, &layer.before_attention)?, kept, start, mask.as_ref())?;
             rows = (rows + attended)?;
             let normed = self.norm(&rows, &layer.before_mlp)?;
             let gated = (candle_nn::ops::silu(&layer.gate.apply(&normed)?)? * layer.up.apply(&normed)?)?;
@@ -186,7 +187,8 @@ impl Network {
     /// No token sees a later one: (tokens, tokens so far + tokens).
     fn mask(&self, count: usize, start: usize) -> Result<Tensor, EngineError> {
         let width = start + count;
-        let cells = (0..count).flat_map(|row| (0..width).map(move |column| if column <= start + row { 0.0 } else { f32::NEG_INFINITY }));
+        let cells = (0..count)
+            .flat_map(|row| (0..width).map(move |column| if column <= start + row { 0.0 } else { f32::NEG_INFINITY }));
         Ok(Tensor::from_iter(cells, &self.device)?.reshape((count, width))?.to_dtype(DType::F32)?)
     }
 }

@@ -102,7 +102,9 @@ impl Reader<'_> {
             Some(other) => return Err(self.unusable(format!("rope scaling {other:?} is not known from GGUF"))),
         };
         if self.content.tensor_infos.contains_key("rope_freqs.weight") {
-            return Err(self.unusable("its rotary frequencies are stored as a tensor, which is not known; use the safetensors model"));
+            return Err(self.unusable(
+                "its rotary frequencies are stored as a tensor, which is not known; use the safetensors model",
+            ));
         }
         let config = Config {
             family: self.family,
@@ -171,12 +173,16 @@ impl Reader<'_> {
         let name = |key: &str| self.get(key).and_then(text).unwrap_or_default();
         let model = name("tokenizer.ggml.model");
         if model != "gpt2" {
-            return Err(self.unusable(format!("the tokenizer {model:?} is not known from GGUF, only gpt2 (byte-level BPE); use the safetensors model")));
+            return Err(self.unusable(format!(
+                "the tokenizer {model:?} is not known from GGUF, only gpt2 (byte-level BPE); use the safetensors model"
+            )));
         }
         let strings = |key: &str| -> Result<Vec<&str>, EngineError> {
             let list = self.get(key).and_then(|value| value.to_vec().ok());
             let list = list.ok_or_else(|| self.unusable(format!("its metadata lack {key}")))?;
-            list.iter().map(|item| text(item).ok_or_else(|| self.unusable(format!("{key} holds something else than text")))).collect()
+            list.iter()
+                .map(|item| text(item).ok_or_else(|| self.unusable(format!("{key} holds something else than text"))))
+                .collect()
         };
         let tokens = strings("tokenizer.ggml.tokens")?;
         let merges = strings("tokenizer.ggml.merges")?;
@@ -193,14 +199,22 @@ impl Reader<'_> {
                 json!({"id": id, "content": content, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false})
             })
             .collect();
-        let vocabulary: serde_json::Map<_, _> = tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), json!(id))).collect();
-        let merges: Vec<_> = merges.iter().filter_map(|merge| merge.split_once(' ')).map(|(left, right)| json!([left, right])).collect();
+        let vocabulary: serde_json::Map<_, _> =
+            tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), json!(id))).collect();
+        let merges: Vec<_> =
+            merges.iter().filter_map(|merge| merge.split_once(' ')).map(|(left, right)| json!([left, right])).collect();
         let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
         let pre = match name("tokenizer.ggml.pre") {
-            "" | "default" | "gpt-2" => json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}),
+            "" | "default" | "gpt-2" => {
+                json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true})
+            }
             "llama-bpe" | "llama3" => split_at(LLAMA3, &bytes),
             "qwen2" => split_at(QWEN2, &bytes),
-            other => return Err(self.unusable(format!("the pre-tokenizer {other:?} is not known from GGUF; use the safetensors model"))),
+            other => {
+                return Err(self.unusable(format!(
+                    "the pre-tokenizer {other:?} is not known from GGUF; use the safetensors model"
+                )));
+            }
         };
         let whole = json!({
             "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
@@ -226,7 +240,8 @@ fn whole_index(value: &Value) -> Option<usize> {
 
 /// The split that each family's own tokenizer.json has.
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 fn split_at(pattern: &str, bytes: &serde_json::Value) -> serde_json::Value {
     let split = json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});

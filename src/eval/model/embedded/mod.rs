@@ -62,14 +62,20 @@ impl EmbeddedModel {
         let (cancel, until) = (attempt.cancel.clone(), attempt.deadline);
         let computing = tokio::task::spawn_blocking(move || {
             let mut proceed = || {
-                if cancel.is_cancelled() || Instant::now() >= until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if cancel.is_cancelled() || Instant::now() >= until {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             };
             answer(&engine, &request, &mut proceed)
         });
         match computing.await {
             Ok(Ok(answered)) => Ok(answered),
             Ok(Err(EngineError::Stopped)) if attempt.cancel.is_cancelled() => Err(ModelError::Cancelled),
-            Ok(Err(EngineError::Stopped)) => Err(ModelError::Timeout("the answer was not ready at the deadline".into())),
+            Ok(Err(EngineError::Stopped)) => {
+                Err(ModelError::Timeout("the answer was not ready at the deadline".into()))
+            }
             Ok(Err(EngineError::Unsuitable(why))) => Err(ModelError::Unsupported(why)),
             Ok(Err(error @ (EngineError::File { .. } | EngineError::Unusable { .. } | EngineError::Compute(_)))) => {
                 Err(ModelError::Server(error.to_string().into()))
@@ -124,10 +130,8 @@ fn generated(
         Ended::Length => Finish::Length,
     };
     let token_log_probs = request.logprobs.then_some(generation.log_probs);
-    let usage = Usage {
-        prompt_tokens: generation.prompt_tokens as u64,
-        completion_tokens: generation.tokens.len() as u64,
-    };
+    let usage =
+        Usage { prompt_tokens: generation.prompt_tokens as u64, completion_tokens: generation.tokens.len() as u64 };
     let completion = Completion { text: generation.text.into(), finish, token_log_probs };
     Ok((Answer::Completion(completion), Some(usage), Some(generation.first_token_ms)))
 }

@@ -61,7 +61,9 @@ impl Text {
 
     /// Text of tokens, without special ones.
     pub(super) fn decode(&self, tokens: &[u32]) -> Result<String, EngineError> {
-        self.tokenizer.decode(tokens, true).map_err(|error| EngineError::Compute(format!("the tokenizer failed: {error}")))
+        self.tokenizer
+            .decode(tokens, true)
+            .map_err(|error| EngineError::Compute(format!("the tokenizer failed: {error}")))
     }
 
     /// A chat as one text: by the model's own template, or as lines `role: content` that end with `assistant:`.
@@ -83,9 +85,9 @@ impl Text {
             "eos_token": self.end,
             "add_generation_prompt": true,
         });
-        environment
-            .render_named_str("chat_template", template, Serde(&scope))
-            .map_err(|error| EngineError::Unsuitable(format!("the model's chat template refuses this chat: {error}").into()))
+        environment.render_named_str("chat_template", template, Serde(&scope)).map_err(|error| {
+            EngineError::Unsuitable(format!("the model's chat template refuses this chat: {error}").into())
+        })
     }
 }
 

@@ -54,7 +54,10 @@ impl Weights {
     pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, EngineError> {
         match self.take_if_there(name, shape)? {
             Some(tensor) => Ok(tensor),
-            None => Err(EngineError::unusable(&self.place, format!("the tensor {name} is missing: the download may be incomplete"))),
+            None => Err(EngineError::unusable(
+                &self.place,
+                format!("the tensor {name} is missing: the download may be incomplete"),
+            )),
         }
     }
 
@@ -84,15 +87,17 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
     let index = folder.join("model.safetensors.index.json");
     if index.is_file() {
         let text = std::fs::read(&index).map_err(|source| EngineError::file(&index, source))?;
-        let index_file: Index =
-            serde_json::from_slice(&text).map_err(|error| EngineError::unusable(&index, format!("not an index: {error}")))?;
+        let index_file: Index = serde_json::from_slice(&text)
+            .map_err(|error| EngineError::unusable(&index, format!("not an index: {error}")))?;
         let names: BTreeSet<String> = index_file.weight_map.into_values().collect();
         if let Some(name) = names.iter().find(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
             return Err(EngineError::unusable(&index, format!("the shard {name:?} is not a file of this folder")));
         }
         let paths: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
         return match paths.iter().find(|path| !path.is_file()) {
-            Some(missing) => Err(EngineError::unusable(missing, "a shard of the index is missing: the download may be incomplete")),
+            Some(missing) => {
+                Err(EngineError::unusable(missing, "a shard of the index is missing: the download may be incomplete"))
+            }
             None => Ok(paths),
         };
     }
@@ -131,7 +136,8 @@ fn check_header(path: &Path) -> Result<(), EngineError> {
         serde_json::from_slice(&header).map_err(|_| broken("its header is not JSON"))?;
     let mut spans = Vec::new();
     for (name, entry) in entries.into_iter().filter(|(name, _)| name != "__metadata__") {
-        let entry: Entry = serde_json::from_value(entry).map_err(|_| broken(&format!("the tensor {name} has no offsets")))?;
+        let entry: Entry =
+            serde_json::from_value(entry).map_err(|_| broken(&format!("the tensor {name} has no offsets")))?;
         spans.push(entry.data_offsets);
     }
     spans.sort_unstable();

@@ -28,7 +28,8 @@ impl OpenAi {
     /// Asks for the log-likelihood of each continuation.
     pub(super) async fn rank(&self, request: &RankChoices, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
         if self.spec.api == Api::Chat {
-            let text = "a chat endpoint gives no log-likelihoods of a prompt: use `api: completions`, or `provider: embedded`";
+            let text =
+                "a chat endpoint gives no log-likelihoods of a prompt: use `api: completions`, or `provider: embedded`";
             return Err(ModelError::Unsupported(text.into()));
         }
         let Prompt::Text(context) = &request.prompt else {
@@ -78,7 +79,8 @@ impl Reader for Echoed {
 
 /// Sums the tokens that begin at or behind the context's end, without the one that was generated.
 fn split(log_probs: &LogProbs, context: u64, whole: u64) -> Result<LogLikelihood, Failure> {
-    let refused = |what: &str| Failure::Unsupported(format!("the endpoint cannot score log-likelihoods: {what}").into());
+    let refused =
+        |what: &str| Failure::Unsupported(format!("the endpoint cannot score log-likelihoods: {what}").into());
     let values = log_probs.token_logprobs.as_ref().ok_or_else(|| refused("it returns no token_logprobs"))?;
     let offsets = log_probs.text_offset.as_ref().ok_or_else(|| refused("it returns no text_offset"))?;
     if values.len() != offsets.len() {

@@ -99,7 +99,9 @@ impl OpenAi {
             (Prompt::Text(text), true) => (Some(vec![Message { role: Role::User, content: text }]), None),
             (Prompt::Text(text), false) => (None, Some(text.as_str())),
             (Prompt::Chat(_), false) => {
-                return Err(ModelError::Unsupported("a chat needs `api: chat`; this model has `api: completions`".into()));
+                return Err(ModelError::Unsupported(
+                    "a chat needs `api: chat`; this model has `api: completions`".into(),
+                ));
             }
         };
         let logprobs = match (request.logprobs, chat) {

@@ -157,7 +157,8 @@ fn parse(body: &[u8], api: Api) -> Result<Generated, Failure> {
         let text = String::from_utf8_lossy(body);
         Failure::Malformed(quote(&format!("{what}: {text}")))
     };
-    let reply: Reply = serde_json::from_slice(body).map_err(|error| malformed(&format!("not a reply of the protocol ({error})")))?;
+    let reply: Reply =
+        serde_json::from_slice(body).map_err(|error| malformed(&format!("not a reply of the protocol ({error})")))?;
     if reply.error.as_ref().is_some_and(|error| !error.is_null()) {
         return Err(malformed("an error behind status 200"));
     }

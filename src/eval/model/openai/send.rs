@@ -30,7 +30,11 @@ pub(super) trait Reader: Sync {
     type Value: Send;
 
     /// Reads a reply of status 200; `began` is when its request was sent.
-    fn read(&self, response: reqwest::Response, began: Instant) -> impl Future<Output = Result<Self::Value, Failure>> + Send;
+    fn read(
+        &self,
+        response: reqwest::Response,
+        began: Instant,
+    ) -> impl Future<Output = Result<Self::Value, Failure>> + Send;
 }
 
 struct Whole(Api);
@@ -88,7 +92,9 @@ impl OpenAi {
         let work = async {
             loop {
                 if !self.limiter.pass(tokens, attempt.deadline).await {
-                    return Err(ModelError::Timeout("the rate limits of the policy leave no room before the deadline".into()));
+                    return Err(ModelError::Timeout(
+                        "the rate limits of the policy leave no room before the deadline".into(),
+                    ));
                 }
                 attempts += 1;
                 let began = Instant::now();

@@ -106,11 +106,8 @@ impl Assembly {
         if !self.done && self.finish.is_none() {
             return Err(Failure::Broken("the stream broke off before its last event".into()));
         }
-        let completion = Completion {
-            text: self.text.into(),
-            finish: finish(self.finish.as_deref()),
-            token_log_probs: None,
-        };
+        let completion =
+            Completion { text: self.text.into(), finish: finish(self.finish.as_deref()), token_log_probs: None };
         Ok(Generated { completion, usage: self.usage, first_token_ms: self.first_token_ms })
     }
 }
