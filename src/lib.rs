@@ -18,7 +18,7 @@
 //! | [`host`] | GitHub, GitLab, a terminal: context and publishing | report, gate, net, store, trust |
 //! | [`eval`] | suites, models, scorers, the run, its journal and cache | document, stats, gate, report, store, net, gpu, trust |
 //! | [`commands`] | one file a program; the only place where everything meets | all above |
-//! | [`cli`] | inputs, the exit table, logging, generated files | commands, host, report |
+//! | [`cli`] | inputs, the exit table, logging, generated files (whose tables come from all rooms) | all above |
 //!
 //! `trust` and `document` are rooms that the first plan of the house did not have: untrusted text and secrets are needed
 //! by rooms that must not know each other, and the policy, the suites and (later) the rollout file are read by one reader.

@@ -54,7 +54,7 @@ fn icon(verdict: Verdict) -> &'static str {
 }
 
 fn own(sink: &Sink, text: &str) -> String {
-    sink.cell(&Untrusted::new(text), 1000)
+    sink.words(&Untrusted::new(text), 1000)
 }
 
 // Writing into a String cannot fail, so the results of write! are not looked at.
@@ -107,7 +107,7 @@ fn samples(text: &mut String, report: &Report, sink: &Sink, detail: Detail) {
     let _ = writeln!(text, "<details><summary>{} of {bad} samples that did not pass</summary>\n", shown.len());
     for sample in shown {
         let repeat = if sample.repeat > 0 { format!(", repeat {}", sample.repeat) } else { String::new() };
-        let place = format!("{}:{}", sink.cell(&sample.path, 200), sample.line);
+        let place = format!("<code>{}:{}</code>", sink.cell(&sample.path, 200), sample.line);
         let _ = writeln!(
             text,
             "**{}** <code>{}</code> ({place}{repeat})",

@@ -37,6 +37,21 @@ impl Sink {
         entities(&self.plain(text, most).replace(['\n', '\t'], " "))
     }
 
+    /// Text of our own words, with names out of the policy in it, for Markdown: only what could act is an entity, so that
+    /// the file reads well as it is.
+    pub fn words(&self, text: &Untrusted, most: usize) -> String {
+        let mut escaped = String::new();
+        for letter in self.plain(text, most).replace(['\n', '\t'], " ").chars() {
+            if letter.is_ascii_alphanumeric() || " .,;()%=+-/'_".contains(letter) || !letter.is_ascii() {
+                escaped.push(letter);
+            } else {
+                escaped.push_str(&entities(letter.encode_utf8(&mut [0; 4])));
+            }
+        }
+        // A host name that begins so becomes a link by itself.
+        escaped.replace("www.", "www&#46;")
+    }
+
     /// Text for an XML library, which escapes it itself; attachments of GitLab's reader cannot be named in it.
     pub fn xml(&self, text: &Untrusted, most: usize) -> String {
         let plain = self.plain(text, most);

@@ -1,0 +1,165 @@
+//! How many cases a second `eval-gate` evaluates against an endpoint without latency, beside a bare client that sends the
+//! same requests: `cargo bench --bench throughput`. Ratios of runs that follow each other; no absolute claim.
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark")]
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+#[path = "../tests/support/stub.rs"]
+mod stub;
+
+const CASES: usize = 10_000;
+const CONCURRENCY: usize = 64;
+const PAIRS: usize = 7;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("--stub") => serve(),
+        Some("--bare") => bare(&arguments[2]),
+        _ => compare(),
+    }
+}
+
+/// The peer, in a process of its own.
+fn serve() {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+        let stub = stub::Stub::start(|_, _| stub::Act::Echo(Duration::ZERO)).await.unwrap();
+        println!("{}", stub.base);
+        std::io::stdout().flush().unwrap();
+        std::future::pending::<()>().await;
+    });
+}
+
+fn body(number: usize) -> String {
+    serde_json::json!({"model": "m", "messages": [{"role": "user", "content": format!("Say the word w{number}")}], "max_tokens": 100, "temperature": 0.0, "seed": 0}).to_string()
+}
+
+/// The same requests by the same HTTP library and nothing else: no suite, no scorers, no journal, no report.
+fn bare(base: &str) {
+    let url = format!("{base}/chat/completions");
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+        llmci::net::install_tls_provider();
+        let client = reqwest::Client::builder().pool_max_idle_per_host(CONCURRENCY).tcp_nodelay(true).build().unwrap();
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..CONCURRENCY {
+            let (client, url, next) = (client.clone(), url.clone(), Arc::clone(&next));
+            tasks.spawn(async move {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= CASES {
+                        break;
+                    }
+                    let request = client.post(&url).header("content-type", "application/json").body(body(number));
+                    let reply = request.send().await.unwrap().bytes().await.unwrap();
+                    assert!(!reply.is_empty());
+                }
+            });
+        }
+        tasks.join_all().await;
+    });
+}
+
+struct Run {
+    seconds: f64,
+    megabytes: f64,
+}
+
+/// Wall time of a whole process, and its peak memory as the kernel counts it.
+fn timed(command: &mut Command) -> Run {
+    let began = Instant::now();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0.0_f64;
+    loop {
+        if let Some(kilobytes) = std::fs::read_to_string(&status).ok().and_then(|text| high_water(&text)) {
+            peak = peak.max(kilobytes / 1024.0);
+        }
+        if let Some(exit) = child.try_wait().unwrap() {
+            assert!(exit.success(), "{exit}");
+            return Run { seconds: began.elapsed().as_secs_f64(), megabytes: peak };
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn high_water(status: &str) -> Option<f64> {
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches("kB").trim().parse().ok()
+}
+
+fn write_suite(folder: &Path, cases: usize, base: &str) {
+    let mut suite = std::io::BufWriter::new(std::fs::File::create(folder.join("words.jsonl")).unwrap());
+    for number in 0..cases {
+        writeln!(
+            suite,
+            "{{\"id\": \"w{number}\", \"prompt\": \"Say the word w{number}\", \"expected\": \"w{number}\"}}"
+        )
+        .unwrap();
+    }
+    let policy = format!(
+        "version: 1\nmodels:\n  stub: {{provider: openai, base_url: \"{base}\", model: m}}\nsuites: [words.jsonl]\n\
+         gate:\n  thresholds:\n    - {{metric: pass_rate, min: 0.9}}\nrun: {{concurrency: {CONCURRENCY}}}\n"
+    );
+    std::fs::File::create(folder.join("llmci.yaml")).unwrap().write_all(policy.as_bytes()).unwrap();
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn compare() {
+    let own = std::env::current_exe().unwrap();
+    let mut server = Command::new(&own).arg("--stub").stdout(Stdio::piped()).spawn().unwrap();
+    let mut base = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut base).unwrap();
+    let base = base.trim();
+    let gate = |folder: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eval-gate"));
+        command.current_dir(folder).args(["--quiet", "--out"]).arg(folder.join("out"));
+        timed(&mut command)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    write_suite(folder.path(), CASES, base);
+    let (mut ratios, mut ours, mut theirs, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..=PAIRS {
+        let bare = timed(Command::new(&own).arg("--bare").arg(base));
+        let gate = gate(folder.path());
+        println!(
+            "pair {pair}: bare {:.3} s {:.0} MB, eval-gate {:.3} s {:.0} MB",
+            bare.seconds, bare.megabytes, gate.seconds, gate.megabytes
+        );
+        if pair > 0 {
+            ratios.push(bare.seconds / gate.seconds);
+            ours.push(gate.seconds);
+            theirs.push(bare.seconds);
+            memory.push(gate.megabytes);
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count of cases")]
+    let rate = |seconds: f64| CASES as f64 / seconds;
+    let (gate_seconds, bare_seconds) = (median(ours), median(theirs));
+    println!(
+        "bare client: {:.0} cases/s; eval-gate: {:.0} cases/s (whole processes, medians of {PAIRS})",
+        rate(bare_seconds),
+        rate(gate_seconds)
+    );
+    println!(
+        "eval-gate reaches {:.0} % of the bare client (median of pairs); peak memory {:.0} MB",
+        100.0 * median(ratios),
+        median(memory)
+    );
+
+    // Memory against the number of cases: four times as many cases must not need more than a little more.
+    let larger = tempfile::tempdir().unwrap();
+    write_suite(larger.path(), 4 * CASES, base);
+    let large = gate(larger.path());
+    println!("{} cases: {:.3} s, peak memory {:.0} MB", 4 * CASES, large.seconds, large.megabytes);
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
