@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+#[expect(dead_code, unreachable_pub, reason = "the benchmark uses a part of the peer")]
 #[path = "../tests/support/stub.rs"]
 mod stub;
 

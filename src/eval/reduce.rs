@@ -32,7 +32,7 @@ pub fn metrics(drawn: Drawn<'_>, thresholds: &[Threshold]) -> Vec<Metric> {
     let known = KNOWN.iter().filter(|known| ALWAYS.contains(&known.name));
     let known = known.filter_map(|known| Some((MetricName::new(known.name).ok()?, What::Known(*known))));
     let named = drawn.collected.names().all().iter().enumerate();
-    let named = named.filter_map(|(number, name)| Some((name.clone(), What::Named(u16::try_from(number).ok()))));
+    let named = named.map(|(number, name)| (name.clone(), What::Named(u16::try_from(number).ok())));
     for (name, what) in known.chain(named).filter(|(name, _)| !whole.contains(name)) {
         let data = drawn.data(what, &Scope::default());
         let measured = assess(&what.subject(name, None, None), &data, None);
@@ -118,8 +118,8 @@ impl<'a> Drawn<'a> {
     }
 
     /// The samples of a scope, case by case: the slots of one case stand together.
-    fn cases(&self, scope: &Scope<'_>) -> Vec<(usize, Vec<(Slot, Option<&'a Row>)>)> {
-        let mut cases: Vec<(usize, Vec<(Slot, Option<&Row>)>)> = Vec::new();
+    fn cases(&self, scope: &Scope<'_>) -> Cases<'a> {
+        let mut cases = Cases { samples: Vec::with_capacity(self.plan.slots().len()), ends: Vec::new() };
         let mut last = None;
         for (slot, row) in self.plan.slots().iter().zip(self.collected.rows()) {
             let Some(suite) = self.suites.get(usize::from(slot.suite)) else { continue };
@@ -130,15 +130,14 @@ impl<'a> Drawn<'a> {
             if !inside {
                 continue;
             }
-            let key = (slot.suite, slot.case);
-            if last != Some(key) {
-                last = Some(key);
-                cases.push((cases.len(), Vec::new()));
+            let key = Some((slot.suite, slot.case));
+            if last.is_some() && last != key {
+                cases.ends.push(cases.samples.len());
             }
-            if let Some((_, samples)) = cases.last_mut() {
-                samples.push((*slot, row.as_ref()));
-            }
+            last = key;
+            cases.samples.push((*slot, row.as_ref()));
         }
+        cases.ends.push(cases.samples.len());
         cases
     }
 
@@ -155,7 +154,22 @@ impl<'a> Drawn<'a> {
     }
 }
 
-type Cases<'a> = [(usize, Vec<(Slot, Option<&'a Row>)>)];
+/// Samples in the order of the plan, and where each case's samples end.
+struct Cases<'a> {
+    samples: Vec<(Slot, Option<&'a Row>)>,
+    ends: Vec<usize>,
+}
+
+type Sampled<'a> = (Slot, Option<&'a Row>);
+
+impl<'a> Cases<'a> {
+    /// The number and the samples of each case.
+    fn each(&self) -> impl Iterator<Item = (usize, &[Sampled<'a>])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let ranges = starts.zip(&self.ends).filter_map(|(start, end)| self.samples.get(start..*end));
+        ranges.filter(|samples| !samples.is_empty()).enumerate()
+    }
+}
 
 fn from_source(source: Source, cases: &Cases<'_>) -> Data {
     let status = |row: Option<&Row>| row.map(|row| row.status);
@@ -188,9 +202,9 @@ fn from_source(source: Source, cases: &Cases<'_>) -> Data {
 
 /// One unit a case. `value` gives none for a sample that the metric is not about, and an inner none for a missing one.
 fn shares(cases: &Cases<'_>, value: impl Fn(Option<&Row>) -> Option<Option<f64>>) -> Vec<CaseUnit> {
-    let mut units = Vec::with_capacity(cases.len());
-    for (index, samples) in cases {
-        let mut unit = CaseUnit { cluster: cluster(*index, samples), sum: 0.0, judged: 0, missing: 0 };
+    let mut units = Vec::with_capacity(cases.ends.len());
+    for (index, samples) in cases.each() {
+        let mut unit = CaseUnit { cluster: cluster(index, samples), sum: 0.0, judged: 0, missing: 0 };
         for (_, row) in samples {
             match value(*row) {
                 None => {}
@@ -218,27 +232,21 @@ fn cluster(index: usize, samples: &[(Slot, Option<&Row>)]) -> u64 {
     }
 }
 
-/// Samples that were really asked; those in error are missing, cached ones are no part of it.
-fn asked<'a>(
-    cases: &'a Cases<'a>,
-    value: impl Fn(&Row) -> Option<f64> + 'a,
-) -> impl Iterator<Item = (usize, Option<f64>)> + 'a {
-    let rows = cases.iter().flat_map(|(index, samples)| samples.iter().map(move |(_, row)| (*index, *row)));
-    rows.filter_map(move |(index, row)| {
-        let row = row?;
-        match (row.status, value(row)) {
-            (_, Some(value)) if value.is_finite() => Some((index, Some(value))),
-            (Status::Error, _) => Some((index, None)),
-            (Status::Passed | Status::Failed | Status::Unscored, _) => None,
-        }
-    })
+/// Whether a sample was really asked, and what it measured; those in error are missing, cached ones are no part of it.
+fn asked(row: Option<&Row>, value: &impl Fn(&Row) -> Option<f64>) -> Option<Option<f64>> {
+    let row = row?;
+    match (row.status, value(row)) {
+        (_, Some(value)) if value.is_finite() => Some(Some(value)),
+        (Status::Error, _) => Some(None),
+        (Status::Passed | Status::Failed | Status::Unscored, _) => None,
+    }
 }
 
 fn quantile(cases: &Cases<'_>, q: f64, value: impl Fn(&Row) -> Option<f64>) -> Data {
     let mut values = Vec::new();
     let mut missing = 0;
-    for (_, value) in asked(cases, value) {
-        match value {
+    for found in cases.samples.iter().filter_map(|(_, row)| asked(*row, &value)) {
+        match found {
             Some(value) => values.push(value),
             None => missing += 1,
         }
@@ -249,14 +257,15 @@ fn quantile(cases: &Cases<'_>, q: f64, value: impl Fn(&Row) -> Option<f64>) -> D
 fn mean(cases: &Cases<'_>, value: impl Fn(&Row) -> Option<f64>) -> Data {
     let mut clusters: BTreeMap<u64, (f64, u64)> = BTreeMap::new();
     let mut missing = 0;
-    for (index, value) in asked(cases, value) {
-        match value {
-            Some(value) => {
-                let key = cases.get(index).map_or(index as u64, |(index, samples)| cluster(*index, samples));
-                let total = clusters.entry(key).or_default();
-                *total = (total.0 + value, total.1 + 1);
+    for (index, samples) in cases.each() {
+        for found in samples.iter().filter_map(|(_, row)| asked(*row, &value)) {
+            match found {
+                Some(value) => {
+                    let total = clusters.entry(cluster(index, samples)).or_default();
+                    *total = (total.0 + value, total.1 + 1);
+                }
+                None => missing += 1,
             }
-            None => missing += 1,
         }
     }
     Data::Mean { clusters, missing }
@@ -265,7 +274,7 @@ fn mean(cases: &Cases<'_>, value: impl Fn(&Row) -> Option<f64>) -> Data {
 /// A sum; a sample whose part is not known makes it a lower bound.
 fn total(cases: &Cases<'_>, value: impl Fn(&Row) -> Option<f64>) -> Data {
     let (mut sum, mut samples, mut missing) = (0.0, 0, 0);
-    for (_, row) in cases.iter().flat_map(|(_, samples)| samples) {
+    for (_, row) in &cases.samples {
         match row.and_then(&value).filter(|value| value.is_finite()) {
             Some(value) => {
                 sum += value;

@@ -1,6 +1,6 @@
 //! Content addresses: SHA-256 over canonical bytes.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,11 +61,11 @@ impl Hasher {
 
     /// The digest of everything added.
     pub fn finish(self) -> Digest {
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
         let mut text = String::with_capacity(71);
         text.push_str("sha256:");
         for byte in self.0.finalize() {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
+            text.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
         }
         Digest(text)
     }

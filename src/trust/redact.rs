@@ -83,7 +83,7 @@ fn forms(secret: &str) -> Vec<String> {
         let padded: Vec<u8> = std::iter::repeat_n(0, skip).chain(bytes.iter().copied()).collect();
         for encoded in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
             let head = [0, 2, 3][skip];
-            let tail = if padded.len() % 3 == 0 { 0 } else { 1 };
+            let tail = usize::from(!padded.len().is_multiple_of(3));
             let end = encoded.len().saturating_sub(tail);
             if let Some(middle) = encoded.get(head..end).filter(|middle| middle.len() >= SHORTEST) {
                 forms.push(middle.to_owned());

@@ -6,6 +6,7 @@ mod files;
 pub(crate) mod prepare;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::{CommandError, Context, Exit, Outcome};
@@ -44,11 +45,14 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         model: built.model,
         judges,
         cache: cache.map(Cache::new),
+        cache_broken: AtomicBool::new(false),
         price: built.price,
         seed: prepared.seed,
         deadline,
         cancel: context.cancel.child_token(),
     };
+
+    tracing::debug!("prepared after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
 
     // From here on something is written: the folder is ours until the process ends.
     store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
@@ -64,6 +68,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     };
     let resume = if args.resume { Resume::Continue } else { Resume::Fresh };
     let collected = run.draw(&args.out, resume).await.map_err(|error| not_drawn(&error))?;
+    tracing::debug!("drawn after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     if context.cancel.is_cancelled() {
         return Err(interrupted(&collected, &plan));
     }
@@ -85,7 +90,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         host: context.host.info(),
     };
     let report = assemble(&finished)?;
+    tracing::debug!("judged after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let path = write_all(&args.out, &report, &collected, context)?;
+    tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let exit = Exit::of(report.verdict, &loaded.policy.gate, args.shard.is_some());
     Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
 }

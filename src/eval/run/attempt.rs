@@ -1,5 +1,6 @@
 //! One attempt at one case: cache, model, scorers. Whatever goes wrong is a sample with an error, not the end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -11,6 +12,7 @@ use crate::eval::model::{Answered, Attempt, Model, ModelError, Price};
 use crate::eval::request::{Request, Usage};
 use crate::eval::sample::Sample;
 use crate::eval::scorer::Judges;
+use crate::store::StoreError;
 use crate::trust::{Digest, Untrusted};
 
 /// What every attempt of a run shares.
@@ -21,6 +23,8 @@ pub struct Bench {
     pub judges: Judges,
     /// Where answers are kept, if anywhere.
     pub cache: Option<Cache>,
+    /// Set at the cache's first failure.
+    pub cache_broken: AtomicBool,
     /// The model's price.
     pub price: Option<Price>,
     /// The run's seed.
@@ -83,21 +87,32 @@ impl Bench {
     }
 
     async fn kept(&self, key: Option<&Digest>) -> Option<Kept> {
-        let (cache, key) = (self.cache.as_ref()?, key?);
+        let (cache, key) = (self.working_cache()?, key?);
         match cache.get(key).await {
             Ok(kept) => kept,
             Err(error) => {
-                tracing::warn!("the cache cannot be read, the model is asked instead: {error}");
+                self.give_up_cache("the cache cannot be read", &error);
                 None
             }
         }
     }
 
     async fn keep(&self, key: Option<&Digest>, answered: &Answered) {
-        let (Some(cache), Some(key)) = (self.cache.as_ref(), key) else { return };
+        let (Some(cache), Some(key)) = (self.working_cache(), key) else { return };
         let kept = Kept { answer: answered.answer.clone(), usage: answered.usage };
         if let Err(error) = cache.put(key, &kept).await {
-            tracing::warn!("an answer could not be kept in the cache: {error}");
+            self.give_up_cache("an answer cannot be kept in the cache", &error);
+        }
+    }
+
+    fn working_cache(&self) -> Option<&Cache> {
+        self.cache.as_ref().filter(|_| !self.cache_broken.load(Ordering::Relaxed))
+    }
+
+    /// A cache is a convenience: at its first failure the run goes on without it, and says so once.
+    fn give_up_cache(&self, what: &str, error: &StoreError) {
+        if !self.cache_broken.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{what}; the run goes on without it: {error}");
         }
     }
 }

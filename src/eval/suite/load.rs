@@ -13,7 +13,7 @@ use super::lines::{At, Lines, hash_of, parse};
 use super::spec::{CaseSpec, CasesSpec, Defaults, HeadLine, SuiteFile};
 use super::{CaseHead, Source, Suite};
 use crate::document::{self, Document, Problem, Problems, Spot};
-use crate::trust::{Digest, Hasher};
+use crate::trust::Hasher;
 
 /// Problems after which the rest is only counted.
 const MOST_PROBLEMS: usize = 100;
@@ -45,14 +45,14 @@ impl Suite {
                 }
                 let folder = path.parent().unwrap_or(Path::new(""));
                 let shown = Path::new(shown).parent().unwrap_or(Path::new("")).join(&beside).display().to_string();
-                load_lines(&folder.join(&beside), &shown, Named::Given(file.name, file.defaults), hasher)
+                load_lines(&folder.join(&beside), &shown, Named::Given(file.name, Box::new(file.defaults)), hasher)
             }
         }
     }
 }
 
 enum Named {
-    Given(String, Defaults),
+    Given(String, Box<Defaults>),
     ByHeadOr(String),
 }
 
@@ -92,7 +92,7 @@ impl Checker {
                 Fault { field: "/id".to_owned(), message: format!("the id `{}` is there twice", spec.id), help: None };
             self.report(place(&fault));
         }
-        match build::case(spec, spot, frame) {
+        match build::case(spec, spot, frame, build::Purpose::Check) {
             Ok(case) => {
                 for judge in case.assertions.iter().filter_map(|assertion| assertion.scorer.judge()) {
                     self.judges.entry(judge.to_owned()).or_insert(spot);
@@ -155,7 +155,7 @@ fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Res
     }
     let shown: Arc<str> = shown.into();
     let (mut name, mut defaults, mut head_allowed) = match named {
-        Named::Given(name, defaults) => (name, defaults, false),
+        Named::Given(name, defaults) => (name, *defaults, false),
         Named::ByHeadOr(name) => (name, Defaults::default(), true),
     };
     let mut bytes_digest = Sha256::new();
@@ -242,6 +242,6 @@ fn unreadable(shown: &str, error: &std::io::Error) -> Problem {
 
 /// Half of a SHA-256: two of a billion ids meet with a chance of less than one in 10^20.
 fn id_hash(id: &str) -> u128 {
-    let hex = Digest::of(id.as_bytes());
-    hex.hex().get(..32).and_then(|half| u128::from_str_radix(half, 16).ok()).unwrap_or_default()
+    let whole: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+    whole.iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
 }

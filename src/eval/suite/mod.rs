@@ -90,7 +90,7 @@ impl Suite {
 
     fn built(&self, spec: &CaseSpec, spot: Spot, path: &Arc<str>) -> Result<Case, Problem> {
         let frame = build::Frame { suite: &self.name, path, defaults: &self.defaults };
-        build::case(spec, spot, &frame).map_err(|faults| {
+        build::case(spec, spot, &frame, build::Purpose::Draw).map_err(|faults| {
             let message = faults.into_iter().next().map(|fault| fault.message).unwrap_or_default();
             Problem::new(path, spot, message)
         })
