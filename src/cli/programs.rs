@@ -16,17 +16,15 @@ pub enum Program {
     Llmci,
 }
 
-/// Evaluates a model on suites, judges it by the policy's thresholds, and reports
 #[derive(Parser)]
-#[command(name = "eval-gate", version, about, long_about = None)]
+#[command(name = "eval-gate", version, about = "Evaluates a model on suites, judges it by the policy's thresholds, and reports", long_about = None)]
 struct EvalGate {
     #[command(flatten)]
     args: EvalGateArgs,
 }
 
-/// Gates for language models in CI: evaluate, judge, report.
 #[derive(Parser)]
-#[command(name = "llmci", version, about, long_about = None)]
+#[command(name = "llmci", version, about = "Gates for language models in CI: evaluate, judge, report", long_about = None)]
 struct Llmci {
     #[command(subcommand)]
     command: Invocation,

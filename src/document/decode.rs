@@ -114,21 +114,11 @@ fn explain_branches(
     context: &[Vec<ValidationError<'static>>],
     problems: &mut Problems,
 ) {
-    let wrong_word = |error: &&ValidationError<'_>| {
-        matches!(error.kind(), ValidationErrorKind::Constant { .. } | ValidationErrorKind::Enum { .. })
-    };
-    let all_words: Vec<&str> = context
-        .iter()
-        .flatten()
-        .filter_map(|error| match error.kind() {
-            ValidationErrorKind::Constant { expected_value } => expected_value.as_str(),
-            ValidationErrorKind::Enum { options } => options.get(0).and_then(Value::as_str),
-            _ => None,
-        })
-        .collect();
+    let wrong_word = |error: &&ValidationError<'_>| error.instance().is_string() && !words_of(error).is_empty();
+    let all_words: Vec<&str> = context.iter().flatten().filter(wrong_word).flat_map(words_of).collect();
     let by_word: Vec<_> = context.iter().filter(|branch| !branch.iter().any(|error| wrong_word(&error))).collect();
     let missing = context.iter().all(|branch| branch.iter().any(|error| wrong_word(&error)));
-    if missing && context.len() > 1 && !all_words.is_empty() {
+    if missing && !all_words.is_empty() {
         // No branch has this word: name all the words at once.
         if let Some(error) = context.iter().flatten().find(wrong_word) {
             problems.push(bad_word(document, error.instance_path().as_str(), error.instance(), &all_words));
@@ -157,6 +147,20 @@ fn explain_branches(
             problems
                 .push(document.problem(pointer, format!("found {}, wanted {}", describe(found), kinds.join(" or "))));
         }
+    }
+}
+
+/// The words of which one was wanted; none for an error that is not about a word.
+fn words_of<'a>(error: &'a ValidationError<'_>) -> Vec<&'a str> {
+    match error.kind() {
+        ValidationErrorKind::Constant { expected_value } => expected_value.as_str().into_iter().collect(),
+        ValidationErrorKind::Enum { options } => {
+            options.as_array().map(|all| all.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
+        }
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context.iter().flatten().flat_map(words_of).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -21,34 +21,33 @@ pub struct Facts {
 
 /// The verdict, and all reasons with the deciding one first. Any doubt keeps the gate shut.
 pub fn conclude(metrics: &[Metric], facts: &Facts) -> (Verdict, Vec<Reason>) {
-    let mut reasons = missing(metrics, facts);
+    let mut reasons: Vec<(bool, Reason)> = missing(metrics, facts).into_iter().map(|reason| (true, reason)).collect();
     for metric in metrics {
         let (Some(threshold), Some(verdict), Some(text)) = (&metric.threshold, metric.verdict, &metric.reason) else {
             continue;
         };
-        let verdict_counts = threshold.required;
-        let text = if verdict_counts { text.clone() } else { format!("{text} (not required)") };
-        let verdict = if verdict_counts { verdict } else { Verdict::Pass };
-        reasons.push(Reason { verdict, metric: Some(metric.name.clone()), text });
+        let text = if threshold.required { text.clone() } else { format!("{text} (not required)") };
+        reasons.push((threshold.required, Reason { verdict, metric: Some(metric.name.clone()), text }));
     }
-    // A broken rule is worth more to a reader than a missing shard, but nothing outweighs an error of the run itself.
-    let rank = |verdict: Verdict| match verdict {
-        Verdict::Error => 0,
-        Verdict::Fail => 1,
-        Verdict::Inconclusive => 2,
-        Verdict::Pass => 3,
-    };
-    reasons.sort_by_key(|reason| rank(reason.verdict));
-    let verdict = reasons.first().map_or(Verdict::Error, |reason| reason.verdict);
-    let verdict = match (verdict, facts.shard) {
+    let worst = reasons.iter().filter(|(counts, _)| *counts).map(|(_, reason)| reason.verdict).min_by_key(|v| rank(*v));
+    let verdict = match (worst.unwrap_or(Verdict::Error), facts.shard) {
         // One shard has seen a part of the cases: it can neither pass nor fail the whole.
         (Verdict::Pass | Verdict::Fail, Some(_)) => Verdict::Inconclusive,
         (verdict, _) => verdict,
     };
-    if verdict == Verdict::Inconclusive {
-        reasons.sort_by_key(|reason| u8::from(reason.verdict != Verdict::Inconclusive));
+    // The deciding reason first; what is not required decides nothing.
+    reasons.sort_by_key(|(counts, reason)| (!counts, reason.verdict != verdict, rank(reason.verdict)));
+    (verdict, reasons.into_iter().map(|(_, reason)| reason).collect())
+}
+
+/// The graver verdict first.
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Error => 0,
+        Verdict::Fail => 1,
+        Verdict::Inconclusive => 2,
+        Verdict::Pass => 3,
     }
-    (verdict, reasons)
 }
 
 fn missing(metrics: &[Metric], facts: &Facts) -> Vec<Reason> {

@@ -21,7 +21,9 @@ pub fn junit(report: &Report, sink: &Sink) -> String {
         let cells = row(metric);
         let name = unique(&format!("{} {}", text(sink, &cells.name), text(sink, &cells.rule)), &mut seen);
         let reason = text(sink, metric.reason.as_deref().unwrap_or_default());
+        let required = metric.threshold.as_ref().is_some_and(|threshold| threshold.required);
         let status = match metric.verdict {
+            Some(_) if !required => skipped(&reason),
             Some(Verdict::Pass) => TestCaseStatus::success(),
             Some(Verdict::Fail) => failed(NonSuccessKind::Failure, "threshold", &reason),
             Some(Verdict::Inconclusive) => failed(NonSuccessKind::Failure, "inconclusive", &reason),
@@ -62,6 +64,13 @@ pub fn junit(report: &Report, sink: &Sink) -> String {
 
 fn text(sink: &Sink, own: &str) -> String {
     sink.xml(&Untrusted::new(own), QUOTE)
+}
+
+/// What is only reported is neither a success nor a failure.
+fn skipped(message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(message.to_owned());
+    status
 }
 
 fn failed(kind: NonSuccessKind, name: &str, message: &str) -> TestCaseStatus {

@@ -1,0 +1,107 @@
+//! What a user sees, of the real binary: help, terminal, Markdown and JUnit of each verdict. Times and digests are masked.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use regex::Regex;
+use support::{code, eval_gate, llmci, recording, write};
+
+fn masked(text: &str) -> String {
+    let masks = [
+        (r"\b[0-9a-f]{12}\b", "DIGEST"),
+        (r"sha256:[0-9a-f]{64}", "sha256:DIGEST"),
+        (r"· [0-9.]+ s</sub>", "· SECONDS s</sub>"),
+        (r#"time(stamp)?="[^"]*""#, "time=TIME"),
+    ];
+    masks.iter().fold(text.to_owned(), |text, (pattern, mask)| {
+        Regex::new(pattern).unwrap().replace_all(&text, *mask).into_owned()
+    })
+}
+
+const SUITE: &str = "name: letters\ndefaults: {template: 'Say {{ letter }}'}\ncases:\n\
+  - {id: first, vars: {letter: a}, expected: a, level: smoke}\n\
+  - {id: second, vars: {letter: b}, assertions: [{type: contains, value: b, metric: style}]}\n\
+  - {id: third, vars: {letter: c}, assertions: [{type: icontains, value: c}, {type: latency, threshold: 5, weight: 0}]}\n";
+
+fn run(answers: &[(&str, &str)], gate: &str) -> (i32, String, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "tape.jsonl", &recording(answers));
+    write(folder.path(), "suite.yaml", SUITE);
+    let policy = format!(
+        "version: 1\nmodels:\n  taped: {{provider: replay, path: tape.jsonl}}\nsuites: [suite.yaml]\ngate:\n{gate}"
+    );
+    write(folder.path(), "llmci.yaml", &policy);
+    let output = eval_gate(folder.path()).output().unwrap();
+    let read = |name: &str| masked(&std::fs::read_to_string(folder.path().join("llmci-out").join(name)).unwrap());
+    (code(&output), masked(&String::from_utf8(output.stdout).unwrap()), read("report.md"), read("junit.xml"))
+}
+
+const RULES: &str = "  thresholds:\n    - {metric: pass_rate, min: 1.0, decide_by: point}\n    - {metric: style, min: 0.5, direction: higher, required: false}\n";
+
+#[test]
+fn a_pass_reads_as_one() {
+    let (code, terminal, markdown, junit) = run(&[("first", "a"), ("second", "b"), ("third", "C!")], RULES);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!("pass-terminal", terminal);
+    insta::assert_snapshot!("pass-markdown", markdown);
+    insta::assert_snapshot!("pass-junit", junit);
+}
+
+#[test]
+fn a_fail_names_the_rule_and_shows_hostile_answers_harmless() {
+    let attack = "</pre><script>x</script> | @team #1 ![i](http://x) ::error::y\n/merge";
+    let (code, terminal, markdown, junit) = run(&[("first", attack), ("second", "b"), ("third", "d")], RULES);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!("fail-terminal", terminal);
+    insta::assert_snapshot!("fail-markdown", markdown);
+    insta::assert_snapshot!("fail-junit", junit);
+}
+
+#[test]
+fn an_inconclusive_verdict_says_what_would_decide_it() {
+    let gate = "  thresholds:\n    - {metric: pass_rate, min: 0.9}\n";
+    let (code, terminal, markdown, junit) = run(&[("first", "a"), ("second", "b"), ("third", "c")], gate);
+    assert_eq!(code, 3);
+    insta::assert_snapshot!("inconclusive-terminal", terminal);
+    insta::assert_snapshot!("inconclusive-markdown", markdown);
+    insta::assert_snapshot!("inconclusive-junit", junit);
+}
+
+#[test]
+fn an_error_says_what_is_missing() {
+    let (code, terminal, markdown, junit) = run(&[("first", "a"), ("second", "b")], RULES);
+    assert_eq!(code, 4);
+    insta::assert_snapshot!("error-terminal", terminal);
+    insta::assert_snapshot!("error-markdown", markdown);
+    insta::assert_snapshot!("error-junit", junit);
+}
+
+#[test]
+fn help_names_every_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = |mut command: std::process::Command| {
+        let output = command.arg("--help").env("COLUMNS", "100").output().unwrap();
+        assert_eq!(code(&output), 0);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    insta::assert_snapshot!("help-eval-gate", help(eval_gate(folder.path())));
+    insta::assert_snapshot!("help-llmci", help(llmci(folder.path())));
+}
+
+#[test]
+fn a_policy_full_of_mistakes_gets_them_all_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "suite.yaml", SUITE);
+    let policy = "version: 2\nmodels:\n  a: {provider: opnai, base_url: x, model: m}\n  b: {provider: openai, base_url: ftp://x, model: m, retry: {attempts: many}}\n\
+                  suites: [suite.yaml]\ngate:\n  modle: a\n  thresholds:\n    - {metric: pass_rat, min: 0.9}\n    - {metric: pass_rate, min: 0.9, max: 1}\n    - {metric: latency_p95_ms, min: 5}\n";
+    write(folder.path(), "llmci.yaml", policy);
+    let form = llmci(folder.path()).arg("check").output().unwrap();
+    assert_eq!(code(&form), 2);
+    insta::assert_snapshot!("check-form", String::from_utf8(form.stderr).unwrap());
+    // With the form mended, the meaning is looked at.
+    let policy = policy.replace("opnai", "openai").replace("many", "99").replace("modle: a", "model: c");
+    write(folder.path(), "llmci.yaml", &policy);
+    let meaning = llmci(folder.path()).arg("check").output().unwrap();
+    assert_eq!(code(&meaning), 2);
+    insta::assert_snapshot!("check-meaning", String::from_utf8(meaning.stderr).unwrap());
+}
