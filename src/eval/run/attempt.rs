@@ -13,7 +13,7 @@ use crate::eval::request::{Request, Usage};
 use crate::eval::sample::Sample;
 use crate::eval::scorer::Judges;
 use crate::store::StoreError;
-use crate::trust::{Digest, Untrusted};
+use crate::trust::Digest;
 
 /// What every attempt of a run shares.
 pub struct Bench {
@@ -35,54 +35,61 @@ pub struct Bench {
     pub cancel: CancellationToken,
 }
 
+/// Where an answer comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Model,
+    Cache,
+}
+
 impl Bench {
-    /// Draws one sample; none when the run was cancelled before the answer was there.
-    pub async fn attempt(&self, mut case: Case, repeat: u32) -> Option<Sample> {
+    /// Draws one sample; none when the run was cancelled before the answer was there. `cancel` is the worker's own child of
+    /// the run's token: a token that all share would make them wait for each other at every request.
+    pub async fn attempt(&self, mut case: Case, repeat: u32, cancel: &CancellationToken) -> Option<Sample> {
         seed(&mut case.request, self.seed, repeat);
         let key = self.cache.as_ref().and_then(|_| Cache::key(self.model.identity(), &case.request, repeat));
         if let Some(kept) = self.kept(key.as_ref()).await {
             let answered =
                 Answered { answer: kept.answer, usage: kept.usage, latency_ms: None, ttft_ms: None, attempts: 0 };
-            return self.graded(&case, repeat, answered, true).await;
+            return self.graded(&case, repeat, answered, Origin::Cache, cancel).await;
         }
-        match self.ask(&case, repeat).await {
+        match self.ask(&case, repeat, cancel).await {
             Ok(answered) => {
                 self.keep(key.as_ref(), &answered).await;
-                self.graded(&case, repeat, answered, false).await
+                self.graded(&case, repeat, answered, Origin::Model, cancel).await
             }
             Err(ModelError::Cancelled) => None,
             Err(error) => Some(failed(&case, repeat, &error)),
         }
     }
 
-    async fn ask(&self, case: &Case, repeat: u32) -> Result<Answered, ModelError> {
+    /// A model keeps the deadline and looks at the cancellation itself.
+    async fn ask(&self, case: &Case, repeat: u32, cancel: &CancellationToken) -> Result<Answered, ModelError> {
         let own = Instant::now() + case.timeout;
         let deadline = self.deadline.map_or(own, |end| end.min(own));
-        let attempt = Attempt { suite: &case.suite, case: case.id.text(), repeat, deadline, cancel: &self.cancel };
-        let answer = self.model.answer(&case.request, attempt);
-        // A model keeps its deadline itself; this is the belt for one that does not.
-        let limit = tokio::time::Instant::from_std(deadline + std::time::Duration::from_millis(500));
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(ModelError::Cancelled),
-            answer = tokio::time::timeout_at(limit, answer) => match answer {
-                Ok(answer) => answer,
-                Err(_) => Err(ModelError::Timeout(Untrusted::new(format!("no answer within {:?}", case.timeout)))),
-            },
-        }
+        let attempt = Attempt { suite: &case.suite, case: case.id.text(), repeat, deadline, cancel };
+        self.model.answer(&case.request, attempt).await
     }
 
-    async fn graded(&self, case: &Case, repeat: u32, answered: Answered, cached: bool) -> Option<Sample> {
+    async fn graded(
+        &self,
+        case: &Case,
+        repeat: u32,
+        answered: Answered,
+        origin: Origin,
+        cancel: &CancellationToken,
+    ) -> Option<Sample> {
+        let cached = origin == Origin::Cache;
         let cost_usd = match (cached, self.price, answered.usage) {
             // A cached answer costs nothing, and that is known.
             (true, Some(_), _) => Some(0.0),
             (false, Some(price), Some(usage)) => Some(cost(price, usage)),
             (_, None, _) | (false, Some(_), None) => None,
         };
-        let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel: &self.cancel };
+        let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel };
         let sample = grade(case, repeat, frame).await;
         // A judge that was cut off by the cancellation has judged nothing: the sample is drawn again by the next run.
-        let cut_off = self.cancel.is_cancelled() && sample.status == crate::eval::Status::Unscored;
+        let cut_off = cancel.is_cancelled() && sample.status == crate::eval::Status::Unscored;
         (!cut_off).then_some(sample)
     }
 

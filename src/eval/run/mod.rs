@@ -137,11 +137,12 @@ struct Worker {
 
 impl Worker {
     async fn work(self) -> Result<(), RunError> {
+        let cancel = self.bench.cancel.child_token();
         while let Some(number) = self.take() {
             let Some(slot) = self.plan.slots().get(number as usize) else { break };
             let Some(suite) = self.suites.get(usize::from(slot.suite)) else { break };
             let case = suite.case(slot.case as usize).map_err(|problem| RunError::Suite(Box::new(problem)))?;
-            let Some(sample) = self.bench.attempt(case, slot.repeat).await else { break };
+            let Some(sample) = self.bench.attempt(case, slot.repeat, &cancel).await else { break };
             let (line, start) = journal::encode(number, &sample)?;
             let finished = collect::Finished { entry: Entry { slot: number, line, start }, sample };
             if self.sender.send(finished).await.is_err() {

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::spec::{CaseSpec, Defaults};
 use super::template::Templates;
 use crate::document::Spot;
@@ -13,6 +11,8 @@ use crate::eval::request::{ChatMessage, Generate, Prompt, RankChoices, Request, 
 use crate::eval::scorer::{self, Assertion, AssertionSpec, ChoiceSpec};
 use crate::trust::{Digest, Hasher};
 
+/// Where an assertion stands that the expected value implies.
+const IMPLIED: &str = "/expected";
 const MAX_TOKENS: u32 = 100;
 const TIMEOUT_SECONDS: f64 = 30.0;
 /// The longest that one request may take, in seconds.
@@ -184,7 +184,7 @@ fn assertions(
     let shared = defaults.assertions.iter().map(|assertion| (String::new(), assertion));
     let own = spec.assertions.iter().enumerate().map(|(index, assertion)| (format!("/assertions/{index}"), assertion));
     let implied = implied(spec, defaults);
-    let implied = implied.iter().map(|assertion| ("/expected".to_owned(), assertion));
+    let implied = implied.iter().map(|assertion| (IMPLIED.to_owned(), assertion));
     let (mut built, mut choices, mut hasher) = (Vec::new(), None, Hasher::new());
     let mut digest = |part: &dyn Fn() -> Vec<u8>| {
         if purpose == Purpose::Draw {
@@ -193,7 +193,9 @@ fn assertions(
     };
     digest(&|| serde_json::to_vec(&spec.expected).unwrap_or_default());
     for (at, assertion) in shared.chain(own).chain(implied) {
-        let rendered = match render(assertion, templates) {
+        // The expected value is no template: braces in it are text.
+        let rendered = if at == IMPLIED { Ok(assertion.clone()) } else { render(assertion, templates) };
+        let rendered = match rendered {
             Ok(rendered) => rendered,
             Err((field, why)) => {
                 faults.push(fault(format!("{at}/{field}"), why));
@@ -237,15 +239,7 @@ fn assertions(
 fn implied(spec: &CaseSpec, defaults: &Defaults) -> Option<AssertionSpec> {
     let bare = spec.assertions.is_empty() && defaults.assertions.is_empty();
     let expected = spec.expected.as_ref().filter(|value| !value.is_null())?;
-    bare.then(|| AssertionSpec::new("equals", literal(expected)))
-}
-
-/// The expected value is no template: braces in it are text.
-fn literal(expected: &Value) -> Value {
-    match expected {
-        Value::String(_) => Value::String("{{ expected }}".to_owned()),
-        other => other.clone(),
-    }
+    bare.then(|| AssertionSpec::new("equals", expected.clone()))
 }
 
 fn render(assertion: &AssertionSpec, templates: &Templates<'_>) -> Result<AssertionSpec, (&'static str, String)> {

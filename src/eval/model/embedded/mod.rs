@@ -70,7 +70,13 @@ impl EmbeddedModel {
             };
             answer(&engine, &request, &mut proceed)
         });
-        match computing.await {
+        // A long prompt is one step: the wait for it has the deadline's end, even where the step has none.
+        let computed = tokio::select! {
+            biased;
+            () = attempt.cancel.cancelled() => return Err(ModelError::Cancelled),
+            computed = tokio::time::timeout_at(deadline, computing) => computed.map_err(|_| late())?,
+        };
+        match computed {
             Ok(Ok(answered)) => Ok(answered),
             Ok(Err(EngineError::Stopped)) if attempt.cancel.is_cancelled() => Err(ModelError::Cancelled),
             Ok(Err(EngineError::Stopped)) => {

@@ -1,5 +1,6 @@
 //! Sending one request until it is answered, refused, or out of time.
 
+use std::sync::Mutex;
 use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
@@ -88,8 +89,9 @@ impl OpenAi {
         let bytes = serde_json::to_vec(body).map_err(|error| ModelError::Unsupported(error.to_string().into()))?;
         let deadline = tokio::time::Instant::from_std(attempt.deadline);
         let mut attempts = 0;
-        let mut last = None;
-        let work = async {
+        let last = Mutex::new(None);
+        // Pinned here: a future of several kilobytes is not moved from hand to hand.
+        let mut work = std::pin::pin!(async {
             loop {
                 if !self.limiter.pass(tokens, attempt.deadline).await {
                     return Err(ModelError::Timeout(
@@ -111,21 +113,26 @@ impl OpenAi {
                 match decision {
                     Decision::GiveUp => return Err(error),
                     Decision::Wait(wait) => {
-                        last = Some(error);
+                        if let Ok(mut last) = last.lock() {
+                            *last = Some(error);
+                        }
                         tokio::time::sleep(wait).await;
                     }
                 }
             }
-        };
+        });
         let outcome = tokio::select! {
             biased;
             () = attempt.cancel.cancelled() => return Err(ModelError::Cancelled),
-            outcome = tokio::time::timeout_at(deadline, work) => outcome,
+            outcome = tokio::time::timeout_at(deadline, work.as_mut()) => outcome,
         };
         match outcome {
             Ok(outcome) => outcome,
             // What stood in the way before the deadline says more than the deadline.
-            Err(_) => Err(last.unwrap_or_else(|| ModelError::Timeout("no whole answer before the deadline".into()))),
+            Err(_) => {
+                let last = last.lock().ok().and_then(|mut last| last.take());
+                Err(last.unwrap_or_else(|| ModelError::Timeout("no whole answer before the deadline".into())))
+            }
         }
     }
 
