@@ -20,16 +20,16 @@ const PAIRS: usize = 7;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
-        Some("--stub") => serve(),
+        Some("--stub") => serve(Duration::from_millis(arguments[2].parse().unwrap())),
         Some("--bare") => bare(&arguments[2]),
         _ => compare(),
     }
 }
 
 /// The peer, in a process of its own.
-fn serve() {
+fn serve(delay: Duration) {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-        let stub = stub::Stub::start(|_, _| stub::Act::Echo(Duration::ZERO)).await.unwrap();
+        let stub = stub::Stub::start(move |_, _| stub::Act::Echo(delay)).await.unwrap();
         println!("{}", stub.base);
         std::io::stdout().flush().unwrap();
         std::future::pending::<()>().await;
@@ -114,53 +114,60 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn compare() {
+/// A peer of its own process, with a delay in milliseconds.
+fn peer(milliseconds: u32) -> (std::process::Child, String) {
     let own = std::env::current_exe().unwrap();
-    let mut server = Command::new(&own).arg("--stub").stdout(Stdio::piped()).spawn().unwrap();
+    let mut server =
+        Command::new(own).args(["--stub", &milliseconds.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
     let mut base = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut base).unwrap();
-    let base = base.trim();
-    let gate = |folder: &Path| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eval-gate"));
-        command.current_dir(folder).args(["--quiet", "--out"]).arg(folder.join("out"));
-        timed(&mut command)
-    };
-    let folder = tempfile::tempdir().unwrap();
-    write_suite(folder.path(), CASES, base);
-    let (mut ratios, mut ours, mut theirs, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for pair in 0..=PAIRS {
-        let bare = timed(Command::new(&own).arg("--bare").arg(base));
-        let gate = gate(folder.path());
-        println!(
-            "pair {pair}: bare {:.3} s {:.0} MB, eval-gate {:.3} s {:.0} MB",
-            bare.seconds, bare.megabytes, gate.seconds, gate.megabytes
-        );
-        if pair > 0 {
-            ratios.push(bare.seconds / gate.seconds);
-            ours.push(gate.seconds);
-            theirs.push(bare.seconds);
-            memory.push(gate.megabytes);
-        }
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a count of cases")]
-    let rate = |seconds: f64| CASES as f64 / seconds;
-    let (gate_seconds, bare_seconds) = (median(ours), median(theirs));
-    println!(
-        "bare client: {:.0} cases/s; eval-gate: {:.0} cases/s (whole processes, medians of {PAIRS})",
-        rate(bare_seconds),
-        rate(gate_seconds)
-    );
-    println!(
-        "eval-gate reaches {:.0} % of the bare client (median of pairs); peak memory {:.0} MB",
-        100.0 * median(ratios),
-        median(memory)
-    );
+    (server, base.trim().to_owned())
+}
 
-    // Memory against the number of cases: four times as many cases must not need more than a little more.
-    let larger = tempfile::tempdir().unwrap();
-    write_suite(larger.path(), 4 * CASES, base);
-    let large = gate(larger.path());
-    println!("{} cases: {:.3} s, peak memory {:.0} MB", 4 * CASES, large.seconds, large.megabytes);
+fn gate(folder: &Path) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eval-gate"));
+    command.current_dir(folder).args(["--quiet", "--out"]).arg(folder.join("out"));
+    timed(&mut command)
+}
+
+fn compare() {
+    let own = std::env::current_exe().unwrap();
+    for delay in [0, 1, 5] {
+        let (mut server, base) = peer(delay);
+        let folder = tempfile::tempdir().unwrap();
+        write_suite(folder.path(), CASES, &base);
+        let (mut ratios, mut ours, mut theirs, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for pair in 0..=PAIRS {
+            let bare = timed(Command::new(&own).arg("--bare").arg(&base));
+            let gate = gate(folder.path());
+            if pair > 0 {
+                ratios.push(bare.seconds / gate.seconds);
+                ours.push(gate.seconds);
+                theirs.push(bare.seconds);
+                memory.push(gate.megabytes);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a count of cases")]
+        let rate = |seconds: f64| CASES as f64 / seconds;
+        let (gate_seconds, bare_seconds) = (median(ours), median(theirs));
+        println!(
+            "endpoint with {delay} ms: bare {bare_seconds:.3} s ({:.0} cases/s), eval-gate {gate_seconds:.3} s ({:.0} cases/s), {:.0} % of bare, {:.0} MB",
+            rate(bare_seconds),
+            rate(gate_seconds),
+            100.0 * median(ratios),
+            median(memory)
+        );
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+    // Memory against the number of cases: more cases must not need much more.
+    let (mut server, base) = peer(0);
+    for factor in [1, 4, 16] {
+        let folder = tempfile::tempdir().unwrap();
+        write_suite(folder.path(), factor * CASES, &base);
+        let run = gate(folder.path());
+        println!("{} cases: {:.3} s, peak memory {:.0} MB", factor * CASES, run.seconds, run.megabytes);
+    }
     server.kill().unwrap();
     server.wait().unwrap();
 }

@@ -347,3 +347,38 @@ async fn shards_judge_nothing_and_merge_judges_all() {
     .await
     .unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_repeats_the_key_reveals_it_nowhere() {
+    const KEY: &str = "sk-repeat-me-0123456789";
+    let split: String = KEY.chars().flat_map(|letter| [letter, '\u{200b}']).collect();
+    let answer = format!("Your key is {KEY}, that is {split}");
+    let stub = support::stub::Stub::start(move |_, _| support::stub::chat(&answer)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    words(folder.path(), 3, &stub.base, "run: {cache: kept}\n");
+    let policy = std::fs::read_to_string(folder.path().join("llmci.yaml")).unwrap();
+    write(folder.path(), "llmci.yaml", &policy.replace("model: m,", "model: m, api_key_env: KEY,"));
+    let path = folder.path().to_owned();
+    let output = tokio::task::spawn_blocking(move || eval_gate(&path).env("KEY", KEY).output().unwrap()).await.unwrap();
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    let shown = |text: &str| text.replace('\u{200b}', "").replace("[U+200B]", "");
+    assert!(!shown(&text(&output)).contains(KEY), "{}", text(&output));
+    let mut folders = vec![folder.path().join("llmci-out"), folder.path().join("kept")];
+    let mut looked_at = 0;
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                looked_at += 1;
+                assert!(
+                    !shown(&String::from_utf8_lossy(&std::fs::read(&path).unwrap())).contains(KEY),
+                    "{}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert!(looked_at >= 8, "{looked_at} files");
+}

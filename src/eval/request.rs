@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::trust::Untrusted;
+use crate::trust::{Redactor, Untrusted};
 
 /// Who speaks in a chat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -140,4 +140,14 @@ pub enum Answer {
     Completion(Completion),
     /// To [`Request::RankChoices`], in the order of the continuations.
     LogLikelihoods(Vec<LogLikelihood>),
+}
+
+impl Answer {
+    /// Masks secrets in a generated text.
+    pub fn redact(&mut self, redactor: &Redactor) {
+        match self {
+            Answer::Completion(completion) => redactor.redact_in_place(&mut completion.text),
+            Answer::LogLikelihoods(_) => {}
+        }
+    }
 }

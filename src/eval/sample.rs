@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::case::{CaseId, Level};
 use super::request::{Answer, Usage};
 use crate::gate::{MetricName, Score};
-use crate::trust::{Digest, Untrusted};
+use crate::trust::{Digest, Redactor, Untrusted};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -93,4 +93,19 @@ pub struct Sample {
     pub attempts: u32,
     /// Whether the answer came from the cache.
     pub cached: bool,
+}
+
+impl Sample {
+    /// Masks secrets in every text that a model, a judge or a server has written: the sample goes to files that are kept.
+    pub fn redact(&mut self, redactor: &Redactor) {
+        if let Some(answer) = &mut self.answer {
+            answer.redact(redactor);
+        }
+        if let Some(error) = &mut self.error {
+            redactor.redact_in_place(&mut error.message);
+        }
+        for row in &mut self.assertions {
+            redactor.redact_in_place(&mut row.why);
+        }
+    }
 }

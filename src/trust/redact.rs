@@ -7,8 +7,8 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::Secret;
 use super::clean::acts;
+use super::{Secret, Untrusted};
 
 /// Shorter secrets would blank harmless text.
 const SHORTEST: usize = 8;
@@ -39,6 +39,14 @@ impl Redactor {
         let long = secrets.into_iter().map(Secret::expose).filter(|secret| secret.chars().count() >= SHORTEST);
         known.forms.extend(long.flat_map(forms));
         known.search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&known.forms).ok();
+    }
+
+    /// Masks secrets inside a text that stays untrusted.
+    pub fn redact_in_place(&self, text: &mut Untrusted) {
+        let knows_any = self.known.read().map_or(true, |known| !known.forms.is_empty());
+        if knows_any {
+            *text = Untrusted::new(self.redact(text.raw()));
+        }
     }
 
     /// The text without secrets. Invisible characters inside one do not save it.

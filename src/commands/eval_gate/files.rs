@@ -17,12 +17,24 @@ pub(crate) fn write_all(
     collected: &Collected,
     context: &Context,
 ) -> Result<PathBuf, CommandError> {
+    // The samples are the most bytes: they go to the disk while the report is made.
+    std::thread::scope(|scope| {
+        let samples = scope.spawn(|| write_samples(folder, collected));
+        let written = write_report(folder, report, context);
+        let copied = samples.join().map_err(|_| CommandError::Bug("the samples could not be written".to_owned()))?;
+        copied.and(written)
+    })
+}
+
+fn write_samples(folder: &Path, collected: &Collected) -> Result<(), CommandError> {
+    let Some(journal) = collected.journal() else { return Ok(()) };
     let failed = |error: &dyn std::error::Error| CommandError::environment(error);
-    if let Some(journal) = collected.journal() {
-        let mut samples = AtomicFile::create(&folder.join("samples.jsonl")).map_err(|error| failed(&error))?;
-        journal.copy_in_order(&mut samples).map_err(|error| failed(&error))?;
-        samples.commit().map_err(|error| failed(&error))?;
-    }
+    let mut samples = AtomicFile::create(&folder.join("samples.jsonl")).map_err(|error| failed(&error))?;
+    journal.copy_in_order(&mut samples).map_err(|error| failed(&error))?;
+    samples.commit().map_err(|error| failed(&error))
+}
+
+fn write_report(folder: &Path, report: &Report, context: &Context) -> Result<PathBuf, CommandError> {
     let sink = &context.sink;
     let path = folder.join("report.json");
     let files = [
@@ -31,7 +43,7 @@ pub(crate) fn write_all(
         (path.clone(), report::json(report, sink)),
     ];
     for (place, text) in files {
-        write_atomically(&place, text.as_bytes()).map_err(|error| failed(&error))?;
+        write_atomically(&place, text.as_bytes()).map_err(|error| CommandError::environment(&error))?;
     }
     Ok(path)
 }

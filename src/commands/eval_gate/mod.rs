@@ -47,6 +47,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         cache: cache.map(Cache::new),
         cache_broken: AtomicBool::new(false),
         price: built.price,
+        redactor: context.redactor.clone(),
         seed: prepared.seed,
         deadline,
         cancel: context.cancel.child_token(),

@@ -1,4 +1,4 @@
-//! The writer: one thread appends whole lines, many at a time when many wait, and syncs about once a second.
+//! The writer: appends whole lines, many at a time when many wait; its owner has them synced about once a second.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -9,6 +9,9 @@ use super::{Header, JournalError, Span, place};
 
 /// How often the bytes are forced to the disk. A killed process loses nothing in between; a power failure may.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// Bytes of the journal that are read at once when it is copied.
+const WINDOW: u64 = 1024 * 1024;
 
 /// One finished sample on its way to the disk.
 #[derive(Debug)]
@@ -75,10 +78,12 @@ impl Journal {
         }
         self.file.write_all(&self.batch).map_err(|error| JournalError::file(&self.path, error))?;
         self.end += self.batch.len() as u64;
-        if self.synced.elapsed() >= SYNC_EVERY {
-            self.sync()?;
-        }
         Ok(())
+    }
+
+    /// Whether it is time for [`Journal::sync`].
+    pub fn is_due(&self) -> bool {
+        self.synced.elapsed() >= SYNC_EVERY
     }
 
     /// Forces everything to the disk.
@@ -97,16 +102,26 @@ impl Journal {
         &self.spans
     }
 
-    /// Copies the samples that are there to `sink`, one line each, in the order of the plan.
+    /// Copies the samples that are there to `sink`, one line each, in the order of the plan. Samples finish nearly in that
+    /// order, so a window of the file serves many of them.
     pub fn copy_in_order(&self, sink: &mut impl Write) -> Result<(), JournalError> {
         use std::os::unix::fs::FileExt;
         let reader = File::open(&self.path).map_err(|error| JournalError::file(&self.path, error))?;
-        let mut line = Vec::new();
+        let mut window = Vec::new();
+        let mut start = 0_u64;
         for span in self.spans.iter().filter(|span| span.length > 0) {
-            line.resize(span.length as usize, 0);
-            reader.read_exact_at(&mut line, span.offset).map_err(|error| JournalError::file(&self.path, error))?;
-            line.push(b'\n');
-            sink.write_all(&line).map_err(|error| JournalError::file(&self.path, error))?;
+            let end = span.offset + u64::from(span.length);
+            if span.offset < start || end > start + window.len() as u64 {
+                start = span.offset.saturating_sub(WINDOW / 4);
+                let wanted = (self.end - start).min(WINDOW.max(end - start));
+                window.resize(usize::try_from(wanted).unwrap_or(usize::MAX), 0);
+                reader.read_exact_at(&mut window, start).map_err(|error| JournalError::file(&self.path, error))?;
+            }
+            let from = usize::try_from(span.offset - start).unwrap_or(usize::MAX);
+            let sample = window.get(from..from + span.length as usize).unwrap_or_default();
+            sink.write_all(sample)
+                .and_then(|()| sink.write_all(b"\n"))
+                .map_err(|error| JournalError::file(&self.path, error))?;
         }
         Ok(())
     }

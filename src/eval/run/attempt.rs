@@ -13,7 +13,7 @@ use crate::eval::request::{Request, Usage};
 use crate::eval::sample::Sample;
 use crate::eval::scorer::Judges;
 use crate::store::StoreError;
-use crate::trust::Digest;
+use crate::trust::{Digest, Redactor};
 
 /// What every attempt of a run shares.
 pub struct Bench {
@@ -27,6 +27,8 @@ pub struct Bench {
     pub cache_broken: AtomicBool,
     /// The model's price.
     pub price: Option<Price>,
+    /// Knows the secrets that no file may hold.
+    pub redactor: Redactor,
     /// The run's seed.
     pub seed: u64,
     /// When the whole run ends.
@@ -54,12 +56,18 @@ impl Bench {
             return self.graded(&case, repeat, answered, Origin::Cache, cancel).await;
         }
         match self.ask(&case, repeat, cancel).await {
-            Ok(answered) => {
+            Ok(mut answered) => {
+                // Before anything is kept: a bucket masks nothing.
+                answered.answer.redact(&self.redactor);
                 self.keep(key.as_ref(), &answered).await;
                 self.graded(&case, repeat, answered, Origin::Model, cancel).await
             }
             Err(ModelError::Cancelled) => None,
-            Err(error) => Some(failed(&case, repeat, &error)),
+            Err(error) => {
+                let mut sample = failed(&case, repeat, &error);
+                sample.redact(&self.redactor);
+                Some(sample)
+            }
         }
     }
 
@@ -87,7 +95,8 @@ impl Bench {
             (_, None, _) | (false, Some(_), None) => None,
         };
         let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel };
-        let sample = grade(case, repeat, frame).await;
+        let mut sample = grade(case, repeat, frame).await;
+        sample.redact(&self.redactor);
         // A judge that was cut off by the cancellation has judged nothing: the sample is drawn again by the next run.
         let cut_off = cancel.is_cancelled() && sample.status == crate::eval::Status::Unscored;
         (!cut_off).then_some(sample)

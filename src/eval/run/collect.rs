@@ -126,7 +126,8 @@ impl Collected {
     }
 }
 
-/// Starts the writer on a thread of its own. It ends when every sender is gone, or at the first write that fails;
+/// Starts the writer: a task and not a thread, since waking a thread for every sample costs more than the write, which ends
+/// in the system's memory; the forced write once a second moves aside for others. It ends when every sender is gone, or at the first write that fails;
 /// then it cancels the run.
 pub(super) fn spawn(
     mut journal: Journal,
@@ -135,10 +136,10 @@ pub(super) fn spawn(
     counter: Arc<Counter>,
     cancel: CancellationToken,
 ) -> JoinHandle<Result<Collected, JournalError>> {
-    tokio::task::spawn_blocking(move || {
+    tokio::spawn(async move {
         let mut batch = Vec::with_capacity(BATCH);
         let mut entries = Vec::with_capacity(BATCH);
-        while receiver.blocking_recv_many(&mut batch, BATCH) > 0 {
+        while receiver.recv_many(&mut batch, BATCH).await > 0 {
             entries.clear();
             for finished in batch.drain(..) {
                 let errors = u64::from(finished.sample.status == Status::Error);
@@ -147,12 +148,17 @@ pub(super) fn spawn(
                 collected.add(finished.entry.slot, &finished.sample);
                 entries.push(finished.entry);
             }
-            if let Err(error) = journal.append(&entries) {
+            let written = if journal.is_due() {
+                tokio::task::block_in_place(|| journal.append(&entries).and_then(|()| journal.sync()))
+            } else {
+                journal.append(&entries)
+            };
+            if let Err(error) = written {
                 cancel.cancel();
                 return Err(error);
             }
         }
-        journal.sync()?;
+        tokio::task::block_in_place(|| journal.sync())?;
         collected.journal = Some(journal);
         Ok(collected)
     })
