@@ -1,5 +1,4 @@
 //! The front door from outside: names, versions, inputs, and how fast it opens.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

@@ -1,12 +1,12 @@
 //! The OpenAI-compatible model against a server that misbehaves in every way that we know: requests stay bounded,
 //! deadlines hold, and each failure has its kind.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod support;
 
 use std::time::{Duration, Instant};
 
-use llmci::eval::model::{Answered, Attempt, Model, ModelError, ModelSpec, Surroundings, build};
+use llmci::eval::model::{Answered, Attempt, ModelError, ModelSpec, Surroundings, build};
 use llmci::eval::{Answer, ChatMessage, Generate, OutputFormat, Prompt, RankChoices, Request, Role};
 use llmci::trust::Untrusted;
 use serde_json::{Value, json};
