@@ -81,8 +81,7 @@ fn each_verdict_has_its_exit_code() {
     assert_eq!(run(&good, interval), (3, "inconclusive".to_owned()));
     assert_eq!(run(&good, &format!("{interval}  on_inconclusive: fail\n")), (1, "inconclusive".to_owned()));
     assert_eq!(run(&good, &format!("{interval}  on_inconclusive: pass\n")), (0, "inconclusive".to_owned()));
-    // No rule, a missing answer, every answer missing: never a pass.
-    assert_eq!(run(&good, "  thresholds: []\n"), (4, "error".to_owned()));
+    // A missing answer, every answer missing: never a pass.
     assert_eq!(run(&[("a", "one")], POINT), (4, "error".to_owned()));
     assert_eq!(run(&[("c", "one")], POINT), (4, "error".to_owned()));
     assert_eq!(run(&[("a", "one")], &format!("{POINT}  error_budget: 0.5\n")), (3, "inconclusive".to_owned()));
@@ -153,13 +152,28 @@ fn bad_input_exits_with_2_names_its_place_and_writes_nothing() {
 }
 
 #[test]
+fn a_gate_without_a_rule_is_refused_before_anything_is_asked() {
+    for gate in [
+        "  thresholds: []\n",
+        "  thresholds:\n    - {metric: pass_rate, min: 0.5, required: false}\n",
+        "  error_budget: 0\n",
+    ] {
+        let folder = taped(&[("a", "one"), ("b", "two")], TWO, gate);
+        let output = eval_gate(folder.path()).output().unwrap();
+        assert_eq!(code(&output), 2, "{}", text(&output));
+        assert!(text(&output).contains("no required threshold"), "{}", text(&output));
+        assert!(!folder.path().join("llmci-out").exists());
+    }
+}
+
+#[test]
 fn a_model_folder_without_weights_is_named_at_its_line() {
     let folder = taped(&[], TWO, POINT);
     std::fs::create_dir(folder.path().join("empty")).unwrap();
     write(
         folder.path(),
         "llmci.yaml",
-        "version: 1\nmodels:\n  bare:\n    provider: embedded\n    path: empty\nsuites: [suite.yaml]\n",
+        "version: 1\nmodels:\n  bare:\n    provider: embedded\n    path: empty\nsuites: [suite.yaml]\ngate: {thresholds: [{metric: pass_rate, min: 0.5}]}\n",
     );
     for (mut command, place) in
         [(eval_gate(folder.path()), "llmci.yaml:3:3"), (llmci(folder.path()), "llmci.yaml:5:11")]

@@ -66,12 +66,18 @@ fn explain(document: &Document, schema: &Value, error: &ValidationError<'_>, pro
             problems.push(document.key_problem(&pointer, format!("the key `{name}` is missing")));
         }
         ValidationErrorKind::Type { kind } => {
-            let wanted = match kind {
-                TypeKind::Single(one) => one.to_string(),
-                TypeKind::Multiple(many) => many.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or "),
+            // A field that may be absent is also of the type null, which nobody writes on purpose.
+            let wanted: Vec<String> = match kind {
+                TypeKind::Single(one) => vec![english(&one.to_string())],
+                TypeKind::Multiple(many) => many
+                    .iter()
+                    .map(|one| one.to_string())
+                    .filter(|one| one != "null")
+                    .map(|one| english(&one))
+                    .collect(),
             };
-            problems
-                .push(document.problem(&pointer, format!("found {}, wanted {}", describe(found), english(&wanted))));
+            let message = format!("found {}, wanted {}", describe(found), wanted.join(" or "));
+            problems.push(document.problem(&pointer, message));
         }
         ValidationErrorKind::Enum { options } => {
             let words: Vec<&str> =

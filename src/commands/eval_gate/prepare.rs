@@ -34,6 +34,12 @@ pub(crate) fn read(
     seed: Option<u64>,
 ) -> Result<Prepared, CommandError> {
     let loaded = policy::load(policy).map_err(problems)?;
+    if !loaded.policy.gate.thresholds.iter().any(|threshold| threshold.required) {
+        // Found out before anything is spent: such a gate could never pass.
+        let problem =
+            loaded.document.key_problem("/gate/thresholds", "the gate has no required threshold: nothing could pass");
+        return Err(CommandError::Problems(vec![problem.help("add a rule such as `{metric: pass_rate, min: 0.9}`")]));
+    }
     let suites = load_suites(&loaded, suites).map_err(problems)?;
     let seed = seed.unwrap_or(loaded.policy.run.seed);
     Ok(Prepared { loaded, suites, filter, seed })
