@@ -116,6 +116,7 @@ async fn a_cancelled_run_stops_within_seconds_keeps_its_samples_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     words(folder.path(), 60, &stub.base, "");
     for signal in ["TERM", "INT"] {
+        support::write(folder.path(), "llmci-out/report.json", "an earlier run's verdict");
         let mut child = start(folder.path());
         until_asked(&stub, stub.asked().max(30) + 1, &mut child).await;
         let began = Instant::now();

@@ -1,4 +1,5 @@
 //! Files that are cut, bent or made to hurt: they are refused with their place, never believed, and never a crash.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

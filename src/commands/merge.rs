@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::eval_gate::{Finished, assemble, prepare, write_all};
+use super::eval_gate::{Finished, assemble, clear, prepare, write_all};
 use super::{CommandError, Context, Exit, Outcome};
 use crate::document::{Problem, Spot};
 use crate::eval::journal::{self, Entry, FolderLock, Header, Journal};
@@ -71,6 +71,7 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
     }
     store::file::make_folder(&args.out).map_err(|error| environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| environment(&error))?;
+    clear(&args.out)?;
     let header = Header::new(plan.key(), plan.slots().len());
     let mut merged = Journal::create(&args.out, &header).map_err(|error| environment(&error))?;
     for folder in &args.shards {

@@ -10,6 +10,21 @@ use crate::store::file::{AtomicFile, write_atomically};
 /// Bytes of `report.md`: GitHub drops a summary of over 1 MiB whole.
 const SUMMARY: usize = 1_000_000;
 
+/// Files that a run leaves beside its journal, and the one that GitLab's host adds.
+const LEFT: [&str; 5] = ["samples.jsonl", "report.json", "report.md", "junit.xml", "llmci.env"];
+
+/// Removes what an earlier run left: a run that is killed must not leave another one's verdict for the next step to read.
+pub(crate) fn clear(folder: &Path) -> Result<(), CommandError> {
+    for name in LEFT {
+        match std::fs::remove_file(folder.join(name)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(CommandError::environment(&error)),
+        }
+    }
+    Ok(())
+}
+
 /// Writes all files of a run, and gives the path of `report.json`.
 pub(crate) fn write_all(
     folder: &Path,

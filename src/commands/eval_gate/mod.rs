@@ -19,7 +19,7 @@ use crate::trust::Untrusted;
 
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble};
-pub(crate) use files::write_all;
+pub(crate) use files::{clear, write_all};
 
 /// Runs the gate.
 pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, CommandError> {
@@ -58,6 +58,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     // From here on something is written: the folder is ours until the process ends.
     store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
+    clear(&args.out)?;
     let prepare::Prepared { loaded, suites, filter, seed } = prepared;
     let suites = Arc::new(suites);
     let run = Run {
