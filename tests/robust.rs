@@ -147,3 +147,16 @@ fn a_case_that_changes_under_the_run_is_noticed() {
     std::io::Write::write_all(&mut file, b"{\"id\": \"b\"").unwrap();
     assert!(suite.case(0).err().unwrap().message.raw().contains("has changed"));
 }
+
+#[test]
+fn a_pipe_or_a_device_is_refused_and_never_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let lines = folder.path().join("pipe.jsonl");
+    std::fs::rename(&pipe, &lines).unwrap();
+    assert!(first(Suite::load(&lines, "pipe.jsonl").err().unwrap()).2.contains("regular file"));
+    for path in [lines.as_path(), std::path::Path::new("/dev/zero")] {
+        assert!(first(policy::load(path).err().unwrap()).2.contains("regular file"), "{}", path.display());
+    }
+}

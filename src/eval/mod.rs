@@ -3,6 +3,7 @@
 
 pub mod cache;
 mod case;
+mod input;
 pub mod journal;
 pub mod model;
 pub mod policy;

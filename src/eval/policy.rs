@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::input;
 use super::model::{ModelSpec, OpenAiSpec};
-use crate::document::{self, Document, Problem, Problems};
+use crate::document::{self, Document, Problems};
 use crate::gate::{DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric, named_score_direction};
 use crate::trust::Digest;
 
@@ -73,10 +74,8 @@ pub fn schema() -> (&'static str, String) {
 /// Reads and checks a policy.
 pub fn load(path: &Path) -> Result<LoadedPolicy, Problems> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let problem = Problem::of_file(&shown, format!("the policy cannot be read: {error}"));
-        problem.help("give the policy's path with --policy")
-    })?;
+    let text =
+        input::read(path, &shown, "policy").map_err(|problem| problem.help("give the policy's path with --policy"))?;
     let document = document::parse_yaml(&shown, &text)?;
     let policy: Policy = document::decode(&document)?;
     let mut problems = Problems::none();

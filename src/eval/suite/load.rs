@@ -1,7 +1,6 @@
 //! Reads a suite's files and checks every case in them; all problems are found at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Component, Path};
@@ -14,6 +13,7 @@ use super::lines::{At, Lines, hash_of, parse};
 use super::spec::{CaseSpec, CasesSpec, Defaults, HeadLine, SuiteFile};
 use super::{CaseHead, Source, Suite};
 use crate::document::{self, Document, Problem, Problems, Spot};
+use crate::eval::input;
 use crate::trust::Hasher;
 
 /// Problems after which the rest is only counted.
@@ -28,7 +28,7 @@ impl Suite {
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             return load_lines(path, shown, Named::ByHeadOr(name), Hasher::new());
         }
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(shown, &error))?;
+        let text = input::read(path, shown, "suite")?;
         let document = document::parse_yaml(shown, &text)?;
         let file: SuiteFile = document::decode(&document)?;
         check_name(&file.name).map_err(|why| document.problem("/name", why))?;
@@ -149,7 +149,7 @@ fn load_listed(
 }
 
 fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Result<Suite, Problems> {
-    let file = File::open(path).map_err(|error| unreadable(shown, &error))?;
+    let file = input::open(path).map_err(|error| unreadable(shown, &error))?;
     let kind = file.metadata().map_err(|error| unreadable(shown, &error))?;
     if !kind.is_file() {
         return Err(Problem::of_file(shown, "not a regular file").into());
