@@ -396,3 +396,15 @@ async fn a_model_that_repeats_the_key_reveals_it_nowhere() {
     }
     assert!(looked_at >= 8, "{looked_at} files");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_the_environment_is_used() {
+    let stub = support::stub::Stub::start(|_, _| support::stub::Act::Echo(Duration::ZERO)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // The host does not exist: only the proxy can answer for it.
+    words(folder.path(), 20, "http://model.invalid/v1", "");
+    let (path, proxy) = (folder.path().to_owned(), stub.base.trim_end_matches("/v1").to_owned());
+    let output =
+        tokio::task::spawn_blocking(move || eval_gate(&path).env("HTTP_PROXY", proxy).output().unwrap()).await.unwrap();
+    assert_eq!((code(&output), stub.asked()), (0, 20), "{}", text(&output));
+}

@@ -110,3 +110,77 @@ fn doctor_says_what_an_images_tag_points_at() {
     assert_eq!(code(&there), 0, "{}", text(&there));
     assert!(text(&there).contains("team/server:v1 is sha256:"), "{}", text(&there));
 }
+
+/// A server of the protocol over TLS, with a certificate that only its own authority has signed.
+const TLS_SERVER: &str = r#"
+import datetime, http.server, ipaddress, json, ssl, sys
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+folder = sys.argv[1]
+now = datetime.datetime.now(datetime.timezone.utc)
+def make(name, issuer, key, signer, authority):
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(issuer).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    if not authority:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+    return builder.sign(signer, hashes.SHA256())
+name = lambda text: x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+root, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+ca = make(name("test authority"), name("test authority"), root, root, True)
+leaf = make(name("127.0.0.1"), name("test authority"), own, root, False)
+pem = lambda certificate: certificate.public_bytes(serialization.Encoding.PEM)
+open(folder + "/ca.pem", "wb").write(pem(ca))
+private = own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+open(folder + "/own.pem", "wb").write(private + pem(leaf))
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        body = json.dumps({"choices": [{"message": {"content": "y"}, "finish_reason": "stop"}]}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(folder + "/own.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+"#;
+
+#[test]
+fn an_endpoint_of_an_own_authority_is_trusted_only_with_its_ca_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let venv = std::env::var("LLMCI_TEST_VENV").expect("run the tests with scripts/test");
+    let mut server = Command::new(format!("{venv}/bin/python"))
+        .args(["-c", TLS_SERVER])
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    support::write(folder.path(), "s.yaml", "name: s\ncases:\n  - {id: a, prompt: x, expected: y}\n");
+    let run = |more: &str| {
+        let policy = format!(
+            "version: 1\nmodels:\n  m: {{provider: openai, base_url: \"https://127.0.0.1:{}/v1\", model: m, retry: {{attempts: 1}}{more}}}\n\
+             suites: [s.yaml]\ngate:\n  thresholds:\n    - {{metric: pass_rate, min: 1.0, decide_by: point}}\n",
+            port.trim()
+        );
+        support::write(folder.path(), "llmci.yaml", &policy);
+        eval_gate(folder.path()).output().unwrap()
+    };
+    let (with, without) = (run(", ca_file: ca.pem"), run(""));
+    support::write(folder.path(), "empty.pem", "no certificate\n");
+    let empty = run(", ca_file: empty.pem");
+    let _ = server.kill();
+    let _ = server.wait();
+    assert_eq!(code(&with), 0, "{}", text(&with));
+    assert_eq!(code(&without), 4, "{}", text(&without));
+    assert!(text(&without).contains("unreachable"), "{}", text(&without));
+    assert_eq!(code(&empty), 2, "{}", text(&empty));
+    assert!(text(&empty).contains("no PEM certificates"), "{}", text(&empty));
+}
