@@ -14,19 +14,6 @@ use crate::host::{Host, Publication, print, print_error};
 use crate::report::{self, Colour, Sink};
 use crate::trust::{Redactor, Secret, Untrusted};
 
-/// Variables whose values are secrets wherever they are set.
-const SECRET_VARIABLES: [&str; 9] = [
-    "GITHUB_TOKEN",
-    "ACTIONS_RUNTIME_TOKEN",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "CI_JOB_TOKEN",
-    "GITLAB_TOKEN",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "OPENAI_API_KEY",
-    "HF_TOKEN",
-];
-
 /// Bytes of the summary: GitHub drops one of over 1 MiB whole.
 const SUMMARY: usize = 1_000_000;
 
@@ -49,8 +36,7 @@ fn run(program: Program) -> Exit {
     let environment = Environment::new(variables);
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     let redactor = Redactor::new();
-    let known: Vec<Secret> =
-        SECRET_VARIABLES.iter().filter_map(|name| environment.get(name)).map(Secret::new).collect();
+    let known: Vec<Secret> = environment.secrets();
     redactor.learn(&known);
     let sink = Sink::new(redactor.clone());
     let invocation = match inputs::overlay(&program.command(), &arguments, &variable) {

@@ -50,7 +50,8 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
     let filter = filter_of(first)?;
     let prepared = prepare::read(&args.policy, &args.suite, filter, Some(first.seed))?;
     let model = identity(first)?;
-    let selection = Selection { filter: &prepared.filter, shard: None, seed: first.seed, model: &model.digest };
+    let selection =
+        Selection { filter: &prepared.filter, shard: None, seed: first.seed, model: &model.digest, judges: &[] };
     let plan = prepared.plan(&selection)?;
     same_suites(first, &prepared.suites)?;
     if args.shards.iter().any(|folder| folder.canonicalize().ok() == args.out.canonicalize().ok() && args.out.exists())

@@ -10,7 +10,7 @@ use crate::eval::model::ModelError;
 use crate::gate::{GatePolicy, OnInconclusive, OnPartial, Verdict};
 use crate::host::Host;
 use crate::report::{Report, Sink};
-use crate::trust::{Redactor, Untrusted};
+use crate::trust::{Redactor, Secret, Untrusted};
 
 /// The exit codes. They are an interface: a change needs a version and a line in the changelog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,6 +88,16 @@ impl Environment {
         Self(variables.into_iter().collect())
     }
 
+    /// Values of variables whose names say that they are secret.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let secret = |name: &&String| {
+            let name = name.to_uppercase();
+            let word = |word: &str| name.split(['_', '-']).any(|part| part == word);
+            word("TOKEN") || word("SECRET") || word("PASSWORD") || name.ends_with("_KEY")
+        };
+        self.0.iter().filter(|(name, _)| secret(name)).map(|(_, value)| Secret::new(value)).collect()
+    }
+
     /// A variable that is set and not blank.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
@@ -153,5 +163,32 @@ impl From<ModelError> for CommandError {
     fn from(error: ModelError) -> Self {
         let (kind, detail) = error.parts();
         CommandError::Environment(Untrusted::new(format!("{kind}: {}", detail.raw())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_names_and_settings_are_not() {
+        let of = |name: &str| Environment::new([(name.to_owned(), "a-value-of-it".to_owned())]).secrets().len();
+        for name in ["GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "OPENAI_API_KEY", "INPUT_GITHUB-TOKEN", "db_password"] {
+            assert_eq!(of(name), 1, "{name}");
+        }
+        for name in ["TOKENIZERS_PARALLELISM", "TOKENIZER_PATH", "MAX_TOKENS", "AWS_ACCESS_KEY_ID", "KEYBOARD", "HOME"]
+        {
+            assert_eq!(of(name), 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn exit_codes_are_what_was_promised() {
+        let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 70]);
+        let gate = GatePolicy::default();
+        assert_eq!(Exit::of(Verdict::Error, &gate, false), Exit::Environment);
+        // A shard never looks green by default, whatever it saw.
+        assert_eq!(Exit::of(Verdict::Inconclusive, &gate, true), Exit::Inconclusive);
     }
 }

@@ -88,9 +88,9 @@ fn token() -> Result<String, &'static str> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Masks secrets in the log.
+/// Masks secrets in the log. Short ones would blank harmless words of it.
 pub(super) fn mask(secrets: &[Secret]) {
-    for secret in secrets.iter().filter(|secret| !secret.expose().is_empty()) {
+    for secret in secrets.iter().filter(|secret| secret.expose().chars().count() >= 8) {
         let data = secret.expose().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
         print(&format!("::add-mask::{data}\n"));
     }

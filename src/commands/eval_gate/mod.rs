@@ -31,8 +31,14 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let concurrency = args.concurrency.unwrap_or(run_policy.concurrency);
     let (built, judges) = prepared.build(&args, concurrency as usize, context)?;
     let identity = built.model.identity().clone();
-    let selection =
-        Selection { filter: &prepared.filter, shard: args.shard, seed: prepared.seed, model: &identity.digest };
+    let judged_by: Vec<_> = judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
+    let selection = Selection {
+        filter: &prepared.filter,
+        shard: args.shard,
+        seed: prepared.seed,
+        model: &identity.digest,
+        judges: &judged_by,
+    };
     let plan = Arc::new(prepared.plan(&selection)?);
     let cache = match &run_policy.cache {
         Some(address) => Some(

@@ -56,6 +56,8 @@ pub struct Selection<'a> {
     pub seed: u64,
     /// Who is asked.
     pub model: &'a Digest,
+    /// Who judges: another judge's verdicts are another run's.
+    pub judges: &'a [Digest],
 }
 
 impl Plan {
@@ -120,6 +122,9 @@ fn key(suites: &[Suite], selection: &Selection<'_>) -> Digest {
     let mut hasher = Hasher::new();
     hasher.part(b"llmci-run-1").part(selection.model.hex().as_bytes()).part(&selection.seed.to_le_bytes());
     hasher.part(selection.filter.describe().join(",").as_bytes());
+    for judge in selection.judges {
+        hasher.part(b"judge").part(judge.hex().as_bytes());
+    }
     if let Some(shard) = selection.shard {
         hasher.part(&shard.index().to_le_bytes()).part(&shard.count().to_le_bytes());
     }
