@@ -71,14 +71,14 @@ fn random(state: &mut u64) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_kills_lose_no_sample_and_ask_none_twice() {
     const CASES: usize = 2000;
-    let stub = Stub::start(|_, _| Act::Echo(Duration::from_millis(2))).await.unwrap();
+    let stub = Stub::start(|_, _| Act::Echo(Duration::from_millis(5))).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     words(folder.path(), CASES, &stub.base, "run: {concurrency: 16}\n");
     let mut state = 20;
     let (mut kills, mut done) = (0, BTreeMap::new());
     while kills < 20 {
         let mut child = start(folder.path());
-        let next = stub.asked() + 1 + usize::try_from(random(&mut state) % 150).unwrap();
+        let next = stub.asked() + 1 + usize::try_from(random(&mut state) % 60).unwrap();
         until_asked(&stub, next, &mut child).await;
         assert!(child.try_wait().unwrap().is_none(), "the run ended before kill {kills}: make it longer");
         child.kill().unwrap();

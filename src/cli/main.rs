@@ -14,9 +14,6 @@ use crate::host::{Host, Publication, print, print_error};
 use crate::report::{self, Colour, Sink};
 use crate::trust::{Redactor, Secret, Untrusted};
 
-/// Bytes of the summary: GitHub drops one of over 1 MiB whole.
-const SUMMARY: usize = 1_000_000;
-
 /// Runs a program. A panic is a bug of ours, and ends with 70 like every other one.
 pub fn main(program: Program) -> ExitCode {
     match catch_unwind(AssertUnwindSafe(|| run(program))) {
@@ -106,7 +103,7 @@ fn finish(outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>, 
                     report::terminal(&report, sink, colour(context)),
                     sink.line(&path.display().to_string().into(), 300)
                 ),
-                markdown: report::markdown(&report, sink, SUMMARY),
+                markdown: report::markdown(&report, sink, report::SUMMARY_BYTES),
             };
             for warning in context.host.publish(&publication, sink) {
                 print_error(&format!("warning: {}\n", sink.line(&warning, 500)));

@@ -86,6 +86,16 @@ pub enum Request {
     RankChoices(RankChoices),
 }
 
+impl Request {
+    /// What the model is given.
+    pub fn prompt(&self) -> &Prompt {
+        match self {
+            Request::Generate(generate) => &generate.prompt,
+            Request::RankChoices(rank) => &rank.prompt,
+        }
+    }
+}
+
 /// Why an answer ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

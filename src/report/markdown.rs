@@ -8,6 +8,9 @@ use super::{FailedSample, Report, Sink};
 use crate::gate::Verdict;
 use crate::trust::Untrusted;
 
+/// The budget of a job's summary, in bytes: GitHub drops one of over 1 MiB whole.
+/// Source: actions/runner, `FileCommandManager.cs` (`CreateStepSummaryCommand`).
+pub const SUMMARY_BYTES: usize = 1_000_000;
 /// Rows of the table that is not folded.
 const ROWS: usize = 12;
 /// Characters of a quoted prompt or completion.

@@ -12,7 +12,7 @@ mod types;
 
 pub use json::{json, schema};
 pub use junit::junit;
-pub use markdown::markdown;
+pub use markdown::{SUMMARY_BYTES, markdown};
 pub use outputs::{OUTPUTS, outputs};
 pub use sink::Sink;
 pub use terminal::{Colour, terminal};

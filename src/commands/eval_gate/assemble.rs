@@ -176,11 +176,7 @@ fn failed_sample(finished: &Finished<'_>, slot: u32, sample: &Sample) -> Option<
 }
 
 fn prompt_of(request: &Request) -> String {
-    let prompt = match request {
-        Request::Generate(generate) => &generate.prompt,
-        Request::RankChoices(rank) => &rank.prompt,
-    };
-    match prompt {
+    match request.prompt() {
         Prompt::Text(text) => text.clone(),
         Prompt::Chat(messages) => messages.last().map(|message| message.content.clone()).unwrap_or_default(),
     }

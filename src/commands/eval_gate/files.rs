@@ -7,9 +7,6 @@ use crate::eval::run::Collected;
 use crate::report::{self, Report};
 use crate::store::file::{AtomicFile, write_atomically};
 
-/// Bytes of `report.md`: GitHub drops a summary of over 1 MiB whole.
-const SUMMARY: usize = 1_000_000;
-
 /// Files that a run leaves beside its journal, and the one that GitLab's host adds.
 const LEFT: [&str; 5] = ["samples.jsonl", "report.json", "report.md", "junit.xml", "llmci.env"];
 
@@ -53,7 +50,7 @@ fn write_report(folder: &Path, report: &Report, context: &Context) -> Result<Pat
     let sink = &context.sink;
     let path = folder.join("report.json");
     let files = [
-        (folder.join("report.md"), report::markdown(report, sink, SUMMARY)),
+        (folder.join("report.md"), report::markdown(report, sink, report::SUMMARY_BYTES)),
         (folder.join("junit.xml"), report::junit(report, sink)),
         (path.clone(), report::json(report, sink)),
     ];

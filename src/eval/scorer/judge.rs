@@ -102,11 +102,7 @@ impl Judge {
 }
 
 fn question_of(request: &Request) -> String {
-    let prompt = match request {
-        Request::Generate(generate) => &generate.prompt,
-        Request::RankChoices(rank) => &rank.prompt,
-    };
-    match prompt {
+    match request.prompt() {
         Prompt::Text(text) => text.clone(),
         Prompt::Chat(messages) => {
             messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")

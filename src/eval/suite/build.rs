@@ -58,7 +58,7 @@ pub(super) fn case(spec: &CaseSpec, spot: Spot, frame: &Frame<'_>, purpose: Purp
     let prompt = prompt(spec, defaults, &templates).map_err(|found| faults.push(found)).ok();
     let (assertions, choices, expected_digest) = assertions(spec, defaults, &templates, purpose, &mut faults);
     let numbers = numbers(spec, defaults, &mut faults);
-    for tag in &spec.tags {
+    for tag in defaults.tags.iter().chain(&spec.tags) {
         if tag.is_empty() || tag.chars().any(|c| c.is_control() || c == ',') {
             faults.push(fault("/tags", "a tag is text without commas and control characters"));
         }

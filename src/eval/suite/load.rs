@@ -221,7 +221,10 @@ fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Res
             Err(problems) => problems.sorted().into_iter().for_each(|problem| checker.report(problem)),
         }
     }
-    check_name(&name).map_err(|why| Problem::of_file(&shown, why))?;
+    check_name(&name).map_err(|why| {
+        let help = "give it one in the file's first line: {\"suite\": {\"name\": \"...\"}}";
+        Problem::of_file(&shown, format!("{why}; {name:?} is none")).help(help)
+    })?;
     let (heads, judges) = checker.finish(&shown)?;
     hasher.part(&bytes_digest.finalize());
     let source = Source::Lines(Lines { file, shown: Arc::clone(&shown), places });
