@@ -74,3 +74,39 @@ fn doctor_reads_and_says_what_is_there() {
     assert_eq!(code(&output), 0, "{}", text(&output));
     assert!(text(&output).contains("host      local") && text(&output).contains("gpu"), "{}", text(&output));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_asks_the_forge_what_a_token_may_do_and_never_shows_the_token() {
+    let answer = r#"{"id": 1, "permissions": {"push": false, "pull": true}}"#;
+    let good = support::stub::Stub::start(move |_, _| support::stub::reply(200, "", answer)).await.unwrap();
+    let bad = support::stub::Stub::start(|_, _| support::stub::reply(401, "", r#"{"message": "Bad credentials"}"#))
+        .await
+        .unwrap();
+    const TOKEN: &str = "tok-0123456789-abcdef";
+    for (stub, want) in [(&good, 0), (&bad, 4)] {
+        let base = stub.base.trim_end_matches("/v1").to_owned();
+        for forge in ["github", "gitlab"] {
+            let variables = match forge {
+                "github" => [
+                    ("GITHUB_API_URL", base.clone()),
+                    ("GITHUB_REPOSITORY", "org/repo".to_owned()),
+                    ("GITHUB_TOKEN", TOKEN.to_owned()),
+                ],
+                _ => [
+                    ("CI_API_V4_URL", format!("{base}/api/v4")),
+                    ("CI_PROJECT_PATH", "org/repo".to_owned()),
+                    ("CI_JOB_TOKEN", TOKEN.to_owned()),
+                ],
+            };
+            let output = tokio::task::spawn_blocking(move || {
+                let folder = tempfile::tempdir().unwrap();
+                llmci(folder.path()).arg("doctor").envs(variables).output().unwrap()
+            });
+            let output = output.await.unwrap();
+            assert_eq!(code(&output), want, "{forge}: {}", text(&output));
+            assert!(text(&output).contains(forge) && !text(&output).contains(TOKEN), "{}", text(&output));
+            assert_eq!(text(&output).contains("\"pull\""), want == 0, "{}", text(&output));
+        }
+    }
+    assert_eq!((good.asked(), bad.asked()), (2, 2));
+}
