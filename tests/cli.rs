@@ -42,7 +42,16 @@ fn a_wrong_input_exits_with_2_and_says_where_it_came_from() {
     assert!(text(&output).contains("INPUT_RESUME"), "{}", text(&output));
     let output = eval_gate(folder.path()).env("LLMCI_SHARD", "9").output().unwrap();
     assert_eq!(code(&output), 2);
-    assert!(text(&output).contains("--shard"), "{}", text(&output));
+    assert!(text(&output).contains("--shard") && text(&output).contains("LLMCI_SHARD"), "{}", text(&output));
+    // The outputs say so too: a later step must not find an empty verdict.
+    let output = eval_gate(folder.path())
+        .args(["--polcy", "x"])
+        .envs([("GITHUB_ACTIONS", "true"), ("GITHUB_OUTPUT", "out")])
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 2);
+    let outputs = std::fs::read_to_string(folder.path().join("out")).unwrap();
+    assert!(outputs.contains("\nerror\n") && outputs.contains("\nfalse\n"), "{outputs}");
 }
 
 #[test]

@@ -6,13 +6,24 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::trust::Untrusted;
 
+/// A command line with the inputs of the environment in it.
+#[derive(Debug)]
+pub(super) struct Filled {
+    /// All arguments, the program's name first.
+    pub(super) arguments: Vec<String>,
+    /// The variables that some of them came from.
+    pub(super) origins: Vec<String>,
+}
+
 /// Adds what the environment says of every argument that the command line does not give.
 pub(super) fn overlay(
     command: &Command,
     arguments: &[String],
     variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<String>, Untrusted> {
-    let mut all = arguments.to_vec();
+) -> Result<Filled, Untrusted> {
+    let mut all = Filled { arguments: arguments.to_vec(), origins: Vec::new() };
+    // What stands behind `--` is no option any more.
+    let mut end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
     let Ok(matches) = command.clone().ignore_errors(true).try_get_matches_from(arguments) else { return Ok(all) };
     let (command, matches) = deepest(command, &matches);
     for argument in command.get_arguments() {
@@ -21,7 +32,11 @@ pub(super) fn overlay(
             continue;
         }
         if let Some((name, value)) = find(id, variable) {
-            all.extend(spelled(argument, &name, &value)?);
+            for spelled in spelled(argument, &name, &value)? {
+                all.arguments.insert(end, spelled);
+                end += 1;
+            }
+            all.origins.push(name);
         }
     }
     Ok(all)
@@ -80,7 +95,7 @@ mod tests {
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let find =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        overlay(&Program::EvalGate.command(), &arguments, &find)
+        overlay(&Program::EvalGate.command(), &arguments, &find).map(|filled| filled.arguments)
     }
 
     #[test]
@@ -89,6 +104,12 @@ mod tests {
             [("INPUT_MODEL", "from-input"), ("LLMCI_MODEL", "from-variable"), ("LLMCI_OUT", "o"), ("INPUT_OUT", " ")];
         assert_eq!(with(&["eval-gate", "--model", "x"], &variables).unwrap(), ["eval-gate", "--model", "x", "--out=o"]);
         assert_eq!(with(&["eval-gate"], &variables).unwrap(), ["eval-gate", "--model=from-input", "--out=o"]);
+    }
+
+    #[test]
+    fn inputs_of_the_environment_stand_before_the_end_of_options() {
+        let all = with(&["eval-gate", "--", "x"], &[("LLMCI_OUT", "o")]).unwrap();
+        assert_eq!(all, ["eval-gate", "--out=o", "--", "x"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From argv to the exit code.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
@@ -16,10 +17,19 @@ use crate::trust::{Redactor, Secret, Untrusted};
 
 /// Runs a program. A panic is a bug of ours, and ends with 70 like every other one.
 pub fn main(program: Program) -> ExitCode {
+    // A panic's text may quote anything: only its place is shown.
+    std::panic::set_hook(Box::new(|panic| {
+        // The probe of a broken driver panics on its own thread, and says so by its result.
+        if std::thread::current().name() == Some(crate::gpu::PROBE) {
+            return;
+        }
+        let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
+        print_error(&format!("llmci: a bug{}\n", place.unwrap_or_default()));
+    }));
     match catch_unwind(AssertUnwindSafe(|| run(program))) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(_) => {
-            print_error("llmci: a bug of ours ended the program; please report it with the lines above\n");
+            print_error("llmci: a bug of ours ended the program; please report it with the line above\n");
             ExitCode::from(Exit::Bug.code())
         }
     }
@@ -36,25 +46,22 @@ fn run(program: Program) -> Exit {
     let known: Vec<Secret> = environment.secrets();
     redactor.learn(&known);
     let sink = Sink::new(redactor.clone());
-    let invocation = match inputs::overlay(&program.command(), &arguments, &variable) {
-        Ok(all) => program.parse(&all),
-        Err(why) => {
-            print_error(&format!("error: {}\n", sink.line(&why, 500)));
+    let mut host = Host::detect(&variable);
+    let parsed = inputs::overlay(&program.command(), &arguments, &variable)
+        .map_err(|why| format!("error: {}\n", sink.line(&why, 500)))
+        .and_then(|filled| match program.parse(&filled.arguments) {
+            Ok(invocation) => Ok(Parsed::Run(Box::new(invocation))),
+            Err(error) => refused(&error, &filled.origins, &sink),
+        });
+    let invocation = match parsed {
+        Ok(Parsed::Run(invocation)) => invocation,
+        Ok(Parsed::Shown) => return Exit::Pass,
+        Err(text) => {
+            print_error(&text);
+            warn(&host.publish_failure(None), &sink);
             return Exit::Inputs;
         }
     };
-    let invocation = match invocation {
-        Ok(invocation) => invocation,
-        Err(error) => return refused(&error, &sink),
-    };
-    start_logging(&environment);
-    let mut host = Host::detect(&variable);
-    host.mask(&known);
-    if std::path::Path::new("/proc/driver/nvidia").exists() {
-        host.set_gpus(commands::doctor::gpus());
-    }
-    let cancel = CancellationToken::new();
-    let context = Context { cancel, host, environment, redactor, sink, clock };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -62,7 +69,23 @@ fn run(program: Program) -> Exit {
             return Exit::Environment;
         }
     };
-    let outcome = runtime.block_on(dispatch(invocation, &context));
+    // Before anything that may take its time: as PID 1 of a container the process would not even see a signal.
+    let cancel = CancellationToken::new();
+    let installed = {
+        let _guard = runtime.enter();
+        signals::install(cancel.clone())
+    };
+    if let Err(error) = installed {
+        print_error(&format!("error: the signal handlers could not be installed: {error}\n"));
+        return Exit::Environment;
+    }
+    start_logging(&environment);
+    host.mask(&known);
+    if Path::new("/proc/driver/nvidia").exists() {
+        host.set_gpus(commands::doctor::gpus());
+    }
+    let context = Context { cancel, host, environment, redactor, sink, clock };
+    let outcome = runtime.block_on(dispatch(*invocation, &context));
     // A request that does not end must not keep the process: everything worth keeping is on disk.
     runtime.shutdown_background();
     finish(outcome, &context)
@@ -72,9 +95,6 @@ async fn dispatch(
     invocation: Invocation,
     context: &Context,
 ) -> Result<Outcome, (CommandError, Option<std::path::PathBuf>)> {
-    if let Err(error) = signals::install(context.cancel.clone()) {
-        return Err((CommandError::environment(&error), None));
-    }
     match invocation {
         Invocation::EvalGate(args) => {
             let folder = args.out.clone();
@@ -105,9 +125,7 @@ fn finish(outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>, 
                 ),
                 markdown: report::markdown(&report, sink, report::SUMMARY_BYTES),
             };
-            for warning in context.host.publish(&publication, sink) {
-                print_error(&format!("warning: {}\n", sink.line(&warning, 500)));
-            }
+            warn(&context.host.publish(&publication, sink), sink);
             exit
         }
         Ok(Outcome { exit, report: None, text }) => {
@@ -117,9 +135,7 @@ fn finish(outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>, 
         Err((error, folder)) => {
             print_error(&explain(&error, sink));
             if let Some(folder) = folder {
-                for warning in context.host.publish_failure(&folder) {
-                    print_error(&format!("warning: {}\n", sink.line(&warning, 500)));
-                }
+                warn(&context.host.publish_failure(Some(&folder)), sink);
             }
             error.exit()
         }
@@ -146,16 +162,31 @@ fn shown(problem: &Problem, line: &dyn Fn(&Untrusted) -> String) -> String {
     problem.render(line)
 }
 
-/// clap's own texts go out through the sink: they quote the command line and the inputs.
-fn refused(error: &clap::Error, sink: &Sink) -> Exit {
-    if error.use_stderr() {
-        let text = error.render().to_string();
-        let lines: Vec<String> = text.lines().map(|line| sink.line(&line.into(), 500)).collect();
-        print_error(&format!("{}\n", lines.join("\n")));
-        Exit::Inputs
-    } else {
+/// What a command line asks for.
+enum Parsed {
+    Run(Box<Invocation>),
+    /// Help or version: shown already.
+    Shown,
+}
+
+/// clap's own texts go out through the sink: they quote the command line and the inputs. Where a value came from the
+/// environment, its variable is named.
+fn refused(error: &clap::Error, origins: &[String], sink: &Sink) -> Result<Parsed, String> {
+    if !error.use_stderr() {
         print(&error.render().to_string());
-        Exit::Pass
+        return Ok(Parsed::Shown);
+    }
+    let text = error.render().to_string();
+    let mut lines: Vec<String> = text.lines().map(|line| sink.line(&line.into(), 500)).collect();
+    if !origins.is_empty() {
+        lines.push(format!("inputs from the environment: {}", origins.join(", ")));
+    }
+    Err(format!("{}\n", lines.join("\n")))
+}
+
+fn warn(warnings: &[Untrusted], sink: &Sink) {
+    for warning in warnings {
+        print_error(&format!("warning: {}\n", sink.line(warning, 500)));
     }
 }
 

@@ -3,6 +3,8 @@
 #![expect(unsafe_code, reason = "the driver's interface is C")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use cudarc::driver::result;
 use cudarc::driver::sys;
@@ -34,8 +36,22 @@ pub enum NoGpu {
     NoDevice,
 }
 
-/// The GPUs that the driver shows, at least one.
+/// The name of the thread that asks the driver.
+pub const PROBE: &str = "gpu-probe";
+/// The longest that the driver may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The GPUs that the driver shows, at least one. A driver that hangs is given up after five seconds.
 pub fn devices() -> Result<Vec<GpuDevice>, NoGpu> {
+    let (sender, receiver) = mpsc::channel();
+    // The thread of a hanging driver cannot be ended: it is left behind, and ends with the process.
+    let late = || NoGpu::Broken(format!("no answer within {} s", PATIENCE.as_secs()));
+    let probe = std::thread::Builder::new().name(PROBE.to_owned());
+    probe.spawn(move || sender.send(guarded())).map_err(|error| NoGpu::Broken(error.to_string()))?;
+    receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(late()))
+}
+
+fn guarded() -> Result<Vec<GpuDevice>, NoGpu> {
     // A stub library or a missing symbol makes the bindings panic instead of returning an error.
     let probed = catch_unwind(AssertUnwindSafe(probe));
     probed.unwrap_or_else(|_| Err(NoGpu::Broken("a symbol is missing: the library is a stub or too old".to_owned())))

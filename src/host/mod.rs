@@ -106,11 +106,14 @@ impl Host {
     }
 
     /// Publishes that a command came to no report: verdict `error`, nothing passed.
-    pub fn publish_failure(&self, folder: &Path) -> Vec<Untrusted> {
+    pub fn publish_failure(&self, folder: Option<&Path>) -> Vec<Untrusted> {
         let values = [("verdict", "error".to_owned()), ("passed", "false".to_owned())];
         match &self.kind {
             Kind::GitHub(paths) => paths.publish(&values, ""),
-            Kind::GitLab(paths) => paths.publish(&values, &folder.join("report.json")),
+            // Without a known output folder there is no place that a later job would look at.
+            Kind::GitLab(paths) => {
+                folder.map(|folder| paths.publish(&values, &folder.join("report.json"))).unwrap_or_default()
+            }
             Kind::Local => Vec::new(),
         }
     }
