@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::stats::{
-    Alpha, ClusteredMean, Count, Interval, clopper_pearson_lower, clopper_pearson_upper, clustered_mean,
-};
-use crate::stats::{quantile_interval, wilson};
+use crate::stats::{Alpha, Count, Interval, Mean, clopper_pearson_lower, clopper_pearson_upper, clustered_mean};
+use crate::stats::{float, quantile_interval, wilson};
 
 /// Clusters below which no interval is trusted (research: cluster-robust errors are too small for fewer).
 pub const FEWEST_CLUSTERS: u64 = 10;
@@ -215,7 +213,7 @@ fn quantile(values: &[f64], missing: u64, q: f64, display: Alpha, decide: Alpha)
 fn mean(clusters: &BTreeMap<u64, (f64, u64)>, missing: u64, display: Alpha, decide: Alpha) -> Estimate {
     let totals: Vec<(f64, u64)> = clusters.values().copied().collect();
     let (sum, count) = totals.iter().fold((0.0, 0), |(sum, count), (s, c)| (sum + s, count + c));
-    let spread: Option<ClusteredMean> = clustered_mean(&totals);
+    let spread: Option<Mean> = clustered_mean(&totals);
     let span = |interval: Interval| Interval {
         // Nothing bounds what is missing from above.
         high: if missing == 0 { interval.high } else { f64::INFINITY },
@@ -234,9 +232,4 @@ fn mean(clusters: &BTreeMap<u64, (f64, u64)>, missing: u64, display: Alpha, deci
 
 fn average(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / float(values.len() as u64))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sample counts are far below 2^53")]
-fn float(count: u64) -> f64 {
-    count as f64
 }

@@ -1,15 +1,43 @@
 //! Pure mathematics of gates: special functions, intervals, and how many samples would decide.
 //! Kept out: thresholds and verdicts (`gate`).
 
+mod agreement;
+mod binomial;
+mod family;
 mod mean;
+mod paired;
+mod power;
 mod proportion;
 mod quantile;
+mod random;
+mod rank;
+mod repeat;
+mod resample;
 mod special;
+mod unpaired;
 
-pub use mean::{ClusteredMean, clustered_mean};
-pub use proportion::{clopper_pearson_lower, clopper_pearson_upper, samples_to_decide, wilson};
+pub use agreement::{Helped, Kappa, Weights, cohen_kappa, ppi_mean, rogan_gladen};
+pub use binomial::{BinomialTest, binomial_lower_tail, binomial_pmf, binomial_test, binomial_upper_tail};
+pub use family::{benjamini_hochberg, bonferroni, holm, sidak};
+pub use mean::{Mean, clustered_mean, mean, welch, welch_of};
+pub use paired::{McNemar, PairedTable, Pairs, SignTest, mcnemar, newcombe_paired, sign_test, tango, tango_score};
+pub use power::{pairs_needed, samples_to_certify, samples_to_decide, smallest_margin};
+pub use proportion::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, jeffreys, wilson};
 pub use quantile::{quantile_interval, quantile_ranks};
-pub use special::{beta_quantile, incomplete_beta, normal_quantile, student_quantile};
+pub use random::Generator;
+pub use rank::{MannWhitney, mann_whitney};
+pub use repeat::{Variance, pass_at_k, pass_hat_k, variance_of_repeats};
+pub use resample::{SignFlip, bootstrap_mean, sign_flip};
+pub use special::{
+    beta_quantile, incomplete_beta, normal_cdf, normal_quantile, normal_upper, student_quantile, student_upper,
+};
+pub use unpaired::{miettinen_nurminen, newcombe_unpaired, wald_unpaired};
+
+/// A count as a number: counts of samples are far below 2^53, above which this would round.
+#[expect(clippy::cast_precision_loss, reason = "sample counts are far below 2^53")]
+pub fn float(count: u64) -> f64 {
+    count as f64
+}
 
 /// A one-sided error rate, above 0 and below 0.5.
 #[derive(Clone, Copy, PartialEq, PartialOrd, Debug)]
@@ -65,6 +93,3 @@ pub struct Interval {
     /// Upper end, not below the lower one.
     pub high: f64,
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,15 +1,7 @@
-//! Intervals of a proportion, and how many samples would decide.
+//! Intervals of one proportion.
 
 use super::special::{beta_quantile, normal_quantile};
-use super::{Alpha, Count, Interval};
-
-/// The most samples that [`samples_to_decide`] looks at.
-const MOST: u64 = 100_000_000;
-
-#[expect(clippy::cast_precision_loss, reason = "sample counts are far below 2^53")]
-fn float(count: u64) -> f64 {
-    count as f64
-}
+use super::{Alpha, Count, Interval, float};
 
 /// The two-sided Wilson score interval with error `alpha`, without continuity correction.
 /// Source: E. Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 22, 1927.
@@ -38,35 +30,20 @@ pub fn clopper_pearson_upper(count: Count, alpha: Alpha) -> f64 {
     if k == n { 1.0 } else { beta_quantile(1.0 - alpha.value(), float(k + 1), float(n - k)) }
 }
 
-/// The smallest number of trials at which the one-sided exact bound, at the same rate of successes, would lie on one
-/// side of `threshold`. None where the rate is the threshold itself, or where more than 10^8 trials would be needed.
-pub fn samples_to_decide(count: Count, threshold: f64, alpha: Alpha) -> Option<u64> {
-    let rate = float(count.successes()) / float(count.trials());
-    let decides = |trials: u64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count is a count")]
-        let successes =
-            if rate > threshold { (rate * float(trials)).floor() } else { (rate * float(trials)).ceil() } as u64;
-        let Some(count) = Count::new(successes.min(trials), trials) else { return false };
-        if rate > threshold {
-            clopper_pearson_lower(count, alpha) >= threshold
-        } else {
-            clopper_pearson_upper(count, alpha) < threshold
-        }
-    };
-    if rate == threshold {
-        return None;
+/// The two-sided exact interval with error `alpha`. Source: as [`clopper_pearson_lower`].
+pub fn clopper_pearson(count: Count, alpha: Alpha) -> Interval {
+    let side = alpha.half();
+    Interval { low: clopper_pearson_lower(count, side), high: clopper_pearson_upper(count, side) }
+}
+
+/// The two-sided equal-tailed Jeffreys interval with error `alpha`, closed at 0 and 1 where nothing or everything succeeded.
+/// Source: L. Brown, T. Cai and A. DasGupta, Statistical Science 16, 2001.
+pub fn jeffreys(count: Count, alpha: Alpha) -> Interval {
+    let (k, n) = (count.successes(), count.trials());
+    let (a, b) = (float(k) + 0.5, float(n - k) + 0.5);
+    let side = alpha.half().value();
+    Interval {
+        low: if k == 0 { 0.0 } else { beta_quantile(side, a, b) },
+        high: if k == n { 1.0 } else { beta_quantile(1.0 - side, a, b) },
     }
-    let mut high = 1;
-    while !decides(high) {
-        high *= 2;
-        if high > MOST {
-            return None;
-        }
-    }
-    let mut low = high / 2;
-    while low + 1 < high {
-        let middle = low + (high - low) / 2;
-        if decides(middle) { high = middle } else { low = middle }
-    }
-    Some(high)
 }

@@ -1,6 +1,6 @@
 //! Intervals of a quantile by order statistics: no assumption about the distribution.
 
-use super::special::incomplete_beta;
+use super::binomial::binomial_lower_tail;
 use super::{Alpha, Interval};
 
 /// The two-sided interval of the `q`-quantile of sorted values, with error `alpha`. An end that so few values cannot
@@ -16,7 +16,7 @@ pub fn quantile_interval(sorted: &[f64], q: f64, alpha: Alpha) -> Interval {
 pub fn quantile_ranks(n: usize, q: f64, alpha: Alpha) -> (usize, usize) {
     let side = alpha.half().value();
     // P(Bin(n, q) <= k): how likely at most k values lie below the quantile.
-    let at_most = |k: usize| if k >= n { 1.0 } else { incomplete_beta(float(n - k), float(k + 1), 1.0 - q) };
+    let at_most = |k: usize| binomial_lower_tail(k as u64, n as u64, q);
     // The largest l with P(Bin <= l - 1) <= side, and the smallest u with P(Bin <= u - 1) >= 1 - side.
     let lower = partition(n + 1, |l| l == 0 || at_most(l - 1) <= side).saturating_sub(1);
     let upper = partition(n + 1, |u| u == 0 || at_most(u - 1) < 1.0 - side);
@@ -31,9 +31,4 @@ fn partition(count: usize, holds: impl Fn(usize) -> bool) -> usize {
         if holds(middle) { low = middle + 1 } else { high = middle }
     }
     low
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sample counts are far below 2^53")]
-fn float(count: usize) -> f64 {
-    count as f64
 }
