@@ -43,12 +43,15 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     let schemas = [policy::schema(), report::schema()].into_iter().chain(suite::schemas());
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
-    files.push(("actions/eval-gate/action.yml".to_owned(), spec::action(&gate)));
-    files.push(("gitlab-templates/eval-gate.yml".to_owned(), spec::template(&gate)));
+    for program in [&gate, &Program::RegressionCheck.command()] {
+        let name = program.get_name();
+        files.push((format!("actions/{name}/action.yml"), spec::action(program)));
+        files.push((format!("gitlab-templates/{name}.yml"), spec::template(program)));
+        files.push((format!("docs/reference/{name}.md"), spec::inputs_page(program)));
+    }
     files.push(("docs/reference/assertions.md".to_owned(), spec::assertions()));
     files.push(("docs/reference/exit-codes.md".to_owned(), spec::exit_codes()));
     files.push(("docs/reference/metrics.md".to_owned(), spec::metrics()));
-    files.push(("docs/reference/eval-gate.md".to_owned(), spec::inputs_page(&gate)));
     let readme = std::fs::read_to_string(root.join("README.md"))
         .map_err(|error| Problem::of_file("README.md", format!("cannot be read: {error}")))?;
     files.push(("README.md".to_owned(), spec::between(&readme, "eval-gate-inputs", &spec::inputs_table(&gate))?));

@@ -6,12 +6,15 @@ use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
 use crate::commands::merge::MergeArgs;
+use crate::commands::regression_check::RegressionCheckArgs;
 
 /// What the process was started as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Program {
     /// `eval-gate`.
     EvalGate,
+    /// `regression-check`.
+    RegressionCheck,
     /// `llmci`, with a subcommand; or any program, by the name it was called.
     Llmci,
 }
@@ -21,6 +24,13 @@ pub enum Program {
 struct EvalGate {
     #[command(flatten)]
     args: EvalGateArgs,
+}
+
+#[derive(Parser)]
+#[command(name = "regression-check", version, about = "Compares a candidate with a baseline by pairs, and says whether it is worse", long_about = None)]
+struct RegressionCheck {
+    #[command(flatten)]
+    args: RegressionCheckArgs,
 }
 
 #[derive(Parser)]
@@ -35,6 +45,8 @@ struct Llmci {
 pub enum Invocation {
     /// Evaluate a model on suites, judge it by the policy's thresholds, and report
     EvalGate(EvalGateArgs),
+    /// Compare a candidate with a baseline by pairs, and say whether it is worse
+    RegressionCheck(RegressionCheckArgs),
     /// Report every problem of policy and suites at once, without running anything
     Check(CheckArgs),
     /// Put the shards of a run together and judge the whole
@@ -61,13 +73,18 @@ impl Program {
     /// The program of a binary's name; the multi-call binary answers to each of them.
     pub fn of_name(self, argv0: &str) -> Self {
         let name = argv0.rsplit('/').next().unwrap_or_default();
-        if name == "eval-gate" { Program::EvalGate } else { self }
+        match name {
+            "eval-gate" => Program::EvalGate,
+            "regression-check" => Program::RegressionCheck,
+            _ => self,
+        }
     }
 
     /// Its clap command.
     pub fn command(self) -> Command {
         match self {
             Program::EvalGate => EvalGate::command(),
+            Program::RegressionCheck => RegressionCheck::command(),
             Program::Llmci => Llmci::command(),
         }
     }
@@ -76,6 +93,9 @@ impl Program {
     pub fn parse(self, arguments: &[String]) -> Result<Invocation, clap::Error> {
         match self {
             Program::EvalGate => EvalGate::try_parse_from(arguments).map(|parsed| Invocation::EvalGate(parsed.args)),
+            Program::RegressionCheck => {
+                RegressionCheck::try_parse_from(arguments).map(|parsed| Invocation::RegressionCheck(parsed.args))
+            }
             Program::Llmci => Llmci::try_parse_from(arguments).map(|parsed| parsed.command),
         }
     }

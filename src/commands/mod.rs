@@ -6,5 +6,6 @@ pub mod doctor;
 pub mod eval_gate;
 pub mod merge;
 mod outcome;
+pub mod regression_check;
 
 pub use outcome::{CommandError, Context, Environment, Exit, Outcome};

@@ -3,6 +3,7 @@
 
 pub mod cache;
 mod case;
+pub mod compare;
 mod input;
 pub mod journal;
 pub mod model;

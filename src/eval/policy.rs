@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::input;
 use super::model::{ModelSpec, OpenAiSpec};
 use crate::document::{self, Document, Problems};
+use crate::gate::compare::RegressionPolicy;
 use crate::gate::{DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric, named_score_direction};
 use crate::trust::Digest;
+
+mod regression;
 
 /// How a run is made.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -25,11 +28,14 @@ pub struct RunPolicy {
     pub cache: Option<String>,
     /// When the whole run ends, in minutes.
     pub deadline_minutes: Option<f64>,
+    /// Where verdicts are kept, so that nobody runs again until it is green: a folder (relative to the policy), or
+    /// `s3://bucket/prefix`. `regression-check` keeps them in `.llmci/verdicts` where nothing is said.
+    pub verdicts: Option<String>,
 }
 
 impl Default for RunPolicy {
     fn default() -> Self {
-        Self { concurrency: 8, seed: 0, cache: None, deadline_minutes: None }
+        Self { concurrency: 8, seed: 0, cache: None, deadline_minutes: None, verdicts: None }
     }
 }
 
@@ -48,6 +54,9 @@ pub struct Policy {
     /// The rules.
     #[serde(default)]
     pub gate: GatePolicy,
+    /// How a candidate is compared with a baseline.
+    #[serde(default)]
+    pub regression: RegressionPolicy,
     /// How to run.
     #[serde(default)]
     pub run: RunPolicy,
@@ -98,6 +107,7 @@ fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
         }
     }
     check_gate(policy, document, problems);
+    regression::check(&policy.regression, document, problems);
     let run = &policy.run;
     if !(1..=1024).contains(&run.concurrency) {
         problems.push(document.problem("/run/concurrency", "concurrency is 1 to 1024"));

@@ -29,14 +29,21 @@ pub fn conclude(metrics: &[Metric], facts: &Facts) -> (Verdict, Vec<Reason>) {
         let text = if threshold.required { text.clone() } else { format!("{text} (not required)") };
         reasons.push((threshold.required, Reason { verdict, metric: Some(metric.name.clone()), text }));
     }
-    let worst = reasons.iter().filter(|(counts, _)| *counts).map(|(_, reason)| reason.verdict).min_by_key(|v| rank(*v));
-    let verdict = match (worst.unwrap_or(Verdict::Error), facts.shard) {
+    let (verdict, mut reasons) = in_gravity(reasons);
+    if facts.shard.is_some() && matches!(verdict, Verdict::Pass | Verdict::Fail) {
         // One shard has seen a part of the cases: it can neither pass nor fail the whole.
-        (Verdict::Pass | Verdict::Fail, Some(_)) => Verdict::Inconclusive,
-        (verdict, _) => verdict,
-    };
-    // The deciding reason first; what is not required decides nothing.
-    reasons.sort_by_key(|(counts, reason)| (!counts, reason.verdict != verdict, rank(reason.verdict)));
+        reasons.sort_by_key(|reason| reason.verdict != Verdict::Inconclusive);
+        return (Verdict::Inconclusive, reasons);
+    }
+    (verdict, reasons)
+}
+
+/// The gravest verdict of what counts, and all reasons with the deciding one first; what does not count decides nothing.
+/// Error when nothing counts.
+pub fn in_gravity(mut reasons: Vec<(bool, Reason)>) -> (Verdict, Vec<Reason>) {
+    let worst = reasons.iter().filter(|(counts, _)| *counts).map(|(_, reason)| reason.verdict).min_by_key(|v| rank(*v));
+    let verdict = worst.unwrap_or(Verdict::Error);
+    reasons.sort_by_key(|(counts, reason)| (!counts, rank(reason.verdict)));
     (verdict, reasons.into_iter().map(|(_, reason)| reason).collect())
 }
 

@@ -2,6 +2,7 @@
 //! Pure: no I/O, no clock. Kept out: where scores come from (`eval`), how a verdict is shown (`report`).
 
 mod assess;
+pub mod compare;
 mod conclude;
 mod data;
 mod known;
@@ -16,7 +17,7 @@ mod words;
 mod tests;
 
 pub use assess::{DISPLAY_CONFIDENCE, Subject, assess};
-pub use conclude::{Facts, conclude};
+pub use conclude::{Facts, conclude, in_gravity};
 pub use data::{Data, Estimate, FEWEST_CLUSTERS, Unit as CaseUnit};
 pub use known::{KNOWN, Known, Source, Unit, known_metric, named_score_direction};
 pub use metric::{Direction, Metric, MetricName, MetricNameError};

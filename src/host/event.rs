@@ -6,6 +6,14 @@ use serde::Deserialize;
 pub(super) struct Event {
     #[serde(default)]
     pub(super) pull_request: Option<PullRequest>,
+    #[serde(default)]
+    pub(super) repository: Option<Repository>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Repository {
+    #[serde(default)]
+    pub(super) default_branch: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -15,13 +15,23 @@ pub(super) struct Paths {
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
     workspace: PathBuf,
+    default_branch: Option<bool>,
 }
 
 impl Paths {
     /// Reads the variables, and what they say of the run.
     pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>, info: &mut HostInfo) -> Self {
         let text = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let event = event::read(text("GITHUB_EVENT_PATH")).pull_request;
+        let event = event::read(text("GITHUB_EVENT_PATH"));
+        let branch = text("GITHUB_REF").and_then(|name| name.strip_prefix("refs/heads/").map(str::to_owned));
+        // With `pull_request_target` the reference is the base branch, but what runs is the pull request's business.
+        let default_branch =
+            match (event.pull_request.is_some(), event.repository.and_then(|known| known.default_branch)) {
+                (true, _) => Some(false),
+                (false, Some(default)) => Some(branch.as_deref() == Some(default.as_str())),
+                (false, None) => None,
+            };
+        let event = event.pull_request;
         info.repository = text("GITHUB_REPOSITORY").map(Untrusted::from);
         info.commit =
             event.as_ref().map(|event| event.head.sha.clone()).or_else(|| text("GITHUB_SHA")).map(Untrusted::from);
@@ -40,7 +50,13 @@ impl Paths {
             output: optional_path(variable("GITHUB_OUTPUT")),
             summary: optional_path(variable("GITHUB_STEP_SUMMARY")),
             workspace: optional_path(variable("GITHUB_WORKSPACE")).unwrap_or_else(|| PathBuf::from(".")),
+            default_branch,
         }
+    }
+
+    /// Whether the run is one of the default branch.
+    pub(super) fn on_default_branch(&self) -> Option<bool> {
+        self.default_branch
     }
 
     /// The checkout.

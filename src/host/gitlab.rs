@@ -58,3 +58,12 @@ mod tests {
         }
     }
 }
+
+/// Whether the pipeline is one of the default branch, and of no merge request.
+pub(super) fn on_default_branch(variable: &dyn Fn(&str) -> Option<String>) -> Option<bool> {
+    let text = |name: &str| variable(name).filter(|value| !value.is_empty());
+    if text("CI_MERGE_REQUEST_IID").is_some() {
+        return Some(false);
+    }
+    Some(text("CI_COMMIT_BRANCH")? == text("CI_DEFAULT_BRANCH")?)
+}

@@ -19,6 +19,7 @@ pub use print::{print, print_error};
 pub struct Host {
     kind: Kind,
     info: HostInfo,
+    default_branch: Option<bool>,
 }
 
 enum Kind {
@@ -57,7 +58,12 @@ impl Host {
         } else {
             Kind::Local
         };
-        Self { kind, info }
+        let default_branch = match &kind {
+            Kind::GitHub(paths) => paths.on_default_branch(),
+            Kind::GitLab(_) => gitlab::on_default_branch(variable),
+            Kind::Local => None,
+        };
+        Self { kind, info, default_branch }
     }
 
     /// For the report. GPUs are asked for only where the driver's own files say that there is one.
@@ -68,6 +74,11 @@ impl Host {
     /// Names the machine's GPUs in every report from now on.
     pub fn set_gpus(&mut self, gpus: Vec<crate::report::Gpu>) {
         self.info.gpus = gpus;
+    }
+
+    /// Whether the run is one of the default branch and of no pull request; none where the host does not say.
+    pub fn on_default_branch(&self) -> Option<bool> {
+        self.default_branch
     }
 
     /// Whether a person may be watching.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::rows::row;
+use super::table::{compared_name, compared_rule};
 use super::{Report, Sink};
 use crate::gate::Verdict;
 use crate::trust::Untrusted;
@@ -22,13 +23,13 @@ pub fn junit(report: &Report, sink: &Sink) -> String {
         let name = unique(&format!("{} {}", text(sink, &cells.name), text(sink, &cells.rule)), &mut seen);
         let reason = text(sink, metric.reason.as_deref().unwrap_or_default());
         let required = metric.threshold.as_ref().is_some_and(|threshold| threshold.required);
-        let status = match metric.verdict {
-            Some(_) if !required => skipped(&reason),
-            Some(Verdict::Pass) => TestCaseStatus::success(),
-            Some(Verdict::Fail) => failed(NonSuccessKind::Failure, "threshold", &reason),
-            Some(Verdict::Inconclusive) => failed(NonSuccessKind::Failure, "inconclusive", &reason),
-            Some(Verdict::Error) | None => failed(NonSuccessKind::Error, "error", &reason),
-        };
+        let status = rule_status(metric.verdict, required, &reason);
+        rules.add_test_case(case(name, format!("{}.rules", report.program), status));
+    }
+    for compared in report.comparison.iter().flat_map(|comparison| &comparison.rows) {
+        let title = format!("{} margin {}", compared_name(compared), compared_rule(compared));
+        let name = unique(&text(sink, &title), &mut seen);
+        let status = rule_status(Some(compared.verdict), compared.required, &text(sink, &compared.reason));
         rules.add_test_case(case(name, format!("{}.rules", report.program), status));
     }
     let verdict = format!("verdict {}", report.verdict.word());
@@ -60,6 +61,16 @@ pub fn junit(report: &Report, sink: &Sink) -> String {
     document.add_test_suite(samples);
     // The document holds only text that XML can hold, so it can always be written.
     sink.whole(&document.to_string().unwrap_or_default())
+}
+
+fn rule_status(verdict: Option<Verdict>, required: bool, reason: &str) -> TestCaseStatus {
+    match verdict {
+        Some(_) if !required => skipped(reason),
+        Some(Verdict::Pass) => TestCaseStatus::success(),
+        Some(Verdict::Fail) => failed(NonSuccessKind::Failure, "threshold", reason),
+        Some(Verdict::Inconclusive) => failed(NonSuccessKind::Failure, "inconclusive", reason),
+        Some(Verdict::Error) | None => failed(NonSuccessKind::Error, "error", reason),
+    }
 }
 
 fn text(sink: &Sink, own: &str) -> String {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::rows::{in_order, row, word};
+use super::rows::word;
 use super::{FailedSample, Report, Sink};
 use crate::gate::Verdict;
 use crate::trust::Untrusted;
@@ -42,6 +42,7 @@ fn render(report: &Report, sink: &Sink, detail: Detail) -> String {
     header(&mut text, report, sink);
     table(&mut text, report, sink, detail);
     reasons(&mut text, report, sink, detail);
+    changes(&mut text, report, sink, detail);
     samples(&mut text, report, sink, detail);
     footer(&mut text, report, sink);
     text
@@ -68,22 +69,23 @@ fn header(text: &mut String, report: &Report, sink: &Sink) {
 }
 
 fn table(text: &mut String, report: &Report, sink: &Sink, detail: Detail) {
-    let metrics = in_order(&report.metrics);
-    let judged = metrics.iter().filter(|metric| metric.threshold.is_some()).count();
-    let shown = judged.clamp(metrics.len().min(4), ROWS).min(metrics.len());
-    let head = "| Metric | Value | 95 % interval | n | Rule | Verdict |\n|---|---:|---|---:|---|---|";
-    let line = |text: &mut String, metric: &crate::gate::Metric| {
-        let row = row(metric);
-        let icon = metric.verdict.map_or("", icon);
-        let cells = [row.name, row.value, row.interval, row.n, row.rule].map(|cell| own(sink, &cell));
-        let _ = writeln!(text, "| {} | {icon} {} |", cells.join(" | "), row.verdict);
+    let table = super::table::table(report);
+    let rows = &table.lines;
+    let judged = rows.iter().filter(|row| row.verdict.is_some()).count();
+    let shown = judged.clamp(rows.len().min(4), ROWS).min(rows.len());
+    let names: Vec<String> = table.head.iter().map(|name| capital(name)).collect();
+    let sides = (0..names.len()).map(|index| if table.right.contains(&index) { "---:" } else { "---" });
+    let head = format!("| {} |\n|{}|", names.join(" | "), sides.collect::<Vec<_>>().join("|"));
+    let line = |text: &mut String, row: &super::table::Line| {
+        let cells: Vec<String> = row.cells.iter().map(|cell| own(sink, cell)).collect();
+        let _ = writeln!(text, "| {} | {} {} |", cells.join(" | "), row.verdict.map_or("", icon), row.word());
     };
     let _ = writeln!(text, "{head}");
-    metrics.iter().take(shown).for_each(|metric| line(text, metric));
+    rows.iter().take(shown).for_each(|row| line(text, row));
     let _ = writeln!(text);
-    if metrics.len() > shown && detail.folded_metrics {
-        let _ = writeln!(text, "<details><summary>{} more metrics</summary>\n\n{head}", metrics.len() - shown);
-        metrics.iter().skip(shown).for_each(|metric| line(text, metric));
+    if rows.len() > shown && detail.folded_metrics {
+        let _ = writeln!(text, "<details><summary>{} more metrics</summary>\n\n{head}", rows.len() - shown);
+        rows.iter().skip(shown).for_each(|row| line(text, row));
         let _ = writeln!(text, "\n</details>\n");
     }
 }
@@ -98,6 +100,34 @@ fn reasons(text: &mut String, report: &Report, sink: &Sink, detail: Detail) {
         let _ = writeln!(text, "- {}: {}", word(reason.verdict), own(sink, &reason.text));
     }
     let _ = writeln!(text, "\n</details>\n");
+}
+
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Cases that changed between a baseline and the candidate, and what the comparison could have seen.
+fn changes(text: &mut String, report: &Report, sink: &Sink, detail: Detail) {
+    let Some(comparison) = &report.comparison else { return };
+    for (what, cases, count) in [
+        ("newly failing", &comparison.newly_failing, comparison.newly_failing_count),
+        ("newly passing", &comparison.newly_passing, comparison.newly_passing_count),
+    ] {
+        if count == 0 || detail.samples == 0 {
+            continue;
+        }
+        let _ = writeln!(text, "<details><summary>{count} {what} cases</summary>\n");
+        for case in cases.iter().take(detail.samples) {
+            let (suite, name) = (own(sink, &case.suite), sink.cell(&case.case, 200));
+            let _ = writeln!(text, "- {suite} <code>{name}</code>: {:.2} &#8594; {:.2}", case.baseline, case.candidate);
+        }
+        let _ = writeln!(text, "\n</details>\n");
+    }
+    for row in &comparison.rows {
+        let _ = writeln!(text, "- {}", own(sink, &super::table::power(row)));
+    }
+    let _ = writeln!(text);
 }
 
 fn samples(text: &mut String, report: &Report, sink: &Sink, detail: Detail) {

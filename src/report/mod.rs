@@ -7,6 +7,7 @@ mod markdown;
 mod outputs;
 mod rows;
 mod sink;
+mod table;
 mod terminal;
 mod types;
 
@@ -18,6 +19,6 @@ pub use sink::Sink;
 pub use terminal::{Colour, terminal};
 
 pub use types::{
-    Counts, FailedSample, Gpu, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart,
-    Timing,
+    ChangedCase, ComparedSide, Comparison, Counts, FailedSample, Gpu, HostInfo, ModelInfo, Report, RunInfo,
+    SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
 };

@@ -9,7 +9,6 @@ pub(super) struct Row {
     pub(super) interval: String,
     pub(super) n: String,
     pub(super) rule: String,
-    pub(super) verdict: &'static str,
 }
 
 /// The cells of a metric.
@@ -33,7 +32,6 @@ pub(super) fn row(metric: &Metric) -> Row {
         interval,
         n: format!("{}{unscored}", metric.n),
         rule: rule(metric, unit),
-        verdict: metric.verdict.map_or("", word),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::rows::{in_order, row, word};
+use super::rows::word;
 use super::{Report, Sink};
 use crate::gate::Verdict;
 use crate::trust::Untrusted;
@@ -23,6 +23,7 @@ const NAMED: usize = 10;
 pub fn terminal(report: &Report, sink: &Sink, colour: Colour) -> String {
     let mut text = String::new();
     table(&mut text, report, sink, colour);
+    changes(&mut text, report, sink);
     samples(&mut text, report, sink);
     let decided = report.reasons.first().map(|reason| line(sink, &reason.text)).unwrap_or_default();
     // Writing into a String cannot fail.
@@ -54,16 +55,13 @@ fn paint(text: &str, verdict: Option<Verdict>, colour: Colour) -> String {
 }
 
 fn table(text: &mut String, report: &Report, sink: &Sink, colour: Colour) {
-    let head = ["metric", "value", "95 % interval", "n", "rule", "verdict"].map(str::to_owned);
-    let mut rows = vec![(head, None)];
-    for metric in in_order(&report.metrics) {
-        let cells = row(metric);
-        let verdict = cells.verdict.to_owned();
-        let cells =
-            [cells.name, cells.value, cells.interval, cells.n, cells.rule, verdict].map(|cell| line(sink, &cell));
-        rows.push((cells, metric.verdict));
+    let table = super::table::table(report);
+    let mut rows: Vec<(Vec<String>, _)> = vec![(table.head.iter().map(|name| (*name).to_owned()).collect(), None)];
+    for row in &table.lines {
+        let cells = row.cells.iter().map(String::as_str).chain([row.word()]);
+        rows.push((cells.map(|cell| line(sink, cell)).collect(), row.verdict));
     }
-    let mut widths = [0; 6];
+    let mut widths = vec![0; table.head.len()];
     for (cells, _) in &rows {
         for (width, cell) in widths.iter_mut().zip(cells) {
             *width = (*width).max(cell.chars().count());
@@ -71,13 +69,37 @@ fn table(text: &mut String, report: &Report, sink: &Sink, colour: Colour) {
     }
     for (cells, verdict) in rows {
         let mut parts: Vec<String> = Vec::new();
-        for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        for (index, (cell, width)) in cells.iter().zip(&widths).enumerate() {
             let space = " ".repeat(width.saturating_sub(cell.chars().count()));
-            let painted = if index == 5 { paint(cell, verdict, colour) } else { cell.clone() };
+            let painted = if index + 1 == table.head.len() { paint(cell, verdict, colour) } else { cell.clone() };
             // Numbers stand right, words left.
-            parts.push(if matches!(index, 1 | 3) { format!("{space}{painted}") } else { format!("{painted}{space}") });
+            parts.push(if table.right.contains(&index) {
+                format!("{space}{painted}")
+            } else {
+                format!("{painted}{space}")
+            });
         }
         let _ = writeln!(text, "  {}", parts.join("  ").trim_end());
+    }
+    let _ = writeln!(text);
+}
+
+/// Cases that changed between a baseline and the candidate.
+fn changes(text: &mut String, report: &Report, sink: &Sink) {
+    let Some(comparison) = &report.comparison else { return };
+    for (what, cases, count) in [
+        ("newly failing", &comparison.newly_failing, comparison.newly_failing_count),
+        ("newly passing", &comparison.newly_passing, comparison.newly_passing_count),
+    ] {
+        if count == 0 {
+            continue;
+        }
+        let names: Vec<String> = cases.iter().take(NAMED).map(|case| sink.line(&case.case, 80)).collect();
+        let more = if count > names.len() as u64 { ", ..." } else { "" };
+        let _ = writeln!(text, "  {count} {what}: {}{more}", names.join(", "));
+    }
+    for row in &comparison.rows {
+        let _ = writeln!(text, "  {}", line(sink, &super::table::power(row)));
     }
     let _ = writeln!(text);
 }

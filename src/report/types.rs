@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::gate::compare::Compared;
 use crate::gate::{Metric, Reason, Verdict};
 use crate::trust::{Digest, Untrusted};
 
@@ -25,6 +26,9 @@ pub struct Report {
     pub reasons: Vec<Reason>,
     /// All metrics, those with a threshold first, failing ones before the rest.
     pub metrics: Vec<Metric>,
+    /// The comparison with a baseline, where the program makes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// How much was done.
     pub counts: Counts,
     /// What was evaluated.
@@ -43,6 +47,60 @@ pub struct Report {
     pub seed: u64,
     /// Up to 50 samples that failed, were unscored or ended in an error, in the order of the suite.
     pub failed_samples: Vec<FailedSample>,
+}
+
+/// A candidate against a baseline.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// Every rule, with the numbers behind it.
+    pub rows: Vec<Compared>,
+    /// The sides that the candidate was compared with: the baseline, and the anchor where there is one.
+    pub sides: Vec<ComparedSide>,
+    /// Up to 50 cases that got worse, the largest change first.
+    pub newly_failing: Vec<ChangedCase>,
+    /// All cases that got worse.
+    pub newly_failing_count: u64,
+    /// Up to 50 cases that got better.
+    pub newly_passing: Vec<ChangedCase>,
+    /// All cases that got better.
+    pub newly_passing_count: u64,
+    /// Judged again by force: the error rate is divided by 2 for each earlier verdict on the same things.
+    pub earlier_verdicts: u32,
+}
+
+/// One side that a candidate was compared with.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparedSide {
+    /// `baseline` or `anchor`.
+    pub role: String,
+    /// Where it was found, as the user named it.
+    pub address: Untrusted,
+    /// Over its samples, or over its report where there are none.
+    pub digest: Digest,
+    /// Its model, where its report says it.
+    pub model: Option<String>,
+    /// Its commit, likewise.
+    pub commit: Option<Untrusted>,
+    /// Cases of both, unchanged; absent where its samples are not there.
+    pub paired: Option<u64>,
+    /// The share of all cases that are paired.
+    pub coverage: Option<f64>,
+}
+
+/// A case whose share of passed attempts has changed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedCase {
+    /// The suite's name.
+    pub suite: String,
+    /// The case's id.
+    pub case: Untrusted,
+    /// The baseline's share of passed attempts.
+    pub baseline: f64,
+    /// The candidate's.
+    pub candidate: f64,
 }
 
 /// Numbers of cases and samples.

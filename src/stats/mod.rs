@@ -59,6 +59,18 @@ impl Alpha {
     pub fn half(self) -> Self {
         Self(self.0 / 2.0)
     }
+
+    /// The two-sided error of an interval whose sides have this one each. None at 0.25 and above.
+    #[must_use]
+    pub fn double(self) -> Option<Self> {
+        Self::new(2.0 * self.0)
+    }
+
+    /// A share of the rate, for several claims or looks: `parts` is at least 1.
+    #[must_use]
+    pub fn split(self, parts: u32) -> Self {
+        Self(self.0 / f64::from(parts.max(1)))
+    }
 }
 
 /// Successes among trials; never more successes than trials.

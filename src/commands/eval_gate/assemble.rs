@@ -53,6 +53,7 @@ pub(crate) fn assemble(finished: &Finished<'_>) -> Result<Report, CommandError> 
         verdict,
         reasons,
         metrics,
+        comparison: None,
         counts: counts(plan, collected),
         model: ModelInfo {
             name: model.name.clone(),

@@ -46,7 +46,8 @@ fn write_samples(folder: &Path, collected: &Collected) -> Result<(), CommandErro
     samples.commit().map_err(|error| failed(&error))
 }
 
-fn write_report(folder: &Path, report: &Report, context: &Context) -> Result<PathBuf, CommandError> {
+/// Writes the report in its three forms, and gives the path of `report.json`.
+pub(crate) fn write_report(folder: &Path, report: &Report, context: &Context) -> Result<PathBuf, CommandError> {
     let sink = &context.sink;
     let path = folder.join("report.json");
     let files = [

@@ -19,7 +19,7 @@ use crate::trust::Untrusted;
 
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble};
-pub(crate) use files::{clear, write_all};
+pub(crate) use files::{clear, write_all, write_report};
 
 /// Runs the gate.
 pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, CommandError> {

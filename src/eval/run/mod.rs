@@ -21,7 +21,7 @@ pub use attempt::Bench;
 pub use collect::Collected;
 pub use plan::{Plan, PlanError, Selection, Slot};
 pub use progress::{Progress, ProgressStyle};
-pub use row::{Names, Row};
+pub use row::{Names, Row, cluster_number};
 
 /// Samples that may wait for the disk; a worker with more to say waits.
 const WAITING: usize = 1024;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::eval::sample::{Sample, Status};
-use crate::gate::MetricName;
+use crate::gate::{MetricName, Score};
 
 /// The numbers of one sample.
 #[derive(Clone, PartialEq, Debug)]
@@ -53,6 +53,29 @@ impl Names {
         number
     }
 
+    /// The named scores of one sample. Scores that share a name are averaged; one that is unscored makes the name so.
+    pub fn means<'a>(
+        &mut self,
+        scores: impl Iterator<Item = (Option<&'a MetricName>, Option<Score>)>,
+    ) -> Box<[(u16, Option<f64>)]> {
+        let mut named: BTreeMap<u16, Option<(f64, u32)>> = BTreeMap::new();
+        for (name, score) in scores {
+            let Some(name) = name else { continue };
+            let entry = named.entry(self.number(name)).or_insert(Some((0.0, 0)));
+            *entry = match (*entry, score) {
+                (Some((sum, count)), Some(score)) => Some((sum + score.value(), count + 1)),
+                (None, _) | (Some(_), None) => None,
+            };
+        }
+        let mean = |entry: Option<(f64, u32)>| entry.map(|(sum, count)| sum / f64::from(count.max(1)));
+        named.into_iter().map(|(number, entry)| (number, mean(entry))).collect()
+    }
+
+    /// The number of a name that some sample has.
+    pub fn find(&self, name: &MetricName) -> Option<u16> {
+        self.numbers.get(name).copied()
+    }
+
     /// All names, in their order.
     pub fn all(&self) -> &[MetricName] {
         &self.names
@@ -60,18 +83,8 @@ impl Names {
 }
 
 impl Row {
-    /// Takes the numbers out of a sample. Scores that share a name are averaged; one that is unscored makes the name so.
+    /// Takes the numbers out of a sample.
     pub fn of(slot: u32, sample: &Sample, names: &mut Names) -> Self {
-        let mut named: BTreeMap<u16, Option<(f64, u32)>> = BTreeMap::new();
-        for row in &sample.assertions {
-            let Some(name) = &row.metric else { continue };
-            let entry = named.entry(names.number(name)).or_insert(Some((0.0, 0)));
-            *entry = match (*entry, row.score) {
-                (Some((sum, count)), Some(score)) => Some((sum + score.value(), count + 1)),
-                (None, _) | (Some(_), None) => None,
-            };
-        }
-        let mean = |entry: Option<(f64, u32)>| entry.map(|(sum, count)| sum / f64::from(count.max(1)));
         Self {
             slot,
             status: sample.status,
@@ -81,14 +94,15 @@ impl Row {
             cost_usd: sample.cost_usd,
             prompt_tokens: sample.usage.map(|usage| usage.prompt_tokens),
             completion_tokens: sample.usage.map(|usage| usage.completion_tokens),
-            cluster: sample.cluster.as_deref().map(hash),
+            cluster: sample.cluster.as_deref().map(cluster_number),
             cached: sample.cached,
-            named: named.into_iter().map(|(number, entry)| (number, mean(entry))).collect(),
+            named: names.means(sample.assertions.iter().map(|row| (row.metric.as_ref(), row.score))),
         }
     }
 }
 
-fn hash(text: &str) -> u64 {
+/// The number of a cluster's name.
+pub fn cluster_number(text: &str) -> u64 {
     // The default hasher has fixed keys: one text has one hash in every process of this build.
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);

@@ -1,0 +1,256 @@
+//! From two sides and the rules to a report.
+
+use std::time::Instant;
+
+use super::source::Found;
+use crate::commands::CommandError;
+use crate::eval::Status;
+use crate::eval::compare::{MetricProblem, Paired, Side, changed_cases, comparable, pair, subject_of, summary};
+use crate::gate::compare::{
+    Asked, Judged, RegressionMode, RegressionPolicy, RegressionRule, compare, compare_summaries, conclude_comparison,
+};
+use crate::gate::{Reason, Subject, Verdict};
+use crate::report::{
+    ComparedSide, Comparison, Counts, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, SuiteInfo, Timing,
+};
+use crate::stats::{Alpha, float};
+use crate::trust::{Digest, Untrusted};
+
+/// Everything that is compared.
+pub(super) struct Sides {
+    /// What the candidate must not be worse than.
+    pub baseline: Found,
+    /// The release that drops are added up against.
+    pub anchor: Option<Found>,
+    /// What is judged.
+    pub candidate: Found,
+}
+
+/// One comparison to be made.
+pub(super) struct Work<'a> {
+    /// The rules, at least one.
+    pub rules: &'a RegressionPolicy,
+    /// The policy that they came from.
+    pub policy_digest: &'a Digest,
+    /// What is compared.
+    pub sides: &'a Sides,
+    /// Verdicts that were given on the same things before: each halves the error.
+    pub earlier: u32,
+    /// RFC 3339.
+    pub started_at: String,
+    /// Gives RFC 3339.
+    pub finished_at: fn() -> String,
+    /// The monotonic start.
+    pub began: Instant,
+    /// Where it runs.
+    pub host: HostInfo,
+}
+
+/// A verdict that was given before, said again.
+pub(super) fn stored(mut report: Report) -> Report {
+    let text = format!(
+        "verdict of {}, kept: the same candidate, baseline, suite and rules are not judged twice (--fresh judges again with half the error)",
+        report.timing.finished_at
+    );
+    report.reasons.push(Reason { verdict: report.verdict, metric: None, text });
+    report
+}
+
+/// Judges.
+pub(super) fn judge(work: &Work<'_>) -> Result<Report, CommandError> {
+    let Sides { baseline, anchor, candidate } = work.sides;
+    let mut judged = Vec::new();
+    let mut coverages = Vec::new();
+    let mut sides = Vec::new();
+    let mut changed = None;
+    let against = [Some(("baseline", baseline)), anchor.as_ref().map(|anchor| ("anchor", anchor))];
+    let claims = |rule: &RegressionRule| u32::from(rule.required) * (1 + u32::from(anchor.is_some() && anchored(rule)));
+    let family: u32 = work.rules.rules.iter().map(claims).sum();
+    for (role, found) in against.into_iter().flatten() {
+        let mut side = described(role, found);
+        let one = OneSide { work, role, found, family: family.max(1) };
+        match (&found.side, &candidate.side) {
+            (Some(theirs), Some(ours)) => {
+                let paired = pair(role, theirs, ours);
+                side.paired = Some(paired.coverage.paired);
+                side.coverage = Some(paired.coverage.share());
+                judged.extend(one.by_pairs(&paired, theirs, ours)?);
+                if role == "baseline" {
+                    changed = Some(changed_cases(&paired));
+                }
+                coverages.push(paired.coverage);
+            }
+            (_, _) => judged.extend(one.by_summaries()?),
+        }
+        sides.push(side);
+    }
+    let (verdict, reasons, rows) = conclude_comparison(judged, &coverages, work.rules.coverage);
+    let [(newly_failing, newly_failing_count), (newly_passing, newly_passing_count)] = changed.unwrap_or_default();
+    let comparison = Comparison {
+        rows,
+        sides,
+        newly_failing,
+        newly_failing_count,
+        newly_passing,
+        newly_passing_count,
+        earlier_verdicts: work.earlier,
+    };
+    Ok(report(work, verdict, reasons, comparison))
+}
+
+/// Whether a rule is also held against the anchor.
+fn anchored(rule: &RegressionRule) -> bool {
+    rule.mode == RegressionMode::Tolerance || rule.cumulative_margin.is_some()
+}
+
+fn described(role: &str, found: &Found) -> ComparedSide {
+    ComparedSide {
+        role: role.to_owned(),
+        address: Untrusted::new(found.address.as_str()),
+        digest: found.digest.clone(),
+        model: found.report.as_ref().map(|report| report.model.name.clone()),
+        commit: found.report.as_ref().and_then(|report| report.host.commit.clone()),
+        paired: None,
+        coverage: None,
+    }
+}
+
+/// The candidate against one side.
+struct OneSide<'a> {
+    work: &'a Work<'a>,
+    role: &'a str,
+    found: &'a Found,
+    family: u32,
+}
+
+impl OneSide<'_> {
+    /// The rules that hold against this side, each with its margin.
+    fn rules(&self) -> impl Iterator<Item = (&RegressionRule, f64)> {
+        let anchor = self.role == "anchor";
+        self.work
+            .rules
+            .rules
+            .iter()
+            .filter(move |rule| !anchor || anchored(rule))
+            .map(move |rule| (rule, if anchor { rule.cumulative_margin.unwrap_or(rule.margin) } else { rule.margin }))
+    }
+
+    fn asked<'b>(
+        &'b self,
+        subject: &'b Subject,
+        rule: &'b RegressionRule,
+        margin: f64,
+    ) -> Result<Asked<'b>, CommandError> {
+        let halved = (0..self.work.earlier.min(60)).fold(1.0 - rule.confidence, |alpha, _| alpha / 2.0);
+        let alpha = Alpha::new(halved)
+            .ok_or_else(|| CommandError::Inputs(Untrusted::new("the confidence is more than 0.5 and less than 1")))?;
+        Ok(Asked { subject, rule, against: self.role, margin, alpha, family: self.family })
+    }
+
+    fn by_pairs(&self, paired: &Paired<'_>, theirs: &Side, ours: &Side) -> Result<Vec<Judged>, CommandError> {
+        let mut judged = Vec::new();
+        for (rule, margin) in self.rules() {
+            let (subject, data, one_sided) = comparable(rule, paired, theirs, ours).map_err(|error| refused(&error))?;
+            let mut one = compare(&self.asked(&subject, rule, margin)?, &data);
+            let all = one_sided + data.units.len() as u64;
+            let known = if all == 0 { 1.0 } else { float(data.units.len() as u64) / float(all) };
+            if known < self.work.rules.coverage {
+                one.compared.verdict = Verdict::Inconclusive;
+                one.compared.reason =
+                    format!("{}: {one_sided} of {all} cases have it only on one side", one.compared.name);
+                one.strength = 0;
+            }
+            judged.push(one);
+        }
+        Ok(judged)
+    }
+
+    fn by_summaries(&self) -> Result<Vec<Judged>, CommandError> {
+        let mut judged = Vec::new();
+        for (rule, margin) in self.rules() {
+            let (subject, _) = subject_of(rule).map_err(|error| refused(&error))?;
+            let row = |found: &Found| {
+                let metrics = found.report.as_ref().map(|report| report.metrics.as_slice()).unwrap_or_default();
+                let same = |name: &str, scope: Option<&str>| {
+                    name == subject.name.as_str() && scope == subject.scope.as_deref()
+                };
+                metrics.iter().find(|metric| same(metric.name.as_str(), metric.scope.as_deref())).and_then(summary)
+            };
+            let (Some(theirs), Some(ours)) = (row(self.found), row(&self.work.sides.candidate)) else {
+                let text = format!(
+                    "{}: the samples of one side are not there, and its report has no such share to compare unpaired; keep samples.jsonl beside report.json",
+                    subject.name
+                );
+                return Err(CommandError::Inputs(Untrusted::new(text)));
+            };
+            judged.push(compare_summaries(&self.asked(&subject, rule, margin)?, theirs, ours));
+        }
+        Ok(judged)
+    }
+}
+
+fn refused(error: &MetricProblem) -> CommandError {
+    CommandError::Inputs(Untrusted::new(error.to_string()))
+}
+
+fn report(work: &Work<'_>, verdict: Verdict, reasons: Vec<Reason>, comparison: Comparison) -> Report {
+    let candidate = &work.sides.candidate;
+    let own = candidate.report.as_ref();
+    Report {
+        schema_version: SCHEMA_VERSION,
+        program: "regression-check".to_owned(),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        verdict,
+        reasons,
+        metrics: Vec::new(),
+        comparison: Some(comparison),
+        counts: candidate.side.as_ref().map(counts).or_else(|| own.map(|own| own.counts)).unwrap_or_default(),
+        model: own.map_or_else(|| unknown_model(candidate), |own| own.model.clone()),
+        suite: own.map_or_else(|| unknown_suite(candidate), |own| own.suite.clone()),
+        policy_digest: work.policy_digest.clone(),
+        host: work.host.clone(),
+        timing: Timing {
+            started_at: work.started_at.clone(),
+            finished_at: (work.finished_at)(),
+            seconds: work.began.elapsed().as_secs_f64(),
+        },
+        run: RunInfo::default(),
+        seed: own.map_or(0, |own| own.seed),
+        failed_samples: Vec::new(),
+    }
+}
+
+fn counts(side: &Side) -> Counts {
+    let rows = || side.cases.values().flat_map(|case| &case.rows);
+    let count = |status: Status| rows().filter(|(_, row)| row.status == status).count() as u64;
+    Counts {
+        cases: side.cases.len() as u64,
+        samples: side.samples,
+        passed: count(Status::Passed),
+        failed: count(Status::Failed),
+        unscored: count(Status::Unscored),
+        errors: count(Status::Error),
+        cached: 0,
+        resumed: 0,
+    }
+}
+
+fn unknown_model(found: &Found) -> ModelInfo {
+    ModelInfo {
+        name: "unknown".to_owned(),
+        provider: "samples".to_owned(),
+        digest: found.digest.clone(),
+        description: Untrusted::new("samples without a report"),
+    }
+}
+
+fn unknown_suite(found: &Found) -> SuiteInfo {
+    let names: std::collections::BTreeSet<&str> =
+        found.side.iter().flat_map(|side| side.cases.keys()).map(|key| &*key.suite).collect();
+    SuiteInfo {
+        name: names.into_iter().collect::<Vec<_>>().join("+"),
+        digest: found.digest.clone(),
+        parts: Vec::new(),
+        filters: Vec::new(),
+    }
+}

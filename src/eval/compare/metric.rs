@@ -1,0 +1,217 @@
+//! The numbers of one metric out of pairs, turned so that higher is better.
+
+use super::pair::{Pair, Paired};
+use super::side::{CaseNumbers, Side};
+use crate::eval::run::Row;
+use crate::eval::sample::Status;
+use crate::gate::compare::{Attempts, Comparable, PairUnit, RegressionRule, Scale, Summary};
+use crate::gate::{Direction, Metric, MetricName, Source, Subject, Unit, known_metric, named_score_direction};
+use crate::stats::{Count, float, normal_quantile};
+
+/// Why a metric cannot be compared.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MetricProblem {
+    /// Its direction is not known.
+    #[error(
+        "`{0}` is no metric of its own, so its direction is not known: add `direction: higher` or `direction: lower`"
+    )]
+    NoDirection(String),
+    /// It has no value for each sample.
+    #[error("`{0}` has no value for each sample, so runs cannot be paired by it; compare `{1}` instead")]
+    NotPaired(String, &'static str),
+    /// The policy says the opposite of what the metric is.
+    #[error("the direction of {0} is the opposite")]
+    Opposite(String),
+}
+
+/// What a rule's metric is: name, scope, direction, unit, and what it is made of (none for a named score).
+pub fn subject_of(rule: &RegressionRule) -> Result<(Subject, Option<Source>), MetricProblem> {
+    let name = rule.metric.as_str();
+    let plain = name.strip_prefix("score:").unwrap_or(name);
+    let known = known_metric(name);
+    let own = known.map(|known| known.direction).or_else(|| named_score_direction(plain));
+    let direction = match (own, rule.direction) {
+        (Some(own), Some(given)) if own != given => return Err(MetricProblem::Opposite(name.to_owned())),
+        (Some(own), _) => own,
+        (None, Some(given)) => given,
+        (None, None) => return Err(MetricProblem::NoDirection(name.to_owned())),
+    };
+    if let Some(instead) = known.and_then(|known| instead(known.source)) {
+        return Err(MetricProblem::NotPaired(name.to_owned(), instead));
+    }
+    let mut scope: Vec<String> = rule.suite.iter().map(|suite| format!("suite={suite}")).collect();
+    scope.extend(rule.level.iter().map(|level| format!("level={level}")));
+    if !rule.tags.is_empty() {
+        scope.push(format!("tags={}", rule.tags.join("|")));
+    }
+    let subject = Subject {
+        name: MetricName::new(plain).unwrap_or_else(|_| rule.metric.clone()),
+        scope: (!scope.is_empty()).then(|| scope.join(" ")),
+        direction,
+        unit: known.map_or(Unit::Share, |known| known.unit),
+    };
+    Ok((subject, known.map(|known| known.source)))
+}
+
+/// The metric to compare in the place of one that has no value for each sample.
+fn instead(source: Source) -> Option<&'static str> {
+    match source {
+        Source::Passed
+        | Source::Score
+        | Source::Errors
+        | Source::Unscored
+        | Source::LatencyMean
+        | Source::FirstTokenMean
+        | Source::CostPerSample => None,
+        Source::Latency(_) => Some("latency_mean_ms"),
+        Source::FirstToken(_) => Some("ttft_mean_ms"),
+        Source::Cost | Source::PromptTokens | Source::CompletionTokens => Some("cost_per_sample_usd"),
+    }
+}
+
+/// What a rule compares, and how many of its cases had nothing to compare on one side.
+pub fn comparable(
+    rule: &RegressionRule,
+    paired: &Paired<'_>,
+    baseline: &Side,
+    candidate: &Side,
+) -> Result<(Subject, Comparable, u64), MetricProblem> {
+    let (subject, source) = subject_of(rule)?;
+    let reader = |side: &Side| Reader { source, direction: subject.direction, number: side.names.find(&subject.name) };
+    let (theirs, ours) = (reader(baseline), reader(candidate));
+    let mut units = Vec::new();
+    let mut one_sided = 0;
+    for (index, pair) in paired.pairs.iter().enumerate().filter(|(_, pair)| inside(rule, pair)) {
+        let unit = PairUnit {
+            cluster: cluster(index, pair),
+            baseline: theirs.attempts(pair.baseline),
+            candidate: ours.attempts(pair.candidate),
+        };
+        let some = |side: Attempts| side.judged + side.missing > 0;
+        match (some(unit.baseline), some(unit.candidate)) {
+            (true, true) => units.push(unit),
+            (true, false) | (false, true) => one_sided += 1,
+            (false, false) => {}
+        }
+    }
+    let scale = if ours.is_ratio() { Scale::Ratio } else { Scale::Share };
+    Ok((subject, Comparable { units, scale }, one_sided))
+}
+
+fn inside(rule: &RegressionRule, pair: &Pair<'_>) -> bool {
+    rule.suite.as_deref().is_none_or(|name| name == &*pair.key.suite)
+        && rule.level.as_deref().is_none_or(|level| level == pair.candidate.level.word())
+        && (rule.tags.is_empty() || rule.tags.iter().any(|tag| pair.candidate.tags.contains(tag)))
+}
+
+/// A named cluster by its hash, a case alone by its position; the two never meet.
+fn cluster(index: usize, pair: &Pair<'_>) -> u64 {
+    let named = |case: &CaseNumbers| case.rows.iter().find_map(|(_, row)| row.cluster);
+    match named(pair.candidate).or_else(|| named(pair.baseline)) {
+        Some(hash) => hash | (1 << 63),
+        None => index as u64,
+    }
+}
+
+/// Reads one metric out of one side.
+struct Reader {
+    source: Option<Source>,
+    direction: Direction,
+    number: Option<u16>,
+}
+
+/// One attempt's value.
+enum Value {
+    Judged(f64),
+    Missing,
+    /// The metric is not about this attempt.
+    Absent,
+}
+
+impl Reader {
+    fn is_ratio(&self) -> bool {
+        matches!(self.source, Some(Source::LatencyMean | Source::FirstTokenMean | Source::CostPerSample))
+    }
+
+    fn attempts(&self, case: &CaseNumbers) -> Attempts {
+        let mut attempts = Attempts::default();
+        for (_, row) in &case.rows {
+            match self.value(row) {
+                Value::Judged(value) => {
+                    attempts.sum += self.turned(value);
+                    attempts.judged += 1;
+                }
+                Value::Missing => attempts.missing += 1,
+                Value::Absent => {}
+            }
+        }
+        attempts
+    }
+
+    fn turned(&self, value: f64) -> f64 {
+        match (self.is_ratio(), self.direction) {
+            (false, Direction::Higher) => value,
+            (false, Direction::Lower) => 1.0 - value,
+            (true, Direction::Higher) => value.ln(),
+            (true, Direction::Lower) => -value.ln(),
+        }
+    }
+
+    fn value(&self, row: &Row) -> Value {
+        let share = |holds: bool| Value::Judged(if holds { 1.0 } else { 0.0 });
+        let positive = |value: Option<f64>| match value {
+            Some(value) if value > 0.0 => Value::Judged(value),
+            Some(_) => Value::Missing,
+            None if row.status == Status::Error => Value::Missing,
+            None => Value::Absent,
+        };
+        match self.source {
+            Some(Source::Passed) => match row.status {
+                Status::Passed => share(true),
+                Status::Failed => share(false),
+                Status::Unscored | Status::Error => Value::Missing,
+            },
+            Some(Source::Score) => row.score.map_or(Value::Missing, Value::Judged),
+            Some(Source::Errors) => share(row.status == Status::Error),
+            Some(Source::Unscored) => share(row.status == Status::Unscored),
+            Some(Source::LatencyMean) => positive(row.latency_ms),
+            Some(Source::FirstTokenMean) => positive(row.ttft_ms),
+            Some(Source::CostPerSample) => positive(row.cost_usd),
+            // Refused before: they have no value for each sample.
+            Some(
+                Source::Latency(_)
+                | Source::FirstToken(_)
+                | Source::Cost
+                | Source::PromptTokens
+                | Source::CompletionTokens,
+            ) => Value::Absent,
+            None => {
+                let found = self.number.and_then(|number| row.named.iter().find(|(known, _)| *known == number));
+                match found {
+                    Some((_, Some(score))) => Value::Judged(*score),
+                    Some((_, None)) => Value::Missing,
+                    None => Value::Absent,
+                }
+            }
+        }
+    }
+}
+
+/// A report's row as one side of an unpaired comparison. None for a metric that is not a share, or was not measured.
+pub fn summary(metric: &Metric) -> Option<Summary> {
+    let (value, low, high) = (metric.value?, metric.low?, metric.high?);
+    let known = known_metric(metric.name.as_str());
+    if known.is_some_and(|known| known.unit != Unit::Share) {
+        return None;
+    }
+    let turned = if metric.direction == Direction::Higher { value } else { 1.0 - value };
+    let judged = metric.n.saturating_sub(metric.unscored);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count is a count")]
+    let count =
+        (metric.method == "wilson").then(|| Count::new((turned * float(judged)).round() as u64, judged)).flatten();
+    let standard_error = match count {
+        Some(_) => (turned * (1.0 - turned) / float(judged)).sqrt(),
+        None => (high - low) / (2.0 * normal_quantile(0.5 + metric.confidence / 2.0)),
+    };
+    Some(Summary { value: turned, standard_error, n: metric.n, count, missing: metric.unscored })
+}

@@ -1,0 +1,12 @@
+//! Two runs side by side: samples read from what runs left, paired by case, and turned into what the gate compares.
+//! Kept out: where the files are found (`commands::regression_check`), the rules (`gate::compare`).
+
+mod changed;
+mod metric;
+mod pair;
+mod side;
+
+pub use changed::changed_cases;
+pub use metric::{MetricProblem, comparable, subject_of, summary};
+pub use pair::{Pair, Paired, pair};
+pub use side::{CaseKey, CaseNumbers, Side, SideError};

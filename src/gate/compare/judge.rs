@@ -1,0 +1,287 @@
+//! One rule of a comparison, from pairs to a row of the report.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::data::{Comparable, Doubt, Scale};
+use super::decide::{Decision, Evidence, Levels};
+use super::rule::{FailWhen, RegressionMode, RegressionRule};
+use super::words::{Words, undecided};
+use crate::gate::{DISPLAY_CONFIDENCE, Direction, FEWEST_CLUSTERS, MetricName, Subject, Verdict};
+use crate::stats::{Alpha, Pairs, mcnemar, pairs_needed, smallest_margin};
+
+/// The power that the smallest visible drop is stated for.
+pub(super) const POWER: f64 = 0.8;
+
+/// How many yes-or-no cases changed, and whether that is more than chance.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Discordance {
+    /// Cases that only the candidate gets right.
+    pub newly_passing: u64,
+    /// Cases that only the baseline gets right.
+    pub newly_failing: u64,
+    /// All pairs.
+    pub pairs: u64,
+    /// Changed ones as a share of all pairs.
+    pub share: f64,
+    /// Exact two-sided p-value of McNemar's test.
+    pub mcnemar_p: f64,
+}
+
+/// One rule of a comparison as a row of the report.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Compared {
+    /// The metric.
+    pub name: MetricName,
+    /// The part of the samples that was compared; absent for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// `baseline`, or `anchor` for the release that drops are added up against.
+    pub against: String,
+    /// The baseline's value over the pairs (a geometric mean for latency and cost).
+    pub baseline: Option<f64>,
+    /// The candidate's value, likewise.
+    pub candidate: Option<f64>,
+    /// Whether the sides are compared by their difference or by their ratio.
+    pub scale: Scale,
+    /// Candidate minus baseline; for latency and cost their ratio minus 1.
+    pub difference: Option<f64>,
+    /// Lower end of the difference's two-sided interval at `confidence`.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Two-sided confidence of `low..high`.
+    pub confidence: f64,
+    /// `tango`, `t-clustered`, `newcombe-unpaired`, `welch-unpaired`, or `tolerance-legacy`.
+    pub method: String,
+    /// Pairs, or clusters of pairs where a suite names them.
+    pub n: u64,
+    /// Samples of both sides that could not be judged, counted as the worst and as the best case.
+    pub missing: u64,
+    /// Changed cases, where the answers are yes or no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discordance: Option<Discordance>,
+    /// The smallest drop that this many pairs show four times out of five.
+    pub smallest_visible: Option<f64>,
+    /// Pairs that would show, four times out of five, that an unchanged model is within the margin.
+    pub needed: Option<u64>,
+    /// Which way is better.
+    pub direction: Direction,
+    /// The margin that decided, in the unit of `difference`.
+    pub margin: f64,
+    /// One-sided error rate of the decision.
+    pub alpha: f64,
+    /// Whether the gate depends on it.
+    pub required: bool,
+    /// The verdict of the rule.
+    pub verdict: Verdict,
+    /// The rule in words.
+    pub reason: String,
+}
+
+/// A row, and how surely it failed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Judged {
+    /// The row.
+    pub compared: Compared,
+    /// The largest number of rules, up to the family's, among which the failure still stands; 0 without one.
+    pub strength: u32,
+}
+
+/// What a comparison is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Metric, scope, direction, unit.
+    pub subject: &'a Subject,
+    /// The rule of the policy.
+    pub rule: &'a RegressionRule,
+    /// `baseline` or `anchor`.
+    pub against: &'a str,
+    /// The margin: the rule's own, or its cumulative one.
+    pub margin: f64,
+    /// The error rate of each decision.
+    pub alpha: Alpha,
+    /// Required rules that are decided together.
+    pub family: u32,
+}
+
+/// Judges pairs by a rule. Nothing that is missing can make the verdict better.
+pub fn compare(asked: &Asked<'_>, data: &Comparable) -> Judged {
+    let row = Row { asked, scale: data.scale };
+    let evidence = Evidence::of(data);
+    let (baseline, candidate) = (data.side(|unit| unit.baseline), data.side(|unit| unit.candidate));
+    let mut compared = row.blank(evidence.method(), evidence.clusters().unwrap_or(data.units.len() as u64));
+    compared.baseline = baseline.map(|value| row.natural_value(value));
+    compared.candidate = candidate.map(|value| row.natural_value(value));
+    compared.missing = data.missing();
+    let (Some(base), Some(cand)) = (baseline, candidate) else {
+        let side = if baseline.is_none() { asked.against } else { "candidate" };
+        compared.reason = format!("{} could not be compared: the {side} has no judged sample of it", row.name());
+        return Judged { compared, strength: 0 };
+    };
+    compared.difference = Some(row.difference(cand - base));
+    if asked.rule.mode == RegressionMode::Tolerance {
+        return row.by_tolerance(compared);
+    }
+    let display = Alpha::new(1.0 - DISPLAY_CONFIDENCE).map(Alpha::half);
+    let shown = display.and_then(|alpha| evidence.bounds(Levels { pass: alpha, fail: alpha }));
+    if let Some(shown) = shown {
+        row.span(&mut compared, shown.low, shown.high);
+    }
+    compared.discordance =
+        data.counts(Doubt::Against).filter(|_| data.is_yes_or_no()).map(|pairs| row.discordance(pairs));
+    let variance = evidence.variance();
+    compared.smallest_visible =
+        variance.map(|variance| row.natural_width(smallest_margin(variance, compared.n, asked.alpha, POWER)));
+    compared.needed = variance.and_then(|variance| pairs_needed(variance, 0.0, row.margin(), asked.alpha, POWER));
+    row.decide(compared, &evidence)
+}
+
+/// What turns sums of the gate's own scale into numbers that a user knows.
+pub(super) struct Row<'a> {
+    pub(super) asked: &'a Asked<'a>,
+    pub(super) scale: Scale,
+}
+
+impl Row<'_> {
+    pub(super) fn blank(&self, method: &str, n: u64) -> Compared {
+        let Asked { subject, rule, against, margin, alpha, family: _ } = self.asked;
+        Compared {
+            name: subject.name.clone(),
+            scope: subject.scope.clone(),
+            against: (*against).to_owned(),
+            baseline: None,
+            candidate: None,
+            scale: self.scale,
+            difference: None,
+            low: None,
+            high: None,
+            confidence: DISPLAY_CONFIDENCE,
+            method: method.to_owned(),
+            n,
+            missing: 0,
+            discordance: None,
+            smallest_visible: None,
+            needed: None,
+            direction: subject.direction,
+            margin: *margin,
+            alpha: alpha.value(),
+            required: rule.required,
+            verdict: Verdict::Error,
+            reason: String::new(),
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        let scope = self.asked.subject.scope.as_ref().map(|scope| format!(" [{scope}]")).unwrap_or_default();
+        format!("{}{scope}", self.asked.subject.name)
+    }
+
+    /// The margin on the scale of the sums.
+    pub(super) fn margin(&self) -> f64 {
+        match self.scale {
+            Scale::Share => self.asked.margin,
+            Scale::Ratio => self.asked.margin.ln_1p(),
+        }
+    }
+
+    /// A mean of the sums as the metric's own value.
+    pub(super) fn natural_value(&self, value: f64) -> f64 {
+        match (self.scale, self.asked.subject.direction) {
+            (Scale::Share, Direction::Higher) => value,
+            (Scale::Share, Direction::Lower) => 1.0 - value,
+            (Scale::Ratio, Direction::Higher) => value.exp(),
+            (Scale::Ratio, Direction::Lower) => (-value).exp(),
+        }
+    }
+
+    /// A difference of the sums as candidate minus baseline, or as their ratio minus 1.
+    pub(super) fn difference(&self, value: f64) -> f64 {
+        let turned = if self.asked.subject.direction == Direction::Higher { value } else { -value };
+        match self.scale {
+            // Without a negative zero, which a reader would wonder about.
+            Scale::Share => turned + 0.0,
+            Scale::Ratio => turned.exp_m1(),
+        }
+    }
+
+    fn natural_width(&self, value: f64) -> f64 {
+        if self.scale == Scale::Ratio { value.exp_m1() } else { value }
+    }
+
+    pub(super) fn span(&self, compared: &mut Compared, low: f64, high: f64) {
+        let (one, two) = (self.difference(low), self.difference(high));
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+        let (low, high) = if one <= two { (one, two) } else { (two, one) };
+        let (low, high) = if self.scale == Scale::Share { (low.max(-1.0), high.min(1.0)) } else { (low, high) };
+        (compared.low, compared.high) = (finite(low), finite(high));
+    }
+
+    fn discordance(&self, pairs: Pairs) -> Discordance {
+        Discordance {
+            newly_passing: pairs.up(),
+            newly_failing: pairs.down(),
+            pairs: pairs.n(),
+            share: pairs.discordant(),
+            mcnemar_p: mcnemar(pairs).two_sided,
+        }
+    }
+
+    fn decide(&self, mut compared: Compared, evidence: &Evidence) -> Judged {
+        let Asked { rule, alpha, family, .. } = self.asked;
+        let at = |fail: Alpha| evidence.decide(self.margin(), rule.fail_when, Levels { pass: *alpha, fail });
+        let words = Words { row: self, compared: &compared };
+        let (verdict, reason, strength) = match at(*alpha) {
+            Decision::Pass => {
+                let drop =
+                    evidence.bounds(Levels { pass: *alpha, fail: *alpha }).is_some_and(|bounds| bounds.high < 0.0);
+                (Verdict::Pass, words.pass(drop), 0)
+            }
+            Decision::Fail => {
+                let strength = (1..=*family).take_while(|parts| at(alpha.split(*parts)) == Decision::Fail).count();
+                (
+                    Verdict::Fail,
+                    words.fail(rule.fail_when == FailWhen::BelowMargin),
+                    u32::try_from(strength).unwrap_or(1),
+                )
+            }
+            Decision::Open => {
+                let few = evidence.clusters().filter(|clusters| *clusters < FEWEST_CLUSTERS);
+                (Verdict::Inconclusive, undecided(&words, few), 0)
+            }
+        };
+        (compared.verdict, compared.reason) = (verdict, reason);
+        Judged { compared, strength }
+    }
+
+    /// The guide's rule: point estimates and a relative tolerance.
+    fn by_tolerance(&self, mut compared: Compared) -> Judged {
+        compared.method = "tolerance-legacy".to_owned();
+        let tolerance = self.asked.rule.tolerance;
+        compared.margin = tolerance;
+        let (Some(baseline), Some(candidate)) = (compared.baseline, compared.candidate) else {
+            return Judged { compared, strength: 0 };
+        };
+        let words = Words { row: self, compared: &compared };
+        let (verdict, reason) = if baseline <= 0.0 {
+            (Verdict::Error, format!("{}: a relative tolerance needs a baseline above 0", words.measured()))
+        } else {
+            let holds = match self.asked.subject.direction {
+                Direction::Higher => candidate >= baseline * (1.0 - tolerance),
+                Direction::Lower => candidate <= baseline * (1.0 + tolerance),
+            };
+            match (holds, compared.missing) {
+                (true, 0) => (Verdict::Pass, words.tolerance("is within")),
+                (true, _) => {
+                    (Verdict::Inconclusive, words.tolerance("would be within, but samples are missing from it:"))
+                }
+                (false, _) => (Verdict::Fail, words.tolerance("is outside")),
+            }
+        };
+        let strength = if verdict == Verdict::Fail { self.asked.family } else { 0 };
+        (compared.verdict, compared.reason) = (verdict, reason);
+        Judged { compared, strength }
+    }
+}

@@ -1,0 +1,130 @@
+//! The one table of a report, as cells: metrics with their rules, or a comparison's rows. The same words on every surface.
+
+use super::Report;
+use super::rows::{in_order, row, word};
+use crate::gate::compare::{Compared, change, magnitude};
+use crate::gate::{Unit, Verdict, amount, known_metric};
+
+/// A table that a surface lays out.
+pub(super) struct Table {
+    /// The columns' names; the verdict is the last one.
+    pub(super) head: &'static [&'static str],
+    /// Columns of numbers, which stand right.
+    pub(super) right: &'static [usize],
+    /// Rows that need a reader first.
+    pub(super) lines: Vec<Line>,
+}
+
+/// One row.
+pub(super) struct Line {
+    /// All cells but the verdict.
+    pub(super) cells: Vec<String>,
+    /// Its verdict; absent for what is only reported.
+    pub(super) verdict: Option<Verdict>,
+}
+
+impl Line {
+    /// The verdict as a word.
+    pub(super) fn word(&self) -> &'static str {
+        self.verdict.map_or("", word)
+    }
+}
+
+/// The table of a report.
+pub(super) fn table(report: &Report) -> Table {
+    match &report.comparison {
+        Some(comparison) => Table {
+            head: &["metric", "candidate", "baseline", "change", "95 % interval", "n", "margin", "verdict"],
+            right: &[1, 2, 3, 5],
+            lines: graver_first(&comparison.rows).into_iter().map(compared).collect(),
+        },
+        None => Table {
+            head: &["metric", "value", "95 % interval", "n", "rule", "verdict"],
+            right: &[1, 3],
+            lines: in_order(&report.metrics)
+                .into_iter()
+                .map(|metric| {
+                    let cells = row(metric);
+                    let verdict = metric.verdict;
+                    Line { cells: vec![cells.name, cells.value, cells.interval, cells.n, cells.rule], verdict }
+                })
+                .collect(),
+        },
+    }
+}
+
+fn graver_first(rows: &[Compared]) -> Vec<&Compared> {
+    let rank = |verdict: Verdict| match verdict {
+        Verdict::Error => 0,
+        Verdict::Fail => 1,
+        Verdict::Inconclusive => 2,
+        Verdict::Pass => 3,
+    };
+    let mut ordered: Vec<&Compared> = rows.iter().collect();
+    ordered.sort_by_key(|row| rank(row.verdict));
+    ordered
+}
+
+/// A comparison's name: metric, scope, and the side where it is not the baseline.
+pub(super) fn compared_name(compared: &Compared) -> String {
+    let scope = compared.scope.as_ref().map(|scope| format!(" [{scope}]")).unwrap_or_default();
+    let against =
+        if compared.against == "baseline" { String::new() } else { format!(" (against the {})", compared.against) };
+    format!("{}{scope}{against}", compared.name)
+}
+
+/// A comparison's rule.
+pub(super) fn compared_rule(compared: &Compared) -> String {
+    let required = if compared.required { "" } else { ", not required" };
+    format!("{}{required}", magnitude(compared.margin, compared.scale))
+}
+
+fn compared(compared: &Compared) -> Line {
+    let unit = known_metric(compared.name.as_str()).map_or(Unit::Share, |known| known.unit);
+    let show = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| amount(value, unit));
+    let difference = |value: f64| change(value, compared.scale);
+    let interval = match (compared.low, compared.high) {
+        (Some(low), Some(high)) => format!("{} to {}", difference(low), difference(high)),
+        (Some(low), None) => format!("at least {}", difference(low)),
+        (None, Some(high)) => format!("at most {}", difference(high)),
+        (None, None) => "-".to_owned(),
+    };
+    let missing = if compared.missing > 0 { format!(" ({} missing)", compared.missing) } else { String::new() };
+    let cells = vec![
+        compared_name(compared),
+        show(compared.candidate),
+        show(compared.baseline),
+        compared.difference.map_or_else(|| "-".to_owned(), difference),
+        interval,
+        format!("{}{missing}", compared.n),
+        compared_rule(compared),
+    ];
+    Line { cells, verdict: Some(compared.verdict) }
+}
+
+/// What a comparison could see: changed cases, McNemar's p, the smallest visible drop, pairs needed.
+pub(super) fn power(compared: &Compared) -> String {
+    let mut parts = Vec::new();
+    if let Some(changed) = compared.discordance {
+        parts.push(format!(
+            "{} newly failing, {} newly passing of {} pairs ({} changed, McNemar p {})",
+            changed.newly_failing,
+            changed.newly_passing,
+            changed.pairs,
+            magnitude(changed.share, crate::gate::compare::Scale::Ratio),
+            probability(changed.mcnemar_p)
+        ));
+    }
+    if let Some(visible) = compared.smallest_visible {
+        parts.push(format!("smallest drop seen 4 times of 5: {}", magnitude(visible, compared.scale)));
+    }
+    if let Some(needed) = compared.needed {
+        parts.push(format!("pairs needed for this margin: {needed}"));
+    }
+    parts.push(format!("error rate {} a side, method {}", probability(compared.alpha), compared.method));
+    format!("{}: {}", compared_name(compared), parts.join("; "))
+}
+
+fn probability(p: f64) -> String {
+    if p >= 0.001 || p == 0.0 { amount(p, Unit::Share) } else { format!("{p:.1e}") }
+}
