@@ -2,21 +2,21 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use llmci::stats::{Alpha, Count, float};
+use llmci::stats::{Alpha, Count};
 use serde_json::{Map, Value};
 
 /// Compares everything that one case of a group expects.
-pub type Check = fn(&mut Case);
+pub(crate) type Check = fn(&mut Case);
 
 /// How far a number may be off.
 #[derive(Clone, Copy)]
-pub struct Tolerance {
-    pub absolute: f64,
-    pub relative: f64,
+pub(crate) struct Tolerance {
+    pub(crate) absolute: f64,
+    pub(crate) relative: f64,
 }
 
 /// One case.
-pub struct Case {
+pub(crate) struct Case {
     input: Value,
     expected: Map<String, Value>,
     tolerance: Tolerance,
@@ -26,7 +26,7 @@ pub struct Case {
 
 /// What we say.
 #[derive(Debug)]
-pub enum Got {
+pub(crate) enum Got {
     Number(f64),
     Whole(i64),
     Word(&'static str),
@@ -111,12 +111,12 @@ fn agrees(got: &Got, want: &Value, tolerance: Tolerance) -> bool {
 
 impl Case {
     /// Takes `key` out of what is expected, and compares it.
-    pub fn is(&mut self, key: &str, got: impl Into<Got>) {
+    pub(crate) fn is(&mut self, key: &str, got: impl Into<Got>) {
         self.is_within(key, got, self.tolerance);
     }
 
     /// The same with a tolerance that only the group's note gives.
-    pub fn is_within(&mut self, key: &str, got: impl Into<Got>, tolerance: Tolerance) {
+    pub(crate) fn is_within(&mut self, key: &str, got: impl Into<Got>, tolerance: Tolerance) {
         let got = got.into();
         match self.expected.remove(key) {
             None => self.problems.push(format!("{key} is not in the file")),
@@ -126,69 +126,65 @@ impl Case {
     }
 
     /// Whether `key` is still expected.
-    pub fn expects(&self, key: &str) -> bool {
+    pub(crate) fn expects(&self, key: &str) -> bool {
         self.expected.contains_key(key)
     }
 
-    /// A number that is expected, without taking it out.
-    pub fn expected_number(&self, key: &str) -> f64 {
-        self.expected[key].as_f64().unwrap()
+    /// Numbers that are expected, without taking them out.
+    pub(crate) fn expected_numbers(&self, key: &str) -> Vec<f64> {
+        numbers(&self.expected[key])
     }
 
     /// Takes a number out that says how to compare.
-    pub fn take(&mut self, key: &str) -> f64 {
+    pub(crate) fn take(&mut self, key: &str) -> f64 {
         self.expected.remove(key).unwrap().as_f64().unwrap()
     }
 
     /// What goes in.
-    pub fn input(&self, key: &str) -> &Value {
+    pub(crate) fn input(&self, key: &str) -> &Value {
         self.input.get(key).unwrap()
     }
 
-    pub fn number(&self, key: &str) -> f64 {
+    pub(crate) fn number(&self, key: &str) -> f64 {
         self.input(key).as_f64().unwrap()
     }
 
-    pub fn whole(&self, key: &str) -> u64 {
+    pub(crate) fn whole(&self, key: &str) -> u64 {
         self.input(key).as_u64().unwrap()
     }
 
-    pub fn numbers(&self, key: &str) -> Vec<f64> {
+    pub(crate) fn numbers(&self, key: &str) -> Vec<f64> {
         numbers(self.input(key))
     }
 
-    pub fn alpha(&self) -> Alpha {
+    pub(crate) fn alpha(&self) -> Alpha {
         Alpha::new(self.number("alpha")).unwrap()
     }
 
     /// The error of a two-sided interval of the confidence `conf`.
-    pub fn confidence(&self) -> Alpha {
+    pub(crate) fn confidence(&self) -> Alpha {
         Alpha::new(1.0 - self.number("conf")).unwrap()
     }
 
     /// `k` of `n`.
-    pub fn count(&self) -> Count {
+    pub(crate) fn count(&self) -> Count {
         Count::new(self.whole("k"), self.whole("n")).unwrap()
     }
 
     /// Widens the relative tolerance for large shapes, where the group's note allows it.
-    pub fn allow_for_large(&mut self, keys: &[&str]) {
+    pub(crate) fn allow_for_large(&mut self, keys: &[&str]) {
         if self.note.contains("rel 1e-7") && keys.iter().any(|key| self.number(key) >= 1e5) {
             self.tolerance.relative = 1e-7;
         }
     }
 }
 
-pub fn numbers(value: &Value) -> Vec<f64> {
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
-pub fn length(values: &[f64]) -> f64 {
-    float(values.len() as u64)
-}
-
 /// What is wrong with the cases of a group.
-pub fn problems_of(name: &str, group: &Value, check: Check) -> Vec<String> {
+pub(crate) fn problems_of(name: &str, group: &Value, check: Check) -> Vec<String> {
     let cases = group["cases"].as_array().unwrap();
     if cases.is_empty() {
         return vec![format!("{name}: no case")];

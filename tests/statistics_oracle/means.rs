@@ -8,9 +8,9 @@ use llmci::stats::{
     sign_test, smallest_margin, variance_of_repeats, welch,
 };
 
-use super::case::{Case, Got, Tolerance, length, numbers};
+use super::case::{Case, Got, Tolerance, numbers};
 
-pub fn paired(case: &mut Case) {
+pub(crate) fn paired(case: &mut Case) {
     let (base, candidate) = (case.numbers("base"), case.numbers("cand"));
     let differences: Vec<f64> = candidate.iter().zip(&base).map(|(candidate, base)| candidate - base).collect();
     let got = mean(&differences).unwrap();
@@ -23,7 +23,7 @@ pub fn paired(case: &mut Case) {
     case.is("p_two_sided", got.two_sided());
 }
 
-pub fn independent(case: &mut Case) {
+pub(crate) fn independent(case: &mut Case) {
     let got = welch(&case.numbers("x"), &case.numbers("y")).unwrap();
     let interval = got.interval(case.confidence());
     case.is("t", got.t(0.0));
@@ -34,7 +34,7 @@ pub fn independent(case: &mut Case) {
     case.is("p_ni", got.non_inferiority(case.number("margin")));
 }
 
-pub fn clusters(case: &mut Case) {
+pub(crate) fn clusters(case: &mut Case) {
     let scores = case.numbers("scores");
     let mut totals: BTreeMap<u64, (f64, u64)> = BTreeMap::new();
     for (score, cluster) in scores.iter().zip(case.input("cluster").as_array().unwrap()) {
@@ -53,7 +53,7 @@ pub fn clusters(case: &mut Case) {
     case.is("G", totals.len() as u64);
 }
 
-pub fn ranks(case: &mut Case) {
+pub(crate) fn ranks(case: &mut Case) {
     let got = mann_whitney(&case.numbers("x"), &case.numbers("y")).unwrap();
     case.is("U", got.u);
     case.is("p_two", got.two_sided);
@@ -66,7 +66,7 @@ pub fn ranks(case: &mut Case) {
     }
 }
 
-pub fn signs(case: &mut Case) {
+pub(crate) fn signs(case: &mut Case) {
     let got = sign_test(&case.numbers("d"));
     case.is("pos", got.positive);
     case.is("neg", got.negative);
@@ -74,13 +74,13 @@ pub fn signs(case: &mut Case) {
     case.is("p_worse", got.worse);
 }
 
-pub fn sign_flips(case: &mut Case) {
+pub(crate) fn sign_flips(case: &mut Case) {
     let got = sign_flip(&case.numbers("d"), 9999, 1);
     case.is("p_worse", got.worse);
     case.is("p_two", got.two_sided);
 }
 
-pub fn bootstrap(case: &mut Case) {
+pub(crate) fn bootstrap(case: &mut Case) {
     let (values, alpha) = (case.numbers("x"), case.confidence());
     let got = bootstrap_mean(&values, alpha, 20_000, 7).unwrap();
     assert_eq!(Some(got), bootstrap_mean(&values, alpha, 20_000, 7), "one seed, one interval");
@@ -89,7 +89,7 @@ pub fn bootstrap(case: &mut Case) {
     case.is_within("hi", got.high, tolerance);
 }
 
-pub fn families(case: &mut Case) {
+pub(crate) fn families(case: &mut Case) {
     let p = case.numbers("p");
     case.is("holm", holm(&p));
     case.is("bh", benjamini_hochberg(&p));
@@ -99,13 +99,13 @@ pub fn families(case: &mut Case) {
     }
 }
 
-pub fn attempts(case: &mut Case) {
+pub(crate) fn attempts(case: &mut Case) {
     let (c, n, k) = (case.whole("c"), case.whole("n"), case.whole("k"));
     case.is("pass_at_k", pass_at_k(c, n, k));
     case.is("pass_hat_k", pass_hat_k(c, n, k));
 }
 
-pub fn variance(case: &mut Case) {
+pub(crate) fn variance(case: &mut Case) {
     let cases: Vec<Vec<f64>> = case.input("scores").as_array().unwrap().iter().map(numbers).collect();
     let got = variance_of_repeats(&cases).unwrap();
     case.is("mean", got.mean);
@@ -116,7 +116,7 @@ pub fn variance(case: &mut Case) {
     case.is("flaky", got.flaky);
 }
 
-pub fn kappa(case: &mut Case) {
+pub(crate) fn kappa(case: &mut Case) {
     let raters = |key: &str| -> Vec<usize> {
         case.input(key).as_array().unwrap().iter().map(|rating| rating.as_u64().unwrap().try_into().unwrap()).collect()
     };
@@ -128,9 +128,8 @@ pub fn kappa(case: &mut Case) {
     case.is("se", of(Weights::Unweighted).and_then(|kappa| kappa.standard_error));
 }
 
-pub fn helped(case: &mut Case) {
+pub(crate) fn helped(case: &mut Case) {
     let (labels, predicted, others) = (case.numbers("Y"), case.numbers("Yhat"), case.numbers("Yhat_unlabeled"));
-    assert!(length(&labels) > 0.0);
     let of = |trust| ppi_mean(&labels, &predicted, &others, trust, case.confidence()).unwrap();
     let (plain, tuned) = (of(Some(1.0)), of(None));
     let fields = |helped: llmci::stats::Helped| {
@@ -141,13 +140,13 @@ pub fn helped(case: &mut Case) {
     case.is("lam_star", tuned.trust);
 }
 
-pub fn quantile(case: &mut Case) {
+pub(crate) fn quantile(case: &mut Case) {
     let (lower, upper) = quantile_ranks(case.whole("n").try_into().unwrap(), case.number("q"), case.alpha());
     case.is("l", lower as u64);
     case.is("u", upper as u64);
 }
 
-pub fn sizes(case: &mut Case) {
+pub(crate) fn sizes(case: &mut Case) {
     let (alpha, psi, power): (Alpha, f64, f64) = (case.alpha(), case.number("psi"), case.number("power"));
     case.is("n_exact", samples_to_certify(case.number("p0"), case.whole("c"), alpha));
     case.is("n_paired", pairs_needed(psi, 0.0, case.number("margin"), alpha, power));

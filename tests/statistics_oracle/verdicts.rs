@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::case::{Case, Tolerance};
 
-pub fn threshold(case: &mut Case) {
+pub(crate) fn threshold(case: &mut Case) {
     let (k, n) = (case.whole("k"), case.whole("n"));
     let rule = json!({
         "metric": "pass_rate",
@@ -28,7 +28,7 @@ pub fn threshold(case: &mut Case) {
     case.is("verdict", metric.verdict.map(|verdict| verdict.word()));
 }
 
-pub fn safety(case: &mut Case) {
+pub(crate) fn safety(case: &mut Case) {
     let (limit, alpha) = (case.number("limit"), case.alpha());
     let categories: Vec<Count> = case
         .input("categories")
@@ -63,7 +63,7 @@ pub fn safety(case: &mut Case) {
     case.is("verdict", verdict);
 }
 
-pub fn regression(case: &mut Case) {
+pub(crate) fn regression(case: &mut Case) {
     let pairs = Pairs::new(case.whole("up"), case.whole("down"), case.whole("n")).unwrap();
     let z = normal_quantile(1.0 - case.alpha().value());
     let (margin, zero) = (tango_score(pairs, -case.number("margin")), tango_score(pairs, 0.0));
@@ -81,7 +81,7 @@ pub fn regression(case: &mut Case) {
     case.is_within("T_zero", zero, score);
 }
 
-pub fn curtailed(case: &mut Case) {
+pub(crate) fn curtailed(case: &mut Case) {
     let n = case.whole("N");
     let got = curtailment(n, case.number("threshold"), case.alpha());
     let progress = Progress { successes: case.whole("x"), remaining: n - case.whole("n") };

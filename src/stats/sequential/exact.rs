@@ -84,19 +84,27 @@ fn cross<'a>(from_end: impl Iterator<Item = &'a mut f64>, budget: f64, spent: &m
     crossed
 }
 
-/// The chances of the successes among `n` more samples that matter, with the number of the first one.
-fn increments(n: u64, rate: f64) -> (usize, Vec<f64>, usize) {
+/// The successes among some more samples.
+struct Increments {
+    /// How many samples.
+    count: usize,
+    /// The first number of successes that matters.
+    first: usize,
+    /// Its chance, and those of the next ones.
+    chances: Vec<f64>,
+}
+
+fn increments(n: u64, rate: f64) -> Increments {
     let all: Vec<f64> = (0..=n).map(|k| binomial_pmf(k, n, rate)).collect();
     let first = all.iter().position(|chance| *chance >= NOTHING).unwrap_or(0);
     let last = all.iter().rposition(|chance| *chance >= NOTHING).unwrap_or(0);
-    (first, all.get(first..=last).unwrap_or_default().to_vec(), all.len() - 1)
+    Increments { count: all.len() - 1, first, chances: all.get(first..=last).unwrap_or_default().to_vec() }
 }
 
-fn convolve(open: &[f64], (first, chances, n): &(usize, Vec<f64>, usize)) -> Vec<f64> {
-    let mut sums = vec![0.0; open.len() + n];
+fn convolve(open: &[f64], more: &Increments) -> Vec<f64> {
+    let mut sums = vec![0.0; open.len() + more.count];
     for (place, mass) in open.iter().enumerate().filter(|(_, mass)| **mass >= NOTHING) {
-        let targets = sums.iter_mut().skip(place + first);
-        for (target, chance) in targets.zip(chances) {
+        for (target, chance) in sums.iter_mut().skip(place + more.first).zip(&more.chances) {
             *target += mass * chance;
         }
     }
