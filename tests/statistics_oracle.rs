@@ -1,116 +1,98 @@
-//! The room against reference values of scipy 1.17 and statsmodels 0.15 (`tests/oracles/statistics.json`, with the
-//! tolerances that stand in it). Groups for functions that are not built yet are not read.
+//! The statistics against reference values of scipy, statsmodels, scikit-learn, confseq and ppi: every number of every case
+//! of every group. `LLMCI_ORACLE_FILE` names another file of the same shape.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "statistics_oracle/case.rs"]
+mod case;
+#[path = "statistics_oracle/intervals.rs"]
+mod intervals;
+#[path = "statistics_oracle/means.rs"]
+mod means;
+#[path = "statistics_oracle/sequential.rs"]
+mod sequential;
+#[path = "statistics_oracle/verdicts.rs"]
+mod verdicts;
+
+use case::{Case, Check, problems_of};
 use serde_json::Value;
 
-use super::*;
+const CHECKS: [(&str, Check); 39] = [
+    ("asymp_cs", sequential::asymptotic),
+    ("bernoulli_cs", sequential::bernoulli),
+    ("betting_log_capital", sequential::betting),
+    ("binom_test", intervals::binomial),
+    ("bootstrap_bca", means::bootstrap),
+    ("clopper_pearson_ci", intervals::clopper_pearson_two_sided),
+    ("clopper_pearson_one_sided", intervals::clopper_pearson_one_sided),
+    ("cluster_se", means::clusters),
+    ("cohen_kappa", means::kappa),
+    ("conditional_power", sequential::power),
+    ("curtailment_threshold", verdicts::curtailed),
+    ("eb_confseq", sequential::empirical_bernstein),
+    ("error_origin_eprocess", sequential::error_origin),
+    ("exact_binomial_gst", sequential::exact_bounds),
+    ("gst_bounds", sequential::bounds),
+    ("jeffreys_ci", intervals::jeffreys_interval),
+    ("mann_whitney", means::ranks),
+    ("mcnemar", intervals::mcnemar_test),
+    ("mixture_eprocess", sequential::mixture),
+    ("msprt_normal", sequential::normal_mixture),
+    ("multiplicity", means::families),
+    ("newcombe_paired_m10", intervals::newcombe),
+    ("paired_t", means::paired),
+    ("pass_at_k", means::attempts),
+    ("ppi_mean", means::helped),
+    ("quantile_ci", means::quantile),
+    ("sample_size", means::sizes),
+    ("sign_flip_permutation", means::sign_flips),
+    ("sign_test", means::signs),
+    ("special_functions", intervals::special),
+    ("sprt_bernoulli", sequential::ratio),
+    ("tango_paired", intervals::tango_interval),
+    ("unpaired_prop_diff", intervals::unpaired),
+    ("variance_decomposition", means::variance),
+    ("verdict_regression_binary", verdicts::regression),
+    ("verdict_safety", verdicts::safety),
+    ("verdict_threshold", verdicts::threshold),
+    ("welch", means::independent),
+    ("wilson_ci", intervals::wilson_interval),
+];
 
-fn group(name: &str) -> (Vec<Value>, f64, f64) {
-    let text = include_str!("../../tests/oracles/statistics.json");
-    let all: Value = serde_json::from_str(text).unwrap();
-    let group = all["groups"][name].clone();
-    let tolerance = |key: &str| group["tol"][key].as_f64().unwrap_or(0.0);
-    let cases = group["cases"].as_array().unwrap().clone();
-    assert!(!cases.is_empty(), "{name}");
-    (cases, tolerance("abs"), tolerance("rel"))
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap()
-}
-
-fn close(name: &str, case: &Value, got: f64, want: &Value, absolute: f64, relative: f64) {
-    let want = number(want);
-    assert!((got - want).abs() <= absolute + relative * want.abs(), "{name}: got {got}, want {want}, in {case}");
-}
-
-fn count(case: &Value) -> Count {
-    Count::new(case["in"]["k"].as_u64().unwrap(), case["in"]["n"].as_u64().unwrap()).unwrap()
-}
-
-fn relative(case: &Value, relative: f64) -> f64 {
-    if case["in"]["n"].as_u64().is_some_and(|n| n >= 100_000) { 1e-7 } else { relative }
-}
-
-#[test]
-fn wilson_agrees_with_statsmodels() {
-    let (cases, absolute, rel) = group("wilson_ci");
-    for case in &cases {
-        let got = wilson(count(case), Alpha::new(1.0 - number(&case["in"]["conf"])).unwrap());
-        let rel = relative(case, rel);
-        close("low", case, got.low, &case["out"]["lo"], absolute, rel);
-        close("high", case, got.high, &case["out"]["hi"], absolute, rel);
-    }
-}
-
-#[test]
-fn clopper_pearson_agrees_with_scipy() {
-    let (cases, absolute, rel) = group("clopper_pearson_one_sided");
-    for case in &cases {
-        let alpha = Alpha::new(number(&case["in"]["alpha"])).unwrap();
-        let rel = relative(case, rel);
-        close("lower", case, clopper_pearson_lower(count(case), alpha), &case["out"]["lower"], absolute, rel);
-        close("upper", case, clopper_pearson_upper(count(case), alpha), &case["out"]["upper"], absolute, rel);
-    }
-}
+const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracles/statistics.json");
 
 #[test]
-fn special_functions_agree_with_scipy() {
-    let (cases, _, rel) = group("special_functions");
-    for case in &cases {
-        let (input, out) = (&case["in"], &case["out"]);
-        let (a, b, x, p) = (number(&input["a"]), number(&input["b"]), number(&input["x"]), number(&input["p"]));
-        let rel = if a >= 1e5 || b >= 1e5 { 1e-7 } else { rel };
-        close("incomplete beta", case, incomplete_beta(a, b, x), &out["betainc"], 0.0, rel);
-        close("its inverse", case, beta_quantile(p, a, b), &out["betaincinv"], 0.0, rel);
-        close("normal quantile", case, normal_quantile(p), &out["ndtri"], 0.0, rel);
-        close("t quantile", case, student_quantile(p, number(&input["df"])), &out["t_ppf"], 0.0, rel);
-    }
+fn every_reference_number_comes_out() {
+    let other = std::env::var_os("LLMCI_ORACLE_FILE");
+    let all = problems_of_file(other.as_deref().unwrap_or(OWN.as_ref()).as_ref(), other.is_none());
+    assert!(all.is_empty(), "{} problems:\n{}", all.len(), all.join("\n"));
 }
 
-#[test]
-fn clustered_means_agree_with_statsmodels() {
-    let (cases, absolute, rel) = group("cluster_se");
-    for case in &cases {
-        let keys = case["in"].as_object().unwrap();
-        let clusters = keys.get("clusters").or(keys.get("groups")).or(keys.get("cluster")).unwrap().as_array().unwrap();
-        let mut totals: std::collections::BTreeMap<String, (f64, u64)> = std::collections::BTreeMap::new();
-        for (score, cluster) in case["in"]["scores"].as_array().unwrap().iter().zip(clusters) {
-            let total = totals.entry(cluster.to_string()).or_default();
-            *total = (total.0 + number(score), total.1 + 1);
-        }
-        let totals: Vec<_> = totals.into_values().collect();
-        let got = clustered_mean(&totals).unwrap();
-        let out = &case["out"];
-        let se = ["se", "se_cluster", "cr1", "cluster_se"].iter().find_map(|key| out.get(*key)).unwrap();
-        close("standard error", case, got.standard_error, se, absolute, rel);
-        let confidence = case["in"]["conf"].as_f64().unwrap_or(0.95);
-        let interval = got.interval(Alpha::new(1.0 - confidence).unwrap());
-        if let (Some(low), Some(high)) = (out.get("lo"), out.get("hi")) {
-            close("low", case, interval.low, low, absolute, rel);
-            close("high", case, interval.high, high, absolute, rel);
+/// What is wrong with a file; `whole` demands every group that there is.
+fn problems_of_file(path: &std::path::Path, whole: bool) -> Vec<String> {
+    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let groups = file["groups"].as_object().unwrap();
+    let mut all = Vec::new();
+    for (name, group) in groups {
+        match CHECKS.iter().find(|(known, _)| known == name) {
+            Some((_, check)) => all.extend(problems_of(name, group, *check)),
+            None => all.push(format!("{name}: nothing checks this group")),
         }
     }
+    let absent = CHECKS.iter().filter(|(name, _)| whole && !groups.contains_key(*name));
+    all.extend(absent.map(|(name, _)| format!("{name}: the file lacks this group")));
+    all
 }
 
 #[test]
-fn quantile_ranks_agree_with_scipy() {
-    let (cases, _, _) = group("quantile_ci");
-    for case in &cases {
-        let input = &case["in"];
-        let n = usize::try_from(input["n"].as_u64().unwrap()).unwrap();
-        let (l, u) = quantile_ranks(n, number(&input["q"]), Alpha::new(number(&input["alpha"])).unwrap());
-        assert_eq!((Some(l as u64), Some(u as u64)), (case["out"]["l"].as_u64(), case["out"]["u"].as_u64()), "{case}");
-    }
-}
-
-#[test]
-fn the_published_sample_sizes_come_out() {
-    // Zero failures certify a rate of 0.001 at 95 % from 2,995 samples on, and not from 2,994.
-    let alpha = Alpha::new(0.05).unwrap();
-    assert!(clopper_pearson_upper(Count::new(0, 2995).unwrap(), alpha) <= 0.001);
-    assert!(clopper_pearson_upper(Count::new(0, 2994).unwrap(), alpha) > 0.001);
-    // All of n successes show a rate of 0.9 from 29 on: 0.9^29 = 0.0471 < 0.05 <= 0.9^28.
-    assert_eq!(samples_to_decide(Count::new(12, 12).unwrap(), 0.9, alpha), Some(29));
-    assert_eq!(samples_to_decide(Count::new(9, 10).unwrap(), 0.9, alpha), None);
+fn a_wrong_number_a_forgotten_key_and_an_empty_group_are_noticed() {
+    let group = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let check: Check = |case: &mut Case| case.is("one", 1.0);
+    let one = |out: &str| group(&format!(r#"{{"tol": {{"abs": 0.1}}, "cases": [{{"in": {{}}, "out": {out}}}]}}"#));
+    assert!(problems_of("g", &one(r#"{"one": 1.05}"#), check).is_empty());
+    assert_eq!(problems_of("g", &one(r#"{"one": 1.2}"#), check).len(), 1);
+    assert_eq!(problems_of("g", &one(r#"{"one": null}"#), check).len(), 1);
+    assert_eq!(problems_of("g", &one(r#"{"one": "inf"}"#), check).len(), 1);
+    assert_eq!(problems_of("g", &one(r#"{"one": 1.0, "two": 2.0}"#), check).len(), 1);
+    assert_eq!(problems_of("g", &one("{}"), check).len(), 1);
+    assert_eq!(problems_of("g", &group(r#"{"tol": {}, "cases": []}"#), check).len(), 1);
 }

@@ -18,7 +18,7 @@ fn stirling_error(n: f64) -> f64 {
 }
 
 /// Logarithm of the gamma function for x > 0.
-pub(super) fn ln_gamma(x: f64) -> f64 {
+pub(in crate::stats) fn ln_gamma(x: f64) -> f64 {
     libm::lgamma(x)
 }
 
