@@ -64,7 +64,7 @@ fn page(cells: &[Cell]) -> String {
         page,
         "# Error rates\n\n\
          Simulated on {} on a shared virtual machine with {processors} processors ({}), {}, {}, llmci {}.\n\
-         Seed {SEED}; {REPETITIONS} repetitions a row, so the standard error of a rate is at most 0.11 points and of a share of\n\
+         Seed {SEED}; {},000 repetitions a row, so the standard error of a rate is at most 0.11 points and of a share of\n\
          samples below 0.001. The same seed gives the same table on any machine of the same kind.\n\n\
          ```\ncargo bench --bench error_rates\n```\n\n\
          Each repetition draws a baseline that is right on 75 % of n independent cases, and a candidate on the same cases. 5 % of the\n\
@@ -80,6 +80,7 @@ fn page(cells: &[Cell]) -> String {
         std::env::consts::OS,
         compiler(),
         env!("CARGO_PKG_VERSION"),
+        REPETITIONS / 1000,
         RULES[0],
         RULES[1],
         RULES[2],
@@ -96,8 +97,8 @@ fn page(cells: &[Cell]) -> String {
     page.push_str(
         "\n![False alarms](../plots/false-alarms.svg)\n\n![Missed drops](../plots/missed-drops.svg)\n\n\
          ![Samples used](../plots/samples-used.svg)\n\n\
-         What it means: [statistics](../how-to/statistics.md). The rows for n = 500, 1000 and 2000 agree with a program of another\n\
-         author in another language: `LLMCI_FULL=1 cargo test --release --test error_rates` compares them.\n",
+         What it means: [statistics](../how-to/statistics.md). The rows for n = 500, 1000 and 2000 agree with a separate program in\n\
+         another language: `LLMCI_FULL=1 cargo test --release --test error_rates` compares them.\n",
     );
     page
 }

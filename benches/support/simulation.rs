@@ -2,7 +2,8 @@
 //! both, and a true drop that we know. Shared by the test `error_rates` and the benchmark of that name.
 
 use llmci::stats::{
-    Alpha, Count, Generator, Pairs, float, newcombe_unpaired, normal_quantile, tango_score, wald_unpaired,
+    Alpha, Count, Generator, Pairs, float, group_sequential_bounds, look_counts, newcombe_unpaired, normal_quantile,
+    tango_score, wald_unpaired,
 };
 
 /// The share of cases that the baseline gets right.
@@ -79,17 +80,9 @@ pub fn binomial(generator: &mut Generator, trials: u64, chance: f64) -> u64 {
     trials
 }
 
-/// The numbers of cases at which the last rule looks: the shares k/20, rounded down.
-pub fn looks_at(n: u64) -> Vec<u64> {
-    (1..=u64::from(LOOKS)).map(|look| look * n / u64::from(LOOKS)).collect()
-}
-
-/// The boundaries of the last rule for a spent error of alpha t^2, as they are published (rounded to three places).
-pub fn boundaries() -> Vec<f64> {
-    vec![
-        3.662, 3.352, 3.165, 3.021, 2.900, 2.795, 2.700, 2.615, 2.536, 2.462, 2.393, 2.328, 2.266, 2.207, 2.150, 2.095,
-        2.042, 1.991, 1.941, 1.892,
-    ]
+/// The boundaries of the last rule: until the share t of the cases it has spent alpha t^2 of its error.
+fn boundaries() -> Vec<f64> {
+    Alpha::new(ALPHA).map(|alpha| group_sequential_bounds(LOOKS, alpha, 2.0)).unwrap_or_default()
 }
 
 /// One row: `repetitions` candidates whose true rate is `drop` points below the baseline's.
@@ -98,7 +91,7 @@ pub fn simulate(n: u64, drop: u32, repetitions: u32, seed: u64) -> Cell {
     let mut generator = Generator::new(seed ^ (n << 32) ^ u64::from(drop));
     let (up_chance, down_chance) = (CHURN, CHURN + f64::from(drop) / 100.0);
     let both_chance = (BASELINE - down_chance) / (1.0 - up_chance - down_chance);
-    let (looks, bounds) = (looks_at(n), boundaries());
+    let (looks, bounds) = (look_counts(n, LOOKS), boundaries());
     let z = normal_quantile(1.0 - ALPHA);
     let mut tally = [[0_u64; 3]; 5];
     let mut used = 0.0;

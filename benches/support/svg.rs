@@ -86,15 +86,15 @@ fn axes(svg: &mut String, plot: &Plot) {
     }
     for (place, name) in plot.places.iter().enumerate() {
         let x = across(plot, place);
-        writeln!(svg, r##"<line x1="{x:.1}" y1="{BOTTOM}" x2="{x:.1}" y2="{}" stroke="#222222"/>"##, BOTTOM + 5.0)
+        writeln!(svg, r##"<line x1="{x:.1}" y1="{BOTTOM}" x2="{x:.1}" y2="{}" stroke="#222222"/>"##, BOTTOM + 9.0)
             .unwrap();
-        writeln!(svg, r#"<text x="{x:.1}" y="{}" text-anchor="middle">{}</text>"#, BOTTOM + 21.0, escape(name))
+        writeln!(svg, r#"<text x="{x:.1}" y="{}" text-anchor="middle">{}</text>"#, BOTTOM + 25.0, escape(name))
             .unwrap();
     }
     writeln!(svg, r##"<line x1="{LEFT}" y1="{BOTTOM}" x2="{RIGHT}" y2="{BOTTOM}" stroke="#222222"/>"##).unwrap();
     let middle = f64::midpoint(LEFT, RIGHT);
     let name = escape(&plot.horizontal);
-    writeln!(svg, r#"<text x="{middle}" y="{}" text-anchor="middle">{name}</text>"#, BOTTOM + 46.0).unwrap();
+    writeln!(svg, r#"<text x="{middle}" y="{}" text-anchor="middle">{name}</text>"#, BOTTOM + 50.0).unwrap();
     let (middle, name) = (f64::midpoint(TOP, BOTTOM), escape(&plot.vertical));
     writeln!(svg, r#"<text transform="translate(20 {middle}) rotate(-90)" text-anchor="middle">{name}</text>"#)
         .unwrap();
