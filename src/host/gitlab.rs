@@ -46,6 +46,15 @@ fn line(name: &str, value: &str) -> Option<String> {
     Some(format!("LLMCI_{}={value}\n", name.to_uppercase().replace('-', "_")))
 }
 
+/// Whether the pipeline is one of the default branch, and of no merge request.
+pub(super) fn on_default_branch(variable: &dyn Fn(&str) -> Option<String>) -> Option<bool> {
+    let text = |name: &str| variable(name).filter(|value| !value.is_empty());
+    if text("CI_MERGE_REQUEST_IID").is_some() {
+        return Some(false);
+    }
+    Some(text("CI_COMMIT_BRANCH")? == text("CI_DEFAULT_BRANCH")?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,13 +66,4 @@ mod tests {
             assert_eq!(line("verdict", value), None, "{value}");
         }
     }
-}
-
-/// Whether the pipeline is one of the default branch, and of no merge request.
-pub(super) fn on_default_branch(variable: &dyn Fn(&str) -> Option<String>) -> Option<bool> {
-    let text = |name: &str| variable(name).filter(|value| !value.is_empty());
-    if text("CI_MERGE_REQUEST_IID").is_some() {
-        return Some(false);
-    }
-    Some(text("CI_COMMIT_BRANCH")? == text("CI_DEFAULT_BRANCH")?)
 }

@@ -119,7 +119,7 @@ impl Side {
             hasher.part(line);
             let line: Line<'_> =
                 serde_json::from_slice(line).map_err(|error| wrong(&format!("not a sample: {error}")))?;
-            side.add(line, &mut suites).map_err(|what| wrong(what))?;
+            side.add(line, &mut suites).map_err(wrong)?;
         }
         if side.samples == 0 {
             return Err(SideError { line: 1, what: "there is no sample in it".to_owned() });
