@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::EvalGateArgs;
 use crate::commands::{CommandError, Context};
 use crate::document::{Problem, Problems, nearest};
 use crate::eval::model::{self, Built, ModelBuildError, ModelSpec, Surroundings};
@@ -33,13 +32,24 @@ pub(crate) fn read(
     filter: Filter,
     seed: Option<u64>,
 ) -> Result<Prepared, CommandError> {
-    let loaded = policy::load(policy).map_err(problems)?;
+    let prepared = read_any(policy::load(policy).map_err(problems)?, suites, filter, seed)?;
+    let loaded = &prepared.loaded;
     if !loaded.policy.gate.thresholds.iter().any(|threshold| threshold.required) {
         // Found out before anything is spent: such a gate could never pass.
         let problem =
             loaded.document.key_problem("/gate/thresholds", "the gate has no required threshold: nothing could pass");
         return Err(CommandError::Problems(vec![problem.help("add a rule such as `{metric: pass_rate, min: 0.9}`")]));
     }
+    Ok(prepared)
+}
+
+/// The same for a policy that was read before, with thresholds or without.
+pub(crate) fn read_any(
+    loaded: LoadedPolicy,
+    suites: &[PathBuf],
+    filter: Filter,
+    seed: Option<u64>,
+) -> Result<Prepared, CommandError> {
     let suites = load_suites(&loaded, suites).map_err(problems)?;
     let seed = seed.unwrap_or(loaded.policy.run.seed);
     Ok(Prepared { loaded, suites, filter, seed })
@@ -129,11 +139,11 @@ impl Prepared {
     /// Builds the model under test and the judges, and learns their keys.
     pub(crate) fn build(
         &self,
-        args: &EvalGateArgs,
+        model: Option<&str>,
         connections: usize,
         context: &Context,
     ) -> Result<(Built, Judges), CommandError> {
-        let (name, spec) = self.model(args.model.as_deref())?;
+        let (name, spec) = self.model(model)?;
         let environment = |name: &str| context.environment.get(name).map(str::to_owned);
         let around = Surroundings { folder: &self.loaded.folder, environment: &environment, connections };
         let make = |name: &str, spec: &ModelSpec| -> Result<Built, CommandError> {

@@ -27,6 +27,8 @@ pub struct CaseHead {
     pub tags: Arc<[String]>,
     /// Its samples, at least 1.
     pub repeats: u32,
+    /// Its cluster's name, hashed: the cases of a cluster are asked, and judged, together.
+    pub cluster: Option<u64>,
 }
 
 /// A suite that has been read and checked.

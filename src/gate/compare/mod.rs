@@ -14,7 +14,7 @@ pub use conclude::{Coverage, conclude_comparison};
 pub use data::{Attempts, Comparable, PairUnit, Scale, Summary};
 pub use decide::{Decision, Levels};
 pub use family::{holm_over, settle};
-pub use judge::{Asked, Compared, Discordance, Judged, compare};
+pub use judge::{Asked, Compared, Discordance, Judged, Staged, compare, look};
 pub use rule::{FailWhen, RegressionMode, RegressionPolicy, RegressionRule};
 pub use unpaired::compare_summaries;
 pub use words::{change, magnitude};
