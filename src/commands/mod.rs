@@ -4,6 +4,7 @@
 pub mod check;
 pub mod doctor;
 pub mod eval_gate;
+mod ledger;
 pub mod merge;
 mod outcome;
 pub mod regression_check;

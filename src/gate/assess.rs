@@ -1,7 +1,7 @@
 //! From data and a threshold to a row of the report: the estimate, the verdict, and the reason in words.
 
 use super::data::{Data, Estimate, FEWEST_CLUSTERS};
-use super::sequential::{CERTAIN, Stage};
+use super::sequential::{CERTAIN, Stage, stage_confidence};
 use super::words::{amount, interval_words, percent, scope_words};
 use super::{DecideBy, Direction, Metric, MetricName, Threshold, Unit, Verdict};
 use crate::stats::{Alpha, Count, Interval, samples_to_decide};
@@ -85,7 +85,7 @@ impl View {
     /// The two-sided confidence of the interval that is shown. Of a look it is that of all looks together.
     fn confidence(&self, threshold: Option<&Threshold>) -> f64 {
         match (self.stage, threshold) {
-            (Some(_), Some(threshold)) => 2.0 * threshold.confidence - 1.0,
+            (Some(_), Some(threshold)) => stage_confidence(1.0 - threshold.confidence),
             (Some(_) | None, _) => DISPLAY_CONFIDENCE,
         }
     }

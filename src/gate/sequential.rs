@@ -17,6 +17,13 @@ pub const SPENDING: f64 = 2.0;
 /// The strength of a failure that spends no error: what it says is certain.
 pub(super) const CERTAIN: u32 = u32::MAX;
 
+/// The two-sided confidence of intervals that hold at all looks at once, when each side has the error `alpha`; rounded to
+/// what a reader expects of `1 - 2 * 0.05`.
+/// Source: C. Jennison and B. Turnbull, Group Sequential Methods, 2000, chapter 9 (repeated confidence intervals).
+pub(super) fn stage_confidence(alpha: f64) -> f64 {
+    ((1.0 - 2.0 * alpha) * 1e12).round() / 1e12
+}
+
 /// The look that a rule was decided at, or the last one that it was not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -97,10 +97,15 @@ impl Trial {
     }
 
     fn bounds(&self, look: u32, data: &Data) -> Shown {
-        let decides = |alpha: Alpha| decides(&self.subject, data, &self.threshold, alpha);
-        let pass = self.levels.at(look, 1).is_some_and(|alpha| decides(alpha) == Some(Verdict::Pass));
-        let strength = self.levels.strength(look, |alpha| decides(alpha) == Some(Verdict::Fail));
-        Shown { pass, strength, hopeless: false }
+        let at = |alpha: Alpha| decides(&self.subject, data, &self.threshold, alpha);
+        match self.levels.at(look, 1).and_then(at) {
+            Some(Verdict::Pass) => Shown { pass: true, ..Shown::default() },
+            Some(Verdict::Fail) => {
+                let strength = self.levels.strength(look, |alpha| at(alpha) == Some(Verdict::Fail));
+                Shown { strength, ..Shown::default() }
+            }
+            Some(Verdict::Inconclusive | Verdict::Error) | None => Shown::default(),
+        }
     }
 
     fn exact(&self, look: u32, data: &Data, pass: &[i64], fail: &[Vec<i64>]) -> Shown {
@@ -203,5 +208,125 @@ impl Trial {
             "{measured} decides neither way whether it is {rule} at {sure} confidence, after look {look} of {of}"
         );
         (Verdict::Inconclusive, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{CaseUnit, Courses, MetricName, Next, Unit};
+    use super::*;
+    use crate::stats::{Generator, look_counts};
+
+    const N: u64 = 1000;
+
+    fn trial(rule: &str, expected: Expected, n: u64) -> Trial {
+        let threshold: Threshold = serde_json::from_str(rule).unwrap();
+        let direction = if threshold.min.is_some() { Direction::Higher } else { Direction::Lower };
+        let subject =
+            Subject { name: MetricName::new("pass_rate").unwrap(), scope: None, direction, unit: Unit::Share };
+        Trial::new(subject, threshold, look_counts(n, 20), expected, 1).unwrap()
+    }
+
+    fn unit(cluster: u64, sum: f64, judged: u32) -> CaseUnit {
+        CaseUnit { cluster, sum, judged, missing: 1 - judged }
+    }
+
+    /// The verdict of one run, and its share of samples.
+    fn run(trial: &Trial, units: &[CaseUnit]) -> (Verdict, f64) {
+        let mut courses = Courses::new([trial.claim()]);
+        let mut last = (0, Data::Share(Vec::new()));
+        for (look, seen) in (1_u32..).zip(look_counts(units.len() as u64, 20)) {
+            last = (look, Data::Share(units[..usize::try_from(seen).unwrap()].to_vec()));
+            if courses.look(look, [trial.look(look, &last.1)]) == Next::Stop {
+                break;
+            }
+        }
+        let course = courses.rules().next().unwrap();
+        let verdict = trial.conclude(course, last.0, &last.1).metric.verdict.unwrap();
+        (verdict, f64::from(last.0) / 20.0)
+    }
+
+    /// Shares of pass, of fail and of samples over many runs at a true rate.
+    fn rates(trial: &Trial, n: u64, rate: f64, runs: u32) -> (f64, f64, f64) {
+        let mut random = Generator::new(20_260_902);
+        let (mut pass, mut fail, mut used) = (0.0, 0.0, 0.0);
+        for _ in 0..runs {
+            let mut success = || if random.unit() < rate { 1.0 } else { 0.0 };
+            let units: Vec<CaseUnit> = (0..n).map(|number| unit(number, success(), 1)).collect();
+            let (verdict, share) = run(trial, &units);
+            pass += f64::from(u8::from(verdict == Verdict::Pass));
+            fail += f64::from(u8::from(verdict == Verdict::Fail));
+            used += share;
+        }
+        let runs = f64::from(runs);
+        (pass / runs, fail / runs, used / runs)
+    }
+
+    /// Source: simulation of the exact group-sequential test with 1,000 samples and a threshold of 0.75.
+    #[test]
+    fn samples_used_by_true_rate_are_those_of_the_exact_test() {
+        let trial = trial(r#"{"metric": "pass_rate", "min": 0.75}"#, Expected::YesOrNo, N);
+        let Test::Exact { pass, fail } = &trial.test else { panic!("the test is exact") };
+        let mut random = Generator::new(20_260_902);
+        for (rate, wanted) in [(0.65, 0.23), (0.70, 0.52), (0.75, 0.97), (0.80, 0.49), (0.85, 0.20)] {
+            let mut looks = 0;
+            for _ in 0..4000 {
+                let mut good = 0;
+                for (pass, fail) in pass.iter().zip(&fail[0]) {
+                    good += (0..N / 20).filter(|_| random.unit() < rate).count() as i64;
+                    looks += 1;
+                    if good >= *pass || good <= *fail {
+                        break;
+                    }
+                }
+            }
+            let used = f64::from(looks) / (4000.0 * 20.0);
+            assert!((used - wanted).abs() < 0.015, "{rate}: {used} instead of {wanted}");
+        }
+    }
+
+    #[test]
+    fn looking_twenty_times_keeps_both_errors() {
+        for (expected, runs) in [(Expected::YesOrNo, 400), (Expected::Other, 200)] {
+            let trial = trial(r#"{"metric": "pass_rate", "min": 0.75}"#, expected, 200);
+            let (pass, fail, _) = rates(&trial, 200, 0.75, runs);
+            // 5 % each; three standard errors of the simulation are at most 4.6 points.
+            assert!(pass < 0.096 && fail < 0.096, "{expected:?}: {pass} pass, {fail} fail");
+        }
+    }
+
+    #[test]
+    fn a_missing_sample_is_against_a_pass_and_for_a_failure() {
+        let trial = trial(r#"{"metric": "pass_rate", "min": 0.9}"#, Expected::YesOrNo, N);
+        let units = |rest: CaseUnit| -> Vec<CaseUnit> {
+            (0..N)
+                .map(|number| if number % 8 == 0 { CaseUnit { cluster: number, ..rest } } else { unit(number, 1.0, 1) })
+                .collect()
+        };
+        assert_eq!(run(&trial, &units(unit(0, 1.0, 1))).0, Verdict::Pass);
+        assert_eq!(run(&trial, &units(unit(0, 0.0, 1))).0, Verdict::Fail);
+        assert_eq!(run(&trial, &units(unit(0, 0.0, 0))).0, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn an_upper_bound_is_the_mirror_of_a_lower_one() {
+        let low = trial(r#"{"metric": "pass_rate", "min": 0.9}"#, Expected::YesOrNo, N);
+        let high = trial(r#"{"metric": "error_rate", "max": 0.1}"#, Expected::YesOrNo, N);
+        for bad in [0, 40, 80, 100, 120, 200] {
+            let one = |bad_is: f64| -> Vec<CaseUnit> {
+                let value = |number: u64| if number * 7919 % N < bad { bad_is } else { 1.0 - bad_is };
+                (0..N).map(|number| unit(number, value(number), 1)).collect()
+            };
+            assert_eq!(run(&low, &one(0.0)), run(&high, &one(1.0)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_rate_that_no_sample_can_show_is_given_up_and_never_passes() {
+        let trial = trial(r#"{"metric": "error_rate", "max": 0.001}"#, Expected::YesOrNo, N);
+        let clean: Vec<CaseUnit> = (0..N).map(|number| unit(number, 0.0, 1)).collect();
+        let (verdict, used) = run(&trial, &clean);
+        assert_eq!(verdict, Verdict::Inconclusive, "0 of 1,000 show no rate of 0.001");
+        assert!(used <= 1.0);
     }
 }

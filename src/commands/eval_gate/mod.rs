@@ -6,15 +6,20 @@ mod files;
 pub(crate) mod prepare;
 mod session;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::early::{Schedule, ThresholdTrial, Trial, Watch};
 use crate::eval::journal::FolderLock;
 use crate::eval::policy::EarlyStop;
 use crate::eval::suite::Filter;
+use crate::gate::Verdict;
+use crate::report::Report;
 use crate::store;
+use crate::trust::Digest;
 
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble, suite_info};
@@ -30,12 +35,25 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let early = args.early_stop.or(prepared.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Off);
     let session_args =
         SessionArgs { model: args.model.as_deref(), shard: args.shard, concurrency: args.concurrency, began };
-    let session = Session::open(prepared, session_args, context).await?;
+    let mut session = Session::open(prepared, session_args, context).await?;
     tracing::debug!("prepared after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
+    let ledger = open_ledger(&args, &session, context).await?;
+    let (earlier, stored) = match &ledger {
+        Some(ledger) => ledger.last().await?,
+        None => (0, None),
+    };
+    session.loaded.policy.gate.halve_errors(earlier);
 
     // From here on something is written: the folder is ours until the process ends.
     store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
+    if let Some(stored) = stored.filter(|_| !args.fresh) {
+        clear_reports(&args.out)?;
+        let report = Report { host: context.host.info(), ..said_again(stored) };
+        let path = write_report(&args.out, &report, context)?;
+        let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
+        return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
+    }
     clear(&args.out)?;
     let watch = match early {
         EarlyStop::Off => None,
@@ -63,10 +81,39 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         host: context.host.info(),
     })?;
     tracing::debug!("judged after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
+    if let Some(ledger) = ledger.filter(|_| report.verdict != Verdict::Error) {
+        ledger.add(earlier, &report).await?;
+    }
     let path = write_all(&args.out, &report, &ended.collected, context)?;
     tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, args.shard.is_some());
     Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
+}
+
+/// Where verdicts are kept, if anywhere; a shard has none of its own.
+async fn open_ledger(
+    args: &EvalGateArgs,
+    session: &Session,
+    context: &Context,
+) -> Result<Option<Ledger>, CommandError> {
+    let run = &session.loaded.policy.run;
+    let (address, folder) = match (&args.verdicts, &run.verdicts) {
+        (Some(given), _) => (given, PathBuf::new()),
+        (None, Some(policy)) => (policy, session.loaded.folder.clone()),
+        (None, None) => return Ok(None),
+    };
+    if session.shard.is_some() {
+        return Ok(None);
+    }
+    let rules =
+        serde_json::to_vec(&session.loaded.policy.gate).map_err(|error| CommandError::Bug(error.to_string()))?;
+    let key = Key {
+        candidate: identity(&session.model.digest, session.model.provider, context.host.info().commit.as_ref()),
+        baseline: Vec::new(),
+        suite: suite_info(&session.suites, &session.plan, &session.filter).digest,
+        rules: Digest::of(&rules),
+    };
+    Ok(Some(Ledger::open(address, &folder, key).await?))
 }
 
 /// Looks at the thresholds while the run is under way. A shard is judged by nobody before it is merged.

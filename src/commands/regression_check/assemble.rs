@@ -62,16 +62,6 @@ pub(super) struct Work<'a> {
     pub host: HostInfo,
 }
 
-/// A verdict that was given before, said again.
-pub(super) fn stored(mut report: Report) -> Report {
-    let text = format!(
-        "verdict of {}, kept: the same candidate, baseline, suite and rules are not judged twice (--fresh judges again with half the error)",
-        report.timing.finished_at
-    );
-    report.reasons.push(Reason { verdict: report.verdict, metric: None, text });
-    report
-}
-
 /// Judges.
 pub(super) fn judge(work: &Work<'_>) -> Result<Report, CommandError> {
     if !work.asked.refused.is_empty() {

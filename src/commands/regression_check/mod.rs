@@ -4,24 +4,23 @@ mod args;
 mod assemble;
 mod evaluate;
 mod kept;
-mod ledger;
 mod source;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::eval_gate::{clear, clear_reports, prepare::problems, write_report};
+use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::journal::FolderLock;
 use crate::eval::policy::{self, LoadedPolicy};
 use crate::gate::compare::{RegressionPolicy, RegressionRule};
 use crate::gate::{GatePolicy, MetricName, Verdict};
 use crate::store::file::make_folder;
-use crate::trust::{Digest, Hasher, Untrusted};
+use crate::trust::{Digest, Untrusted};
 use assemble::{Asked, Sides, Work};
 use evaluate::{Planned, Question};
 use kept::Keep;
-use ledger::{Key, Ledger};
 use source::Found;
 
 pub use args::RegressionCheckArgs;
@@ -78,7 +77,7 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
     let (mut report, candidate) = match (stored.filter(|_| !args.fresh), candidate) {
         (Some(stored), candidate) => {
             clear_reports(&args.out)?;
-            (assemble::stored(stored), candidate.found())
+            (said_again(stored), candidate.found())
         }
         (None, candidate) => {
             let (candidate, asked) = match candidate {
@@ -209,12 +208,7 @@ impl Candidate {
                 (&model.digest, model.provider, context.host.info().commit)
             }
         };
-        let mut hasher = Hasher::new();
-        hasher.part(model.hex().as_bytes());
-        if let (true, Some(commit)) = (provider == "openai", commit) {
-            hasher.part(commit.raw().as_bytes());
-        }
-        hasher.finish()
+        identity(model, provider, commit.as_ref())
     }
 
     fn file(&self) -> Option<&Path> {

@@ -7,6 +7,7 @@ use super::data::{Comparable, Doubt, Scale};
 use super::decide::{Decision, Evidence, Levels};
 use super::rule::{FailWhen, RegressionMode, RegressionRule};
 use super::words::{Words, undecided};
+use crate::gate::sequential::stage_confidence;
 use crate::gate::{Course, LookLevels, Shown, Stage};
 use crate::gate::{DISPLAY_CONFIDENCE, Direction, FEWEST_CLUSTERS, MetricName, Subject, Verdict};
 use crate::stats::{Alpha, Pairs, mcnemar, pairs_needed, smallest_margin};
@@ -156,7 +157,7 @@ pub fn compare(asked: &Asked<'_>, data: &Comparable) -> Judged {
         return row.by_tolerance(compared);
     }
     if let Some(Staged { course, last, .. }) = asked.staged {
-        compared.confidence = 1.0 - 2.0 * asked.alpha.value();
+        compared.confidence = stage_confidence(asked.alpha.value());
         compared.stage = Some(Stage { look: course.passed_at.or(course.failed_at).unwrap_or(last.look), ..last });
     }
     let whole = Alpha::new(1.0 - DISPLAY_CONFIDENCE).map(Alpha::half);
