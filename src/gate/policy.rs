@@ -29,6 +29,17 @@ pub enum OnPartial {
     Pass,
 }
 
+/// What a pull request that loosens its own suite does to a pass.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnSuiteChange {
+    /// Cases that are gone, or whose expected answer changes, make a pass inconclusive: a reviewer has to look.
+    #[default]
+    Review,
+    /// They are listed, and the verdict stays.
+    Note,
+}
+
 /// `gate:` of the policy.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -45,6 +56,8 @@ pub struct GatePolicy {
     pub on_inconclusive: OnInconclusive,
     /// What one shard of a run does to the exit code.
     pub on_partial: OnPartial,
+    /// What a pull request that loosens its own suite does to a pass.
+    pub on_suite_change: OnSuiteChange,
 }
 
 impl GatePolicy {

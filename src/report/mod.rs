@@ -1,6 +1,7 @@
 //! One Report, and every surface as a plain function of it. Pure: no I/O, no clock.
 //! Kept out: how a verdict is reached (`gate`), where a surface is sent (`host`).
 
+mod changes;
 mod json;
 mod junit;
 mod markdown;
@@ -19,6 +20,6 @@ pub use sink::Sink;
 pub use terminal::{Colour, terminal};
 
 pub use types::{
-    ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, Gpu, HostInfo, ModelInfo, Report,
-    RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
+    ChangeKind, ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, GateChange, Gpu, HostInfo,
+    ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
 };
