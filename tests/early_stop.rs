@@ -80,8 +80,8 @@ async fn what_is_not_needed_is_not_asked_and_the_report_says_what_was_saved() {
     assert_eq!(count("planned_samples"), CASES);
     assert_eq!(count("judged_samples") + count("not_judged") + count("saved_samples"), CASES);
     assert!(count("saved_samples") > CASES / 2, "{early}");
-    // Four were under way, and each of the four may have gone on to one more before the word reached it.
-    assert!(stub.asked() <= count("judged_samples") + 2 * 4, "{} asked, {early}", stub.asked());
+    // What was under way when the word came is asked in vain, and no more than that.
+    assert!(stub.asked() <= count("judged_samples") + CASES / 10, "{} asked, {early}", stub.asked());
     assert_eq!(report["counts"]["samples"], early["judged_samples"]);
     let row = &report["metrics"][0];
     assert_eq!(row["stage"]["look"], early["look"]);
