@@ -441,3 +441,15 @@ async fn a_run_that_lacked_something_leaves_no_verdict_to_keep() {
     assert_eq!(code(&gate()), 4);
     assert_eq!(code(&gate()), 0);
 }
+
+#[test]
+fn an_endpoint_at_a_clouds_metadata_is_refused_at_its_line_before_anything_is_asked() {
+    for host in ["169.254.169.254", "0xA9FEA9FE", "[::ffff:169.254.169.254]", "[fd00:ec2::254]"] {
+        let folder = tempfile::tempdir().unwrap();
+        words(folder.path(), 3, &format!("http://{host}/v1"), "");
+        let output = eval_gate(folder.path()).arg("--quiet").output().unwrap();
+        assert_eq!(code(&output), 2, "{host}: {}", text(&output));
+        assert!(text(&output).contains("trusted_hosts") && text(&output).contains("llmci.yaml:3"), "{}", text(&output));
+        assert!(!folder.path().join("llmci-out").exists());
+    }
+}

@@ -143,7 +143,12 @@ impl Prepared {
     ) -> Result<(Built, Judges), CommandError> {
         let (name, spec) = self.model(model)?;
         let environment = |name: &str| context.environment.get(name).map(str::to_owned);
-        let around = Surroundings { folder: &self.loaded.folder, environment: &environment, connections };
+        let around = Surroundings {
+            folder: &self.loaded.folder,
+            environment: &environment,
+            connections,
+            trusted: &self.loaded.policy.trusted_hosts,
+        };
         let make = |name: &str, spec: &ModelSpec| -> Result<Built, CommandError> {
             let built = model::build(name, spec, &around).map_err(|error| self.not_built(name, error))?;
             context.redactor.learn(&built.secrets);
