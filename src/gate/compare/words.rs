@@ -36,7 +36,7 @@ impl Words<'_> {
             }
             (Some(_), None) | (None, Some(_)) | (None, None) => String::new(),
         };
-        let missing = if *missing > 0 { format!(", {missing} samples missing") } else { String::new() };
+        let missing = if *missing > 0 { format!(", {} missing", samples(*missing)) } else { String::new() };
         let difference = difference.map_or_else(String::new, |difference| format!(": {}", self.change(difference)));
         format!(
             "{} {} against {} of the {against}{difference} ({interval}n={n}{missing})",
@@ -83,7 +83,8 @@ pub(super) fn undecided(words: &Words<'_>, few_clusters: Option<u64>) -> String 
     let margin = words.margin();
     let open = format!("{measured} decides neither way whether it is worse by {margin} at {} confidence", words.sure());
     if *missing > 0 {
-        return format!("{open}: {missing} samples are missing, which may have gone either way");
+        let are = if *missing == 1 { "is" } else { "are" };
+        return format!("{open}: {} {are} missing, which may have gone either way", samples(*missing));
     }
     let Some(visible) = smallest_visible else { return format!("{open}: more samples are needed") };
     let visible = magnitude(*visible, words.row.scale);
@@ -93,6 +94,10 @@ pub(super) fn undecided(words: &Words<'_>, few_clusters: Option<u64>) -> String 
         }
         Some(_) | None => format!("{open}: the difference lies close to the margin; more samples would decide"),
     }
+}
+
+fn samples(count: u64) -> String {
+    if count == 1 { "1 sample".to_owned() } else { format!("{count} samples") }
 }
 
 /// A difference with its sign.
