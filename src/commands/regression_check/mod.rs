@@ -44,25 +44,15 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         (None, false) => None,
     };
     let folder = keep.as_ref().map(|keep| kept::allowed(keep, &baseline, context)).transpose()?;
-    let candidate = source::find("candidate", &args.candidate)?;
-    if let (Some(Keep::Blessed(_)), Some(folder)) = (&keep, &folder)
+    if let (Some(Keep::Blessed(reason)), Some(folder)) = (&keep, &folder)
         && !folder.join(kept::KEPT).exists()
     {
         // The very first baseline has nothing to be compared with.
-        let text = kept::keep(
-            &Keep::Blessed(args.bless.as_deref().unwrap_or_default()),
-            folder,
-            &candidate,
-            Verdict::Inconclusive,
-            context,
-        )?;
+        let candidate = source::find("candidate", &args.candidate)?;
+        let text = kept::keep(&Keep::Blessed(reason), folder, &candidate, Verdict::Inconclusive, context)?;
         return Ok(Outcome { exit: Exit::Pass, report: None, text: format!("{text}\n") });
     }
-    let sides = Sides {
-        baseline: source::find("baseline", &baseline)?,
-        anchor: anchor.map(|anchor| source::find("anchor", &anchor)).transpose()?,
-        candidate,
-    };
+    let sides = sides(&args.candidate, &baseline, anchor.as_deref())?;
     let rules_digest = digest_of(&rules)?;
     let ledger = open_ledger(&args, loaded.as_ref(), &sides, &rules_digest).await?;
     let (earlier, stored) = ledger.last().await?;
@@ -104,6 +94,16 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         report: Some((Box::new(report), path)),
         text: String::new(),
     })
+}
+
+fn sides(candidate: &str, baseline: &str, anchor: Option<&str>) -> Result<Sides, CommandError> {
+    let mut places = vec![("candidate", candidate), ("baseline", baseline)];
+    places.extend(anchor.map(|anchor| ("anchor", anchor)));
+    let mut found = source::find_all(&places)?.into_iter();
+    match (found.next(), found.next()) {
+        (Some(candidate), Some(baseline)) => Ok(Sides { baseline, anchor: found.next(), candidate }),
+        (_, _) => Err(CommandError::Bug("a side was not read".to_owned())),
+    }
 }
 
 /// The policy's rules; the standard one where it has none.
