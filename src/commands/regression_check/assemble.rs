@@ -5,7 +5,9 @@ use std::time::Instant;
 use super::source::Found;
 use crate::commands::CommandError;
 use crate::eval::Status;
-use crate::eval::compare::{MetricProblem, Paired, Side, changed_cases, comparable, pair, subject_of, summary};
+use crate::eval::compare::{
+    CaseNumbers, MetricProblem, Paired, Side, changed_cases, comparable, pair, subject_of, summary,
+};
 use crate::gate::compare::{
     Asked, Judged, RegressionMode, RegressionPolicy, RegressionRule, compare, compare_summaries, conclude_comparison,
 };
@@ -46,13 +48,17 @@ pub(super) struct Work<'a> {
     pub host: HostInfo,
 }
 
-/// A verdict that was given before, said again.
+/// A verdict that was given before, said again. That it was is a part of the deciding reason: a surface that shows one reason
+/// shows it too.
 pub(super) fn stored(mut report: Report) -> Report {
     let text = format!(
-        "verdict of {}, kept: the same candidate, baseline, suite and rules are not judged twice (--fresh judges again with half the error)",
+        "; verdict of {}, kept: the same candidate, baseline, suite and rules are not judged twice (--fresh judges again with half the error)",
         report.timing.finished_at
     );
-    report.reasons.push(Reason { verdict: report.verdict, metric: None, text });
+    match report.reasons.first_mut() {
+        Some(reason) => reason.text.push_str(&text),
+        None => report.reasons.push(Reason { verdict: report.verdict, metric: None, text }),
+    }
     report
 }
 
@@ -221,10 +227,10 @@ fn report(work: &Work<'_>, verdict: Verdict, reasons: Vec<Reason>, comparison: C
 }
 
 fn counts(side: &Side) -> Counts {
-    let rows = || side.cases.values().flat_map(|case| &case.rows);
-    let count = |status: Status| rows().filter(|(_, row)| row.status == status).count() as u64;
+    let attempts = || side.cases().flat_map(CaseNumbers::attempts);
+    let count = |status: Status| attempts().filter(|attempt| attempt.status() == status).count() as u64;
     Counts {
-        cases: side.cases.len() as u64,
+        cases: side.len() as u64,
         samples: side.samples,
         passed: count(Status::Passed),
         failed: count(Status::Failed),
@@ -246,7 +252,7 @@ fn unknown_model(found: &Found) -> ModelInfo {
 
 fn unknown_suite(found: &Found) -> SuiteInfo {
     let names: std::collections::BTreeSet<&str> =
-        found.side.iter().flat_map(|side| side.cases.keys()).map(|key| &*key.suite).collect();
+        found.side.iter().flat_map(Side::cases).map(CaseNumbers::suite).collect();
     SuiteInfo {
         name: names.into_iter().collect::<Vec<_>>().join("+"),
         digest: found.digest.clone(),

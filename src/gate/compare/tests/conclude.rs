@@ -125,6 +125,17 @@ fn a_changed_dataset_decides_before_any_rule() {
 }
 
 #[test]
+fn a_suite_of_which_nothing_is_paired_is_a_changed_dataset_and_no_error_of_the_rule() {
+    let none = judge_of(1, &pass_rate(0.02), &shares(&[]));
+    assert_eq!(none.compared.verdict, Verdict::Error);
+    let coverage =
+        [Coverage { against: "baseline".to_owned(), only_baseline: 100, only_candidate: 100, ..Coverage::default() }];
+    let (verdict, reasons, _) = conclude_comparison(vec![none], &coverage, 0.95);
+    assert_eq!(verdict, Verdict::Inconclusive);
+    assert!(reasons[0].text.starts_with("the dataset changed"), "{reasons:?}");
+}
+
+#[test]
 fn no_case_at_all_is_an_error_and_a_bound_that_is_no_number_allows_nothing() {
     let none = [Coverage { against: "baseline".to_owned(), ..Coverage::default() }];
     assert_eq!(conclude_comparison(vec![row(1, 0, 0, 400)], &none, 0.95).0, Verdict::Error);
