@@ -60,8 +60,12 @@ impl Words<'_> {
     }
 
     pub(super) fn fail(&self, below_margin: bool) -> String {
-        let how = if below_margin { format!("worse by more than {}", self.margin()) } else { "worse".to_owned() };
-        format!("{} is {how} at {} confidence", self.measured(), self.sure())
+        let (measured, margin, sure) = (self.measured(), self.margin(), self.sure());
+        if below_margin {
+            format!("{measured} is worse by more than {margin} at {sure} confidence")
+        } else {
+            format!("{measured} is worse at {sure} confidence, and not shown to be within the margin of {margin}")
+        }
     }
 
     pub(super) fn tolerance(&self, holds: &str) -> String {
@@ -81,7 +85,7 @@ pub(super) fn undecided(words: &Words<'_>, few_clusters: Option<u64>) -> String 
         return format!("{measured} rests on {few} independent groups: at least {FEWEST_CLUSTERS} are needed");
     }
     let margin = words.margin();
-    let open = format!("{measured} decides neither way whether it is worse by {margin} at {} confidence", words.sure());
+    let open = format!("{measured} does not decide at {} confidence whether it is worse by {margin}", words.sure());
     if *missing > 0 {
         let are = if *missing == 1 { "is" } else { "are" };
         return format!("{open}: {} {are} missing, which may have gone either way", samples(*missing));
@@ -90,7 +94,7 @@ pub(super) fn undecided(words: &Words<'_>, few_clusters: Option<u64>) -> String 
     let visible = magnitude(*visible, words.row.scale);
     match needed {
         Some(needed) if needed > n => {
-            format!("{open}: {n} pairs show drops of {visible} or more, about {needed} are needed for this margin")
+            format!("{open}: n={n} is enough to see drops of {visible}, this margin needs about n={needed}")
         }
         Some(_) | None => format!("{open}: the difference lies close to the margin; more samples would decide"),
     }

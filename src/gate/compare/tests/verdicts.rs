@@ -223,5 +223,5 @@ fn an_undecided_row_says_how_many_pairs_would_decide() {
     let found = judge(&pass_rate(0.02), &pairs(5, 5, 100));
     assert_eq!(found.verdict, Verdict::Inconclusive);
     assert!(found.needed.unwrap() > 100);
-    assert!(found.reason.contains(&format!("about {} are needed", found.needed.unwrap())), "{}", found.reason);
+    assert!(found.reason.contains(&format!("needs about n={}", found.needed.unwrap())), "{}", found.reason);
 }
