@@ -14,3 +14,6 @@ pub use metric::{MetricProblem, comparable, subject_of, summary};
 pub use pair::{Pair, Paired, pair};
 pub use read::SideError;
 pub use side::{Attempt, CaseKey, CaseNumbers, Print, Side};
+
+#[cfg(test)]
+mod tests;
