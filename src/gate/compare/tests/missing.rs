@@ -129,7 +129,7 @@ fn nothing_improves(rule: &RegressionRule, before: Vec<PairUnit>, after: Vec<Pai
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn a_score_that_goes_missing_never_decides(units in units(true), index in 0_usize..200, candidate in any::<bool>(), margin in 0.005_f64..0.3, below in any::<bool>()) {

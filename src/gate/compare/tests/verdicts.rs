@@ -97,6 +97,15 @@ fn ten_clusters_that_all_change_are_believed() {
 }
 
 #[test]
+fn ten_clusters_that_rise_alike_are_not_believed() {
+    // A rare large drop that none of them shows may outweigh the small rises.
+    for count in 10..20 {
+        let found = verdict(&mean_score(0.02), &clustered(&vec![0.02; count], 5));
+        assert_eq!(found, Verdict::Inconclusive, "{count} clusters");
+    }
+}
+
+#[test]
 fn a_cluster_is_one_piece_of_evidence_whatever_its_size() {
     // 30 cases that are worse, of 300: alone they are plenty, in three clusters they are three.
     assert_eq!(verdict(&pass_rate(0.02), &pairs(0, 30, 300)), Verdict::Fail);
