@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::io::{BufRead, Read};
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 
 use super::build::{CaseFacts, Misfit, SideBuilder};
@@ -66,8 +67,19 @@ struct Scored {
     score: Option<Score>,
 }
 
+/// Takes a digest's text without a copy of it.
 fn print<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Print, D::Error> {
-    Ok(Print::of_text(&Cow::<'de, str>::deserialize(deserializer)?))
+    struct Text;
+    impl Visitor<'_> for Text {
+        type Value = Print;
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a digest")
+        }
+        fn visit_str<E>(self, text: &str) -> Result<Print, E> {
+            Ok(Print::of_text(text))
+        }
+    }
+    deserializer.deserialize_str(Text)
 }
 
 impl Side {
@@ -93,8 +105,9 @@ impl Side {
                 continue;
             }
             hasher.part(line);
+            let text = std::str::from_utf8(line).map_err(|error| wrong(&format!("not a sample: {error}")))?;
             let line: Line<'_> =
-                serde_json::from_slice(line).map_err(|error| wrong(&format!("not a sample: {error}")))?;
+                serde_json::from_str(text).map_err(|error| wrong(&format!("not a sample: {error}")))?;
             reader.add(line, number)?;
         }
         if reader.samples == 0 {

@@ -30,25 +30,33 @@ impl Print {
         })
     }
 
+    /// None where a digit is no lower-case hexadecimal one. Two million of these are read a run: no branch for each digit.
     fn of_hex(hex: &[u8]) -> Option<Self> {
         let mut bytes = [0; Self::LENGTH];
+        let mut seen = 0;
         for piece in hex.chunks(2 * Self::LENGTH) {
             for (byte, pair) in bytes.iter_mut().zip(piece.chunks_exact(2)) {
                 let [high, low] = pair else { return None };
-                *byte ^= (nibble(*high)? << 4) | nibble(*low)?;
+                let (high, low) = (NIBBLES[usize::from(*high)], NIBBLES[usize::from(*low)]);
+                seen |= high | low;
+                *byte ^= (high << 4) | low;
             }
         }
-        Some(Self(bytes))
+        (seen < 16).then_some(Self(bytes))
     }
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// The value of each hexadecimal digit, and 255 for every other byte.
+const NIBBLES: [u8; 256] = {
+    let mut values = [255; 256];
+    let digits = *b"0123456789abcdef";
+    let mut value = 0;
+    while value < 16 {
+        values[digits[value as usize] as usize] = value;
+        value += 1;
     }
-}
+    values
+};
 
 /// What names a case in every run: the suite's name and the case's id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
