@@ -21,7 +21,9 @@ pub use agreement::{Helped, Kappa, Weights, cohen_kappa, ppi_mean, rogan_gladen}
 pub use binomial::{BinomialTest, binomial_lower_tail, binomial_pmf, binomial_test, binomial_upper_tail};
 pub use family::{benjamini_hochberg, bonferroni, holm, sidak};
 pub use mean::{Mean, clustered_mean, mean, welch, welch_of};
-pub use paired::{McNemar, PairedTable, Pairs, SignTest, mcnemar, newcombe_paired, sign_test, tango, tango_score};
+pub use paired::{
+    McNemar, PairedTable, Pairs, SignTest, mcnemar, newcombe_paired, sign_test, tango, tango_bounds, tango_score,
+};
 pub use power::{pairs_needed, samples_to_certify, samples_to_decide, smallest_margin};
 pub use proportion::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, jeffreys, wilson};
 pub use quantile::{quantile_interval, quantile_ranks};

@@ -64,6 +64,9 @@ pub(super) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
             return Err(wrong(format!("{KEPT} is of another version, or names a file outside its folder")));
         }
         let side = place.side(&kept.samples)?.ok_or_else(|| wrong(format!("{} is missing", kept.samples)))?;
+        if side.digest != kept.digest {
+            return Err(wrong(format!("{} holds not the samples that were kept; bless a baseline anew", kept.samples)));
+        }
         let digest = side.digest.clone();
         let samples_file = place.file(&kept.samples);
         let side = Some(Arc::new(side));
@@ -90,6 +93,17 @@ pub(super) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
     let side = side.map(Arc::new);
     let report_file = names.report.as_deref().filter(|_| report.is_some()).and_then(|name| place.file(name));
     Ok(Found { address: address.to_owned(), side, report, digest, samples_file, report_file })
+}
+
+/// Finds several sides at once, since most of the time goes into reading samples. Of several errors the first one is told.
+pub(super) fn find_all(places: &[(&str, &str)]) -> Result<Vec<Found>, CommandError> {
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = places.iter().map(|(role, address)| scope.spawn(|| find(role, address))).collect();
+        let joined = readers.into_iter().map(|reader| {
+            reader.join().unwrap_or_else(|_| Err(CommandError::Bug("a reader of samples broke off".to_owned())))
+        });
+        joined.collect()
+    })
 }
 
 /// The files of a whole folder, or the one that was named, with its fellow only under the names that a run gives them.
