@@ -7,6 +7,7 @@ pub mod compare;
 mod input;
 pub mod journal;
 pub mod model;
+pub mod planned;
 pub mod policy;
 pub mod reduce;
 mod request;

@@ -3,10 +3,12 @@
 
 mod changed;
 mod metric;
+mod noise;
 mod pair;
 mod side;
 
 pub use changed::changed_cases;
 pub use metric::{MetricProblem, comparable, subject_of, summary};
+pub use noise::{discordance_of_repeats, runs_by_case};
 pub use pair::{Pair, Paired, pair};
 pub use side::{CaseKey, CaseNumbers, Side, SideError};

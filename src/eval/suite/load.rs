@@ -14,6 +14,7 @@ use super::spec::{CaseSpec, CasesSpec, Defaults, HeadLine, SuiteFile};
 use super::{CaseHead, Source, Suite};
 use crate::document::{self, Document, Problem, Problems, Spot};
 use crate::eval::input;
+use crate::eval::run::cluster_number;
 use crate::trust::Hasher;
 
 /// Problems after which the rest is only counted.
@@ -106,7 +107,8 @@ impl Checker {
                         tags
                     }
                 };
-                self.heads.push(CaseHead { level: case.level, tags, repeats: case.repeats });
+                let cluster = case.cluster.as_deref().map(cluster_number);
+                self.heads.push(CaseHead { level: case.level, tags, repeats: case.repeats, cluster });
             }
             Err(faults) => faults.iter().for_each(|fault| self.report(place(fault))),
         }

@@ -27,6 +27,8 @@ pub struct CaseHead {
     pub tags: Arc<[String]>,
     /// Its samples, at least 1.
     pub repeats: u32,
+    /// The number of its cluster's name, as the run counts it; none for a case alone.
+    pub cluster: Option<u64>,
 }
 
 /// A suite that has been read and checked.

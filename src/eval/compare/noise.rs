@@ -1,0 +1,50 @@
+//! The results of one model's samples, brought together by case: what its noise is measured from.
+
+use super::side::{CaseNumbers, Side};
+use crate::eval::sample::Status;
+use crate::gate::noise::{CaseRuns, flips, planning_share};
+use crate::stats::float;
+use crate::trust::Untrusted;
+
+/// The chance that two samples of one case differ, over the cases that have at least two, as a plan takes it. None where no
+/// case has.
+pub fn discordance_of_repeats(side: &Side) -> Option<f64> {
+    let judged = |case: &CaseNumbers| {
+        let results = || case.rows.iter().filter_map(|(_, row)| passed(row.status));
+        flips(results().filter(|passed| *passed).count() as u64, results().count() as u64)
+    };
+    let each: Vec<f64> = side.cases.values().filter_map(judged).collect();
+    let flaky = each.iter().filter(|share| **share > 0.0).count() as u64;
+    let cases = each.len() as u64;
+    (cases > 0).then(|| planning_share(each.iter().sum::<f64>() / float(cases), flaky, cases))
+}
+
+/// The results of several runs of the same cases, case by case; a run that lacks a case has no results of it.
+pub fn runs_by_case(runs: &[Side]) -> Vec<CaseRuns> {
+    let keys: std::collections::BTreeSet<_> = runs.iter().flat_map(|run| run.cases.keys()).collect();
+    let one = |(number, key): (usize, &&super::CaseKey)| {
+        let of_run = |run: &Side| {
+            let mut rows: Vec<_> = run.cases.get(*key).iter().flat_map(|case| &case.rows).collect();
+            rows.sort_by_key(|(repeat, _)| *repeat);
+            rows.into_iter().map(|(_, row)| passed(row.status)).collect()
+        };
+        let cluster = runs.iter().filter_map(|run| run.cases.get(*key)).flat_map(|case| &case.rows);
+        let cluster = cluster.filter_map(|(_, row)| row.cluster).next();
+        CaseRuns {
+            suite: key.suite.to_string(),
+            case: Untrusted::new(&*key.case),
+            // A named cluster by its hash, a case alone by its position; the two never meet.
+            cluster: cluster.map_or(number as u64, |hash| hash | (1 << 63)),
+            results: runs.iter().map(of_run).collect(),
+        }
+    };
+    keys.iter().enumerate().map(one).collect()
+}
+
+fn passed(status: Status) -> Option<bool> {
+    match status {
+        Status::Passed => Some(true),
+        Status::Failed => Some(false),
+        Status::Unscored | Status::Error => None,
+    }
+}
