@@ -1,11 +1,13 @@
 //! One file or folder a program: the only place where suites, models, rules and hosts meet.
 //! Kept out: how arguments are read and how the process ends (`cli`).
 
+pub mod calibrate;
 pub mod check;
 pub mod doctor;
 pub mod eval_gate;
 pub mod merge;
 mod outcome;
+pub mod plan;
 pub mod regression_check;
 
 pub use outcome::{CommandError, Context, Environment, Exit, Outcome};

@@ -38,7 +38,8 @@ pub(crate) fn write_all(
     })
 }
 
-fn write_samples(folder: &Path, collected: &Collected) -> Result<(), CommandError> {
+/// Writes `samples.jsonl` out of the journal, in the order of the plan.
+pub(crate) fn write_samples(folder: &Path, collected: &Collected) -> Result<(), CommandError> {
     let Some(journal) = collected.journal() else { return Ok(()) };
     let failed = |error: &dyn std::error::Error| CommandError::environment(error);
     let mut samples = AtomicFile::create(&folder.join("samples.jsonl")).map_err(|error| failed(&error))?;

@@ -3,6 +3,7 @@
 mod args;
 mod assemble;
 mod files;
+mod preflight;
 pub(crate) mod prepare;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::trust::Untrusted;
 
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble};
-pub(crate) use files::{clear, write_all, write_report};
+pub(crate) use files::{clear, write_all, write_report, write_samples};
 
 /// Runs the gate.
 pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, CommandError> {
@@ -29,7 +30,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let prepared = prepare::read(&args.policy, &args.suite, filter, args.seed)?;
     let run_policy = &prepared.loaded.policy.run;
     let concurrency = args.concurrency.unwrap_or(run_policy.concurrency);
-    let (built, judges) = prepared.build(&args, concurrency as usize, context)?;
+    let (built, judges) = prepared.build(args.model.as_deref(), concurrency as usize, context)?;
     let identity = built.model.identity().clone();
     let judged_by: Vec<_> = judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
     let selection = Selection {
@@ -40,6 +41,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         judges: &judged_by,
     };
     let plan = Arc::new(prepared.plan(&selection)?);
+    if let Some(stopped) = preflight::stop(&args, &prepared, &plan, &identity, (began, &started_at), context)? {
+        return Ok(stopped);
+    }
     let cache = match &run_policy.cache {
         Some(address) => Some(
             store::open(address, &prepared.loaded.folder).await.map_err(|error| CommandError::environment(&error))?,
@@ -72,7 +76,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         plan: Arc::clone(&plan),
         bench: Arc::new(bench),
         concurrency: concurrency as usize,
-        progress: progress(&args, context),
+        progress: progress(args.quiet, context),
     };
     let resume = if args.resume { Resume::Continue } else { Resume::Fresh };
     let collected = run.draw(&args.out, resume).await.map_err(|error| not_drawn(&error))?;
@@ -105,9 +109,10 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
 }
 
-fn progress(args: &EvalGateArgs, context: &Context) -> ProgressStyle {
+/// How progress is shown.
+pub(crate) fn progress(quiet: bool, context: &Context) -> ProgressStyle {
     use std::io::IsTerminal;
-    if args.quiet {
+    if quiet {
         ProgressStyle::Quiet
     } else if context.host.is_local() && std::io::stderr().is_terminal() {
         ProgressStyle::Bar
@@ -116,7 +121,8 @@ fn progress(args: &EvalGateArgs, context: &Context) -> ProgressStyle {
     }
 }
 
-fn not_drawn(error: &RunError) -> CommandError {
+/// What a run that broke off means for the process.
+pub(crate) fn not_drawn(error: &RunError) -> CommandError {
     match error {
         RunError::Journal(_) => CommandError::environment(error),
         RunError::Suite(problem) => CommandError::Problems(vec![(**problem).clone()]),

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::EvalGateArgs;
 use crate::commands::{CommandError, Context};
 use crate::document::{Problem, Problems, nearest};
-use crate::eval::model::{self, Built, ModelBuildError, ModelSpec, Surroundings};
+use crate::eval::model::{Built, ModelBuildError, ModelSpec, Surroundings};
 use crate::eval::policy::{self, LoadedPolicy};
 use crate::eval::run::{Plan, Selection};
 use crate::eval::scorer::Judges;
@@ -45,6 +44,20 @@ pub(crate) fn read(
     Ok(Prepared { loaded, suites, filter, seed })
 }
 
+/// Reads policy and suites for a command that asks for no threshold, and finds every problem in them.
+pub(crate) fn open(
+    policy: &Path,
+    suites: &[PathBuf],
+    filter: Filter,
+    seed: Option<u64>,
+) -> Result<Prepared, CommandError> {
+    let loaded = policy::load(policy).map_err(problems)?;
+    let suites = load_suites(&loaded, suites).map_err(problems)?;
+    let seed = seed.unwrap_or(loaded.policy.run.seed);
+    Ok(Prepared { loaded, suites, filter, seed })
+}
+
+/// Problems of files, in the order of their places.
 pub(crate) fn problems(found: Problems) -> CommandError {
     CommandError::Problems(found.sorted())
 }
@@ -129,15 +142,15 @@ impl Prepared {
     /// Builds the model under test and the judges, and learns their keys.
     pub(crate) fn build(
         &self,
-        args: &EvalGateArgs,
+        model: Option<&str>,
         connections: usize,
         context: &Context,
     ) -> Result<(Built, Judges), CommandError> {
-        let (name, spec) = self.model(args.model.as_deref())?;
+        let (name, spec) = self.model(model)?;
         let environment = |name: &str| context.environment.get(name).map(str::to_owned);
         let around = Surroundings { folder: &self.loaded.folder, environment: &environment, connections };
         let make = |name: &str, spec: &ModelSpec| -> Result<Built, CommandError> {
-            let built = model::build(name, spec, &around).map_err(|error| self.not_built(name, error))?;
+            let built = crate::eval::model::build(name, spec, &around).map_err(|error| self.not_built(name, error))?;
             context.redactor.learn(&built.secrets);
             context.host.mask(&built.secrets);
             Ok(built)

@@ -1,0 +1,86 @@
+//! What happens before anything is asked, when a required threshold could never pass with the cases that there are.
+
+use std::time::Instant;
+
+use super::prepare::Prepared;
+use super::{EvalGateArgs, Finished, assemble, clear, write_report};
+use crate::commands::{CommandError, Context, Exit, Outcome};
+use crate::eval::journal::FolderLock;
+use crate::eval::model::ModelIdentity;
+use crate::eval::planned::{RuleScope, planned};
+use crate::eval::run::{Collected, Plan};
+use crate::gate::plan::preflight;
+use crate::gate::{OnInconclusive, Preflight, Reason, Threshold, in_gravity};
+use crate::report::Report;
+use crate::store::file::make_folder;
+use crate::trust::Untrusted;
+
+/// The outcome of a run that is not worth its money: the report says why, and nothing was asked. None where the run goes
+/// on, with a warning where there is cause for one. A shard is judged on the whole plan.
+pub(super) fn stop(
+    args: &EvalGateArgs,
+    prepared: &Prepared,
+    plan: &Plan,
+    model: &ModelIdentity,
+    (began, started_at): (Instant, &str),
+    context: &Context,
+) -> Result<Option<Outcome>, CommandError> {
+    let gate = &prepared.loaded.policy.gate;
+    let found = preflight(&gate.thresholds, |threshold| {
+        let scope = RuleScope::of_threshold(threshold);
+        (planned(&prepared.suites, &prepared.filter, scope), scope.words())
+    });
+    if found.is_empty() {
+        return Ok(None);
+    }
+    // With `on_inconclusive: pass` a stop would be exit 0 for a model that nobody has evaluated.
+    if gate.preflight == Preflight::Warn || gate.on_inconclusive == OnInconclusive::Pass {
+        for (_, reason) in &found {
+            tracing::warn!("{}", context.sink.line(&Untrusted::new(reason.text.as_str()), 500));
+        }
+        return Ok(None);
+    }
+    make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
+    let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
+    clear(&args.out)?;
+    let finished = Finished {
+        program: "eval-gate",
+        loaded: &prepared.loaded,
+        suites: &prepared.suites,
+        filter: &prepared.filter,
+        plan,
+        collected: &Collected::empty(plan.slots().len()),
+        model,
+        shard: args.shard,
+        seed: prepared.seed,
+        concurrency: args.concurrency.unwrap_or(prepared.loaded.policy.run.concurrency),
+        started_at: started_at.to_owned(),
+        finished_at: (context.clock)(),
+        seconds: began.elapsed().as_secs_f64(),
+        host: context.host.info(),
+    };
+    let report = unasked(assemble(&finished)?, found);
+    let path = write_report(&args.out, &report, context)?;
+    // A shard that stops has not measured what it was asked to: `on_partial` does not make it green.
+    let exit = Exit::of(report.verdict, gate, false);
+    Ok(Some(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() }))
+}
+
+/// The report of a run in which nothing was asked: only the rules that stopped it have something to say.
+fn unasked(mut report: Report, found: Vec<(Threshold, Reason)>) -> Report {
+    report.metrics.retain(|metric| metric.threshold.is_some());
+    for metric in &mut report.metrics {
+        // Nothing is missing from what was never asked for.
+        (metric.value, metric.low, metric.high) = (None, None, None);
+        (metric.n, metric.unscored) = (0, 0);
+        let reason = found.iter().find(|(threshold, _)| metric.threshold.as_ref() == Some(threshold));
+        metric.verdict = Some(reason.map_or(crate::gate::Verdict::Inconclusive, |(_, reason)| reason.verdict));
+        metric.reason = Some(reason.map_or_else(
+            || format!("{} was not measured: nothing was asked", metric.name),
+            |(_, reason)| reason.text.clone(),
+        ));
+    }
+    let reasons = found.into_iter().map(|(_, reason)| (true, reason)).collect();
+    (report.verdict, report.reasons) = in_gravity(reasons);
+    report
+}
