@@ -1,6 +1,7 @@
 //! What the gate says before it asks anything, when a required threshold could never pass.
 
 use super::planned::Planned;
+use super::threshold::plain_name;
 use super::threshold::{CanPass, threshold_can_pass};
 use super::words::never;
 use crate::gate::{Reason, Threshold, Verdict};
@@ -18,7 +19,7 @@ pub fn preflight(
             let CanPass::Never { units, needed } = threshold_can_pass(threshold, &planned) else { return None };
             let verdict = if units == 0 { Verdict::Error } else { Verdict::Inconclusive };
             let text = never(threshold, scope.as_deref(), &planned, (units, needed));
-            let reason = Reason { verdict, metric: Some(threshold.metric.clone()), text };
+            let reason = Reason { verdict, metric: Some(plain_name(&threshold.metric)), text };
             Some((threshold.clone(), reason))
         })
         .collect()

@@ -1,10 +1,11 @@
 //! What one rule of a comparison can show with the cases that it has.
 
 use super::planned::Planned;
+use super::threshold::plain_name;
 use super::types::{ExpectedDrop, NoiseFrom, PlannedRule};
 use super::{LOOKS, POWER, SPENDING, smallest};
 use crate::gate::compare::{FEWEST_CHANGED, FailWhen, RegressionMode, RegressionRule, Scale};
-use crate::gate::{FEWEST_CLUSTERS, MetricName, Source, Unit, known_metric};
+use crate::gate::{FEWEST_CLUSTERS, Source, Unit, known_metric};
 use crate::stats::{
     Alpha, Changes, Count, PairedPlan, Pairs, clopper_pearson_upper, expected_paired, pairs_needed, smallest_margin,
     tango,
@@ -105,9 +106,8 @@ fn is_yes_or_no(rule: &RegressionRule) -> bool {
 pub fn plan_regression(rule: &RegressionRule, scope: Option<String>, planned: Planned, noise: Noise) -> PlannedRule {
     let can = regression_can_pass(rule, &planned);
     let scale = scale_of(rule);
-    let name = rule.metric.as_str();
     let mut plan = PlannedRule {
-        metric: MetricName::new(name.strip_prefix("score:").unwrap_or(name)).unwrap_or_else(|_| rule.metric.clone()),
+        metric: plain_name(&rule.metric),
         scope,
         mode: rule.mode,
         scale,

@@ -213,6 +213,41 @@ fn a_rule_is_possible_exactly_when_a_candidate_without_any_change_passes() {
 }
 
 #[test]
+fn a_comparison_that_passes_is_never_called_impossible() {
+    let rule = RegressionRule { margin: 0.05, ..RegressionRule::standard(MetricName::new("pass_rate").unwrap()) };
+    let mut state = crate::stats::Generator::new(12);
+    let (mut passed, mut hopeless) = (0, 0);
+    for _ in 0..3000 {
+        let cases = 1 + state.index(90) as u64;
+        let groups = if state.unit() < 0.5 { cases } else { 1 + state.index(usize::try_from(cases).unwrap()) as u64 };
+        let repeats = [1, 1, 3, 10][state.index(4)];
+        let (better, worse) = (state.unit() * 0.5, state.unit() * 0.05);
+        let units = (0..cases).map(|case| {
+            let mut side = |chance: f64| {
+                let good = (0..repeats).filter(|_| state.unit() < chance).count();
+                Attempts { sum: crate::stats::float(good as u64), judged: repeats, missing: 0 }
+            };
+            PairUnit { cluster: case % groups, baseline: side(1.0 - better), candidate: side(1.0 - worse) }
+        });
+        let data = Comparable { units: units.collect(), scale: Scale::Share };
+        let planned = Planned {
+            cases,
+            samples: cases * u64::from(repeats),
+            groups,
+            fewest_repeats: repeats,
+            most_repeats: repeats,
+        };
+        let can = regression_can_pass(&rule, &planned);
+        hopeless += u32::from(!can.ever);
+        if comparison_says(&rule, &data) == Verdict::Pass {
+            passed += 1;
+            assert!(can.ever, "{planned:?}");
+        }
+    }
+    assert!(passed > 300 && hopeless > 300, "{passed} passes, {hopeless} hopeless plans: too few");
+}
+
+#[test]
 fn a_comparison_is_planned_by_the_published_table() {
     let rule = RegressionRule::standard(MetricName::new("pass_rate").unwrap());
     let plan = plan_regression(&rule, None, Planned::single(1000), Noise::ASSUMED);

@@ -185,15 +185,19 @@ fn needed(measure: Measure, bound: Bound, planned: &Planned) -> Option<u64> {
     }
 }
 
+/// A metric's name as reports have it: a policy may write `score:` before a named score.
+pub(super) fn plain_name(metric: &MetricName) -> MetricName {
+    let plain = metric.as_str().strip_prefix("score:").and_then(|name| MetricName::new(name).ok());
+    plain.unwrap_or_else(|| metric.clone())
+}
+
 /// Everything that can be said of a threshold before the run. None for one that has not exactly one bound.
 pub fn plan_threshold(threshold: &Threshold, scope: Option<String>, planned: Planned) -> Option<PlannedThreshold> {
     let bound = Bound::of(threshold)?;
     let measure = measure(threshold);
-    let name = threshold.metric.as_str();
     let n = units(measure, &planned);
     let mut plan = PlannedThreshold {
-        metric: MetricName::new(name.strip_prefix("score:").unwrap_or(name))
-            .unwrap_or_else(|_| threshold.metric.clone()),
+        metric: plain_name(&threshold.metric),
         scope,
         bound: bound.value,
         direction: bound.side,

@@ -38,7 +38,7 @@ fn rule(metric: &str, value: f64, side: Direction) -> String {
 /// would do.
 pub fn never(threshold: &Threshold, scope: Option<&str>, planned: &Planned, units: (u64, Option<u64>)) -> String {
     let metric = threshold.metric.as_str();
-    let name = format!("{metric}{}", scope_words(scope));
+    let name = format!("{}{}", metric.strip_prefix("score:").unwrap_or(metric), scope_words(scope));
     let (there, needed) = units;
     if there == 0 {
         return format!("{name}: no case is in its scope, so it could never pass");
@@ -90,13 +90,15 @@ fn threshold_lines(plan: &PlannedThreshold, lines: &mut Vec<String>) {
         DecideBy::Point => "by the point estimate, without a guarantee".to_owned(),
     };
     let word = units_word(metric, &plan.planned);
+    // Which cases carry a named score is known only after the run.
+    let most = if known_metric(metric).is_none() { "at most " } else { "" };
     // A point estimate is no matter of groups.
     let (units, counted) = match plan.decide_by {
         DecideBy::Interval => (plan.units, word),
         DecideBy::Point => (plan.planned.samples, "samples"),
     };
     lines.push(format!(
-        "{metric}{} {} ({how}, {} {counted}{})",
+        "{metric}{} {} ({how}, {most}{} {counted}{})",
         scope_words(plan.scope.as_deref()),
         rule(metric, plan.bound, plan.direction),
         count(units),
@@ -132,6 +134,11 @@ fn threshold_lines(plan: &PlannedThreshold, lines: &mut Vec<String>) {
         (Some(pass), None) => lines
             .push(format!("  4 times of 5 it passes at a true {} {better}; it can never fail", show(pass))),
         (None, _) => {}
+    }
+    if plan.decide_by == DecideBy::Interval && unit_of(metric) == Unit::Share && !plan.planned.is_single() {
+        lines.push(
+            "  how many may fail depends on how samples fail together, which is not known before a run".to_owned(),
+        );
     }
     if !plan.early.is_empty() {
         let at =

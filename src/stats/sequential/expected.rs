@@ -198,6 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn with_few_pairs_the_approximation_is_a_little_worse() {
+        // Source: as above.
+        for (drop, pass, fail, share) in [
+            (0.0, 0.200, 0.046, 0.94),
+            (0.01, 0.101, 0.099, 0.95),
+            (0.03, 0.021, 0.286, 0.91),
+            (0.05, 0.004, 0.537, 0.83),
+        ] {
+            let found = paired(200, 20, drop);
+            assert!((found.pass - pass).abs() <= 0.012 && (found.fail - fail).abs() <= 0.012, "{drop}: {found:?}");
+            assert!((found.share - share).abs() <= 0.02, "{drop}: {found:?}");
+        }
+    }
+
+    #[test]
     fn one_look_is_the_fixed_test() {
         // Source: as above, the column of the paired rule at a fixed number.
         for (n, drop, pass, fail) in [(1000, 0.0, 0.629, 0.051), (2000, 0.0, 0.879, 0.050), (2000, 0.02, 0.050, 0.828)]
