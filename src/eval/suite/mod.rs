@@ -9,6 +9,7 @@ mod spec;
 mod template;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::document::{Problem, Spot};
@@ -27,8 +28,8 @@ pub struct CaseHead {
     pub tags: Arc<[String]>,
     /// Its samples, at least 1.
     pub repeats: u32,
-    /// The number of its cluster's name, as the run counts it; none for a case alone.
-    pub cluster: Option<u64>,
+    /// A number of its cluster's name; none for a case alone.
+    pub cluster: Option<NonZeroU64>,
 }
 
 /// A suite that has been read and checked.

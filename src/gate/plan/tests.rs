@@ -276,3 +276,16 @@ fn a_model_without_noise_is_planned_without_a_division_by_nothing() {
         assert!(!text.contains("null,\"early\""), "{text}");
     }
 }
+
+#[test]
+fn a_bound_close_to_one_is_not_shown_as_one() {
+    let planned = Planned::single(100);
+    for (metric, bound, wanted) in [
+        ("pass_rate", 0.999_99, "at least 0.99999 "),
+        ("error_rate", 0.000_02, "at most 0.00002 "),
+        ("pass_rate", 0.9, "at least 0.9 "),
+    ] {
+        let text = never(&threshold(metric, bound), Some("level=smoke"), &planned, (100, Some(1234)));
+        assert!(text.contains(wanted) && text.contains("[level=smoke]") && text.contains("1,234 are needed"), "{text}");
+    }
+}

@@ -20,6 +20,22 @@ fn count(number: u64) -> String {
     text
 }
 
+/// A value as a person reads it. A share close to 0 or 1 has as many places as its distance needs: 0.99999 is not 1.
+fn shown(value: f64, unit: Unit) -> String {
+    let distance = value.min(1.0 - value);
+    if unit != Unit::Share || !(distance > 0.0 && distance < 0.001) {
+        return amount(value, unit);
+    }
+    let places = if distance < 1e-6 {
+        8
+    } else if distance < 1e-4 {
+        6
+    } else {
+        5
+    };
+    format!("{value:.places$}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn unit_of(metric: &str) -> Unit {
     known_metric(metric).map_or(Unit::Share, |known| known.unit)
 }
@@ -31,7 +47,7 @@ fn units_word(metric: &str, planned: &Planned) -> &'static str {
 
 fn rule(metric: &str, value: f64, side: Direction) -> String {
     let word = if side == Direction::Higher { "at least" } else { "at most" };
-    format!("{word} {}", amount(value, unit_of(metric)))
+    format!("{word} {}", shown(value, unit_of(metric)))
 }
 
 /// Why a threshold can never pass with what is planned, and what helps. `units` are those that there are, and those that
@@ -120,7 +136,7 @@ fn threshold_lines(plan: &PlannedThreshold, lines: &mut Vec<String>) {
         None => String::new(),
     };
     lines.push(format!("  can pass{allowed}{needed}"));
-    let show = |rate: f64| amount(rate, unit_of(metric));
+    let show = |rate: f64| shown(rate, unit_of(metric));
     let (better, worse) = match plan.direction {
         Direction::Higher => ("or more", "or less"),
         Direction::Lower => ("or less", "or more"),
@@ -199,7 +215,8 @@ fn rule_lines(plan: &PlannedRule, lines: &mut Vec<String>) {
         let needed = plan
             .needed_unchanged
             .map_or_else(|| "no number would do".to_owned(), |needed| format!("{} pairs are needed", count(needed)));
-        lines.push(format!("  CAN NOT PASS: not even when no result changes; {needed}"));
+        let why = if plan.pairs == 0 { "no case is in its scope" } else { "not even when no result changes" };
+        lines.push(format!("  CAN NOT PASS: {why}; {needed}"));
         if let Some(needed) = plan.pairs_needed {
             lines.push(format!("  {} pairs would let an unchanged model pass 4 times of 5", count(needed)));
         }
