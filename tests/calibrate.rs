@@ -187,3 +187,24 @@ async fn a_cancelled_calibration_goes_on_where_it_was_and_asks_nothing_twice() {
     let whole = found(folder.path());
     assert_eq!((&whole["runs"][0]["samples"], &whole["runs"][1]["samples"]), (&json!(40), &json!(40)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calibration_tells_a_plan_the_spread_of_rules_that_nobody_could_guess() {
+    let stub = Stub::start(|_, body| flipping(body)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let rules = "regression:\n  rules:\n    - {metric: pass_rate, margin: 0.1}\n    - {metric: latency_mean_ms, margin: 0.5, required: false}\n    - {metric: error_rate, margin: 0.05, required: false}\n";
+    words(folder.path(), 100, &stub.base, rules);
+    let output = calibrate(folder.path(), &["--quiet"]).await;
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let plan = |arguments: &[&str]| -> Value {
+        let output = llmci(folder.path()).args(["plan", "--json"]).args(arguments).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let blind = plan(&[]);
+    assert_eq!((&blind["rules"][1]["smallest_visible"], &blind["rules"][2]["discordant"]), (&Value::Null, &json!(0.1)));
+    let told = plan(&["--calibration", "llmci-calibration/calibration.json"]);
+    assert!(told["rules"][1]["smallest_visible"].as_f64().unwrap() > 0.0, "{told}");
+    // No error in 100 pairs: fewer than 3 in 100 differ, and not one in five as of the results.
+    let errors = &told["rules"][2];
+    assert!(errors["variance"].as_f64().unwrap() < 0.03 && errors["discordant"] == 0.2, "{errors}");
+}

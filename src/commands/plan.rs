@@ -13,9 +13,11 @@ use crate::eval::Level;
 use crate::eval::compare::{discordance_of_repeats, subject_of};
 use crate::eval::planned::{RuleScope, planned};
 use crate::eval::suite::Filter;
-use crate::gate::compare::{RegressionPolicy, RegressionRule};
+use crate::gate::Subject;
+use crate::gate::compare::{Compared, RegressionPolicy, RegressionRule};
 use crate::gate::plan::{
-    Noise, NoiseFrom, PLAN_VERSION, PlanReport, PlannedRule, PlannedSuite, plan_lines, plan_regression, plan_threshold,
+    Noise, NoiseFrom, PLAN_VERSION, PlanReport, Planned, PlannedRule, PlannedSuite, measured_variance, plan_lines,
+    plan_regression, plan_threshold,
 };
 use crate::report::{CALIBRATION_VERSION, Calibration};
 use crate::trust::Untrusted;
@@ -49,12 +51,33 @@ pub struct PlanArgs {
     pub json: bool,
 }
 
+/// What is known of the noise: of all samples, and rule by rule.
+struct Known {
+    noise: Noise,
+    rows: Vec<Compared>,
+}
+
+impl Known {
+    fn only(noise: Noise) -> Self {
+        Self { noise, rows: Vec::new() }
+    }
+
+    /// For one rule: by what its own comparison of the model with itself has seen. The pass rate of all samples is known
+    /// better, from all runs, while each case has one sample and stands alone.
+    fn of(&self, subject: &Subject, planned: &Planned) -> Noise {
+        let same = |row: &&Compared| row.name == subject.name && row.scope == subject.scope;
+        let whole = subject.scope.is_none() && planned.is_single() && subject.name.as_str() == "pass_rate";
+        let row = self.rows.iter().find(same).filter(|_| !whole);
+        Noise { variance: row.and_then(measured_variance), ..self.noise }
+    }
+}
+
 /// Plans, and says so.
 pub fn run(args: &PlanArgs, context: &Context) -> Result<Outcome, CommandError> {
     let filter = Filter { level: args.level, tags: args.tags.clone() };
     let prepared = prepare::open(&args.policy, &args.suite, filter, None)?;
-    let noise = noise(args, &prepared, context)?;
-    let plan = report(&prepared, noise)?;
+    let known = noise(args, &prepared, context)?;
+    let plan = report(&prepared, &known)?;
     let text = if args.json {
         let mut text = serde_json::to_string_pretty(&plan).map_err(|error| CommandError::Bug(error.to_string()))?;
         text.push('\n');
@@ -67,7 +90,7 @@ pub fn run(args: &PlanArgs, context: &Context) -> Result<Outcome, CommandError> 
     Ok(Outcome { exit, report: None, text })
 }
 
-fn report(prepared: &Prepared, noise: Noise) -> Result<PlanReport, CommandError> {
+fn report(prepared: &Prepared, known: &Known) -> Result<PlanReport, CommandError> {
     let Prepared { loaded, suites, filter, seed: _ } = prepared;
     let all = planned(suites, filter, RuleScope::default());
     if all.cases == 0 {
@@ -88,7 +111,7 @@ fn report(prepared: &Prepared, noise: Noise) -> Result<PlanReport, CommandError>
             plan_threshold(threshold, scope.words(), planned(suites, filter, scope))
         })
         .collect();
-    let rules = rules(prepared, noise)?;
+    let rules = rules(prepared, known)?;
     let possible = thresholds.iter().all(|plan| plan.possible || !plan.required)
         && rules.iter().all(|plan| plan.possible || !plan.required);
     Ok(PlanReport {
@@ -101,7 +124,7 @@ fn report(prepared: &Prepared, noise: Noise) -> Result<PlanReport, CommandError>
     })
 }
 
-fn rules(prepared: &Prepared, noise: Noise) -> Result<Vec<PlannedRule>, CommandError> {
+fn rules(prepared: &Prepared, known: &Known) -> Result<Vec<PlannedRule>, CommandError> {
     let Prepared { loaded, suites, filter, seed: _ } = prepared;
     let RegressionPolicy { rules, .. } = rules_of(Some(loaded))?;
     // A policy that says nothing of a comparison may have none: its standard rule is shown, and decides nothing here.
@@ -110,6 +133,7 @@ fn rules(prepared: &Prepared, noise: Noise) -> Result<Vec<PlannedRule>, CommandE
         let scope = RuleScope::of_rule(rule);
         let (subject, _) = subject_of(rule).map_err(|error| CommandError::Inputs(Untrusted::new(error.to_string())))?;
         let planned = planned(suites, filter, scope);
+        let noise = known.of(&subject, &planned);
         let mut plan = plan_regression(rule, subject.scope, planned, noise);
         plan.required = plan.required && meant;
         Ok(plan)
@@ -118,7 +142,7 @@ fn rules(prepared: &Prepared, noise: Noise) -> Result<Vec<PlannedRule>, CommandE
 }
 
 /// How much results differ: from the calibration, else from the baseline's repeats, else assumed.
-fn noise(args: &PlanArgs, prepared: &Prepared, context: &Context) -> Result<Noise, CommandError> {
+fn noise(args: &PlanArgs, prepared: &Prepared, context: &Context) -> Result<Known, CommandError> {
     let calibration = args.calibration.as_deref().map(calibration).transpose()?;
     let baseline = args.baseline.as_deref().map(|place| source::find("baseline", place)).transpose()?;
     if let Some(calibration) = calibration {
@@ -129,14 +153,16 @@ fn noise(args: &PlanArgs, prepared: &Prepared, context: &Context) -> Result<Nois
             let text = format!("the calibration is not of the suite {} as it is now", suite.name());
             tracing::warn!("{}", context.sink.line(&Untrusted::new(text), 300));
         }
-        return Ok(Noise { discordant: calibration.noise.planning_share, from: NoiseFrom::Calibration });
+        let discordant = calibration.noise.planning_share;
+        let noise = Noise { discordant, from: NoiseFrom::Calibration, variance: None };
+        return Ok(Known { noise, rows: calibration.same_model.rows });
     }
-    let Some(baseline) = baseline else { return Ok(Noise::ASSUMED) };
+    let Some(baseline) = baseline else { return Ok(Known::only(Noise::ASSUMED)) };
     match baseline.side.as_ref().and_then(discordance_of_repeats) {
-        Some(discordant) => Ok(Noise { discordant, from: NoiseFrom::Baseline }),
+        Some(discordant) => Ok(Known::only(Noise { discordant, from: NoiseFrom::Baseline, variance: None })),
         None => {
             tracing::warn!("the baseline has no repeats, so it does not say how much results differ");
-            Ok(Noise::ASSUMED)
+            Ok(Known::only(Noise::ASSUMED))
         }
     }
 }

@@ -14,7 +14,7 @@ mod tests;
 
 pub use planned::Planned;
 pub use preflight::preflight;
-pub use regression::{Noise, RegressionCan, plan_regression, regression_can_pass};
+pub use regression::{Noise, RegressionCan, measured_variance, plan_regression, regression_can_pass};
 pub use threshold::{CanPass, plan_threshold, threshold_can_pass};
 pub use types::{
     ExpectedAt, ExpectedDrop, NoiseFrom, PLAN_VERSION, PlanReport, PlannedRule, PlannedSuite, PlannedThreshold,

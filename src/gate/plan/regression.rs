@@ -4,7 +4,7 @@ use super::planned::Planned;
 use super::threshold::plain_name;
 use super::types::{ExpectedDrop, NoiseFrom, PlannedRule};
 use super::{LOOKS, POWER, SPENDING, smallest};
-use crate::gate::compare::{FEWEST_CHANGED, FailWhen, RegressionMode, RegressionRule, Scale};
+use crate::gate::compare::{Compared, FEWEST_CHANGED, FailWhen, RegressionMode, RegressionRule, Scale};
 use crate::gate::{FEWEST_CLUSTERS, Source, Unit, known_metric};
 use crate::stats::{
     Alpha, Changes, Count, PairedPlan, Pairs, clopper_pearson_upper, expected_paired, pairs_needed, smallest_margin,
@@ -18,12 +18,26 @@ pub struct Noise {
     pub discordant: f64,
     /// Where it comes from.
     pub from: NoiseFrom,
+    /// The variance of one pair's difference, where it was measured by the very rule that is planned.
+    pub variance: Option<f64>,
 }
 
 impl Noise {
     /// What is assumed where nothing was measured.
     /// Source: the middle one of the shares that the sample-size table is made for.
-    pub const ASSUMED: Noise = Noise { discordant: 0.1, from: NoiseFrom::Assumed };
+    pub const ASSUMED: Noise = Noise { discordant: 0.1, from: NoiseFrom::Assumed, variance: None };
+}
+
+/// The variance of one pair's difference behind a row of a comparison: of logarithms where sides are compared by their ratio.
+/// None where nothing was measured.
+pub fn measured_variance(row: &Compared) -> Option<f64> {
+    let width = match row.scale {
+        Scale::Share => row.smallest_visible?,
+        Scale::Ratio => row.smallest_visible?.ln_1p(),
+    };
+    // What is visible grows with the root of the variance.
+    let variance = (width / smallest_margin(1.0, row.n, Alpha::new(row.alpha)?, POWER)).powi(2);
+    Some(variance).filter(|variance| variance.is_finite())
 }
 
 /// Which candidates a rule can let pass.
@@ -120,21 +134,32 @@ pub fn plan_regression(rule: &RegressionRule, scope: Option<String>, planned: Pl
         needed_unchanged: can.needed,
         discordant: noise.discordant,
         discordant_from: noise.from,
+        variance: None,
         smallest_visible: None,
         pairs_needed: None,
         passes_unchanged: None,
         early: Vec::new(),
     };
     let alpha = Alpha::new(1.0 - rule.confidence);
-    if let (Some(alpha), RegressionMode::Paired, Scale::Share, true) = (alpha, rule.mode, scale, can.pairs > 0) {
-        chances(&mut plan, rule.fail_when, alpha);
+    let Some(alpha) = alpha.filter(|_| rule.mode == RegressionMode::Paired && can.pairs > 0) else { return plan };
+    // Repeats average the noise of one case; a group of cases is worth at least one case.
+    let share = noise.discordant / f64::from(planned.fewest_repeats.max(1));
+    match (scale, noise.variance) {
+        (Scale::Share, measured) => {
+            plan.variance = measured;
+            chances(&mut plan, rule.fail_when, (alpha, measured.unwrap_or(share)));
+        }
+        (Scale::Ratio, Some(variance)) => {
+            plan.variance = Some(variance);
+            plan.smallest_visible = Some(smallest_margin(variance, can.pairs, alpha, POWER).exp_m1());
+            plan.pairs_needed = pairs_needed(variance, 0.0, plan.margin.ln_1p(), alpha, POWER);
+        }
+        (Scale::Ratio, None) => {}
     }
     plan
 }
 
-fn chances(plan: &mut PlannedRule, fail_when: FailWhen, alpha: Alpha) {
-    // Repeats average the noise of one case; a group of cases is worth at least one case.
-    let variance = plan.discordant / f64::from(plan.planned.fewest_repeats.max(1));
+fn chances(plan: &mut PlannedRule, fail_when: FailWhen, (alpha, variance): (Alpha, f64)) {
     let n = plan.pairs;
     plan.smallest_visible = Some(smallest_margin(variance, n, alpha, POWER));
     let needed = pairs_needed(variance, 0.0, plan.margin, alpha, POWER);

@@ -268,7 +268,7 @@ fn a_comparison_is_planned_by_the_published_table() {
 #[test]
 fn a_model_without_noise_is_planned_without_a_division_by_nothing() {
     let rule = RegressionRule::standard(MetricName::new("pass_rate").unwrap());
-    let still = Noise { discordant: 0.0, from: NoiseFrom::Calibration };
+    let still = Noise { discordant: 0.0, from: NoiseFrom::Calibration, variance: None };
     for (n, passes) in [(50, 0.0), (500, 1.0)] {
         let plan = plan_regression(&rule, None, Planned::single(n), still);
         assert_eq!((plan.passes_unchanged, plan.possible), (Some(passes), passes > 0.5), "{n}");
@@ -288,4 +288,26 @@ fn a_bound_close_to_one_is_not_shown_as_one() {
         let text = never(&threshold(metric, bound), Some("level=smoke"), &planned, (100, Some(1234)));
         assert!(text.contains(wanted) && text.contains("[level=smoke]") && text.contains("1,234 are needed"), "{text}");
     }
+}
+
+#[test]
+fn a_rule_that_was_calibrated_is_planned_with_what_its_own_comparison_saw() {
+    let rule = RegressionRule::standard(MetricName::new("pass_rate").unwrap());
+    let subject = Subject { name: rule.metric.clone(), scope: None, direction: Direction::Higher, unit: Unit::Share };
+    let alpha = Alpha::new(0.05).unwrap();
+    let asked = Asked { subject: &subject, rule: &rule, against: "first run", margin: 0.02, alpha, family: 1 };
+    let row = compare(&asked, &pairs(50, 500)).compared;
+    let variance = measured_variance(&row).unwrap();
+    assert!((variance - 0.1).abs() < 1e-9, "{variance}");
+    let noise = Noise { discordant: 0.5, from: NoiseFrom::Calibration, variance: Some(variance) };
+    let plan = plan_regression(&rule, None, Planned::single(500), noise);
+    assert!((plan.smallest_visible.unwrap() - row.smallest_visible.unwrap()).abs() < 1e-12);
+    // On the ratio scale it is the logarithm that varies.
+    let latency =
+        RegressionRule { margin: 0.1, ..RegressionRule::standard(MetricName::new("latency_mean_ms").unwrap()) };
+    let plan = plan_regression(&latency, None, Planned::single(500), noise);
+    assert!((plan.smallest_visible.unwrap().ln_1p() - row.smallest_visible.unwrap()).abs() < 1e-12);
+    assert!(plan.early.is_empty() && plan.pairs_needed.unwrap() < 500, "{plan:?}");
+    let blind = plan_regression(&latency, None, Planned::single(500), Noise::ASSUMED);
+    assert_eq!((blind.smallest_visible, blind.possible), (None, true));
 }

@@ -139,7 +139,11 @@ pub struct PlannedRule {
     pub discordant: f64,
     /// Where that share comes from.
     pub discordant_from: NoiseFrom,
-    /// The smallest drop that so many pairs show 4 times of 5; absent on the ratio scale, whose spread is not known before.
+    /// The variance of one pair's difference where the calibration has measured it by this very rule (of logarithms on the
+    /// ratio scale); it then comes before the discordant share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variance: Option<f64>,
+    /// The smallest drop that so many pairs show 4 times of 5; absent on the ratio scale where no calibration has measured it.
     pub smallest_visible: Option<f64>,
     /// Pairs of which an unchanged model passes 4 times of 5 with this margin.
     pub pairs_needed: Option<u64>,

@@ -196,6 +196,7 @@ fn rule_lines(plan: &PlannedRule, lines: &mut Vec<String>) {
         return;
     }
     let noise = match (plan.scale, plan.discordant_from) {
+        (_, _) if plan.variance.is_some() => ", spread measured by the calibration".to_owned(),
         (Scale::Ratio, _) => String::new(),
         (Scale::Share, NoiseFrom::Calibration) => {
             format!(", {} of results differ between two runs (calibration)", percent(plan.discordant))
@@ -222,19 +223,20 @@ fn rule_lines(plan: &PlannedRule, lines: &mut Vec<String>) {
         }
         return;
     }
-    if plan.scale == Scale::Ratio {
-        lines.push("  its spread is not known before a run: two runs of one model show what it can see".to_owned());
-        return;
-    }
-    if let (Some(visible), Some(passes)) = (plan.smallest_visible, plan.passes_unchanged) {
+    if let Some(visible) = plan.smallest_visible {
         let needed = plan
             .pairs_needed
             .map_or_else(|| "no number of pairs".to_owned(), |needed| format!("{} pairs", count(needed)));
+        let passes = plan
+            .passes_unchanged
+            .map_or_else(String::new, |passes| format!("; an unchanged model passes {} of the time", whole(passes)));
         lines.push(format!(
-            "  sees drops of {} or more 4 times of 5; this margin needs {needed}; an unchanged model passes {} of the time",
+            "  sees {} of {} or more 4 times of 5; this margin needs {needed}{passes}",
+            if plan.scale == Scale::Ratio { "changes" } else { "drops" },
             magnitude(visible, plan.scale),
-            whole(passes)
         ));
+    } else {
+        lines.push("  its spread is not known before a run: `llmci calibrate` measures it".to_owned());
     }
     if !plan.early.is_empty() {
         let at = |expected: &super::ExpectedDrop| {
@@ -244,7 +246,7 @@ fn rule_lines(plan: &PlannedRule, lines: &mut Vec<String>) {
         let shares = plan.early.iter().map(at).collect::<Vec<_>>().join(", ");
         lines.push(format!("  share of samples with early stopping, by true drop: {shares}"));
     }
-    if plan.discordant_from == NoiseFrom::Assumed {
+    if plan.discordant_from == NoiseFrom::Assumed && plan.scale == Scale::Share {
         lines.push("  the share of differing results is an assumption: measure it with `llmci calibrate`".to_owned());
     }
 }
