@@ -6,6 +6,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use support::stub::{Act, Stub, chat, reply};
 use support::{code, eval_gate, llmci, recording, report, root, text, words, write};
 
 #[test]
@@ -417,4 +418,36 @@ async fn a_proxy_of_the_environment_is_used() {
     let output =
         tokio::task::spawn_blocking(move || eval_gate(&path).env("HTTP_PROXY", proxy).output().unwrap()).await.unwrap();
     assert_eq!((code(&output), stub.asked()), (0, 20), "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_runs_again_until_it_is_green_gets_the_first_verdict() {
+    let stub = Stub::start(|number, _| if number < 40 { chat("no") } else { Act::Echo(Duration::ZERO) }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    words(folder.path(), 100, &stub.base, "run: {verdicts: kept}\n");
+    let gate = |more: &[&str]| eval_gate(folder.path()).arg("--quiet").args(more).output().unwrap();
+    let first = gate(&[]);
+    assert_eq!(code(&first), 1, "{}", text(&first));
+    // By now the endpoint answers rightly; the verdict on the same things stays, whatever the seed.
+    let again = gate(&["--seed", "9"]);
+    assert_eq!(code(&again), 1, "{}", text(&again));
+    assert!(text(&again).contains("kept: the same things are not judged twice"), "{}", text(&again));
+    assert_eq!(stub.asked(), 100);
+    // By force it is judged again, with half the error.
+    let fresh = gate(&["--fresh"]);
+    assert_eq!(code(&fresh), 0, "{}", text(&fresh));
+    assert_eq!(stub.asked(), 200);
+    let report = report(&folder.path().join("llmci-out"));
+    assert_eq!(report["metrics"][0]["threshold"]["confidence"], 0.975);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_lacked_something_leaves_no_verdict_to_keep() {
+    let failing = |number: usize, _: &str| if number < 4 { reply(500, "", "{}") } else { Act::Echo(Duration::ZERO) };
+    let stub = Stub::start(failing).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    words(folder.path(), 50, &stub.base, "run: {verdicts: kept, concurrency: 1}\n");
+    let gate = || eval_gate(folder.path()).arg("--quiet").output().unwrap();
+    assert_eq!(code(&gate()), 4);
+    assert_eq!(code(&gate()), 0);
 }

@@ -91,6 +91,7 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
         filter: &prepared.filter,
         plan: &plan,
         collected: &collected,
+        watch: None,
         model: &model,
         shard: None,
         seed: first.seed,

@@ -5,6 +5,7 @@ pub mod calibrate;
 pub mod check;
 pub mod doctor;
 pub mod eval_gate;
+mod ledger;
 pub mod merge;
 mod outcome;
 pub mod plan;

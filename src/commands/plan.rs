@@ -12,6 +12,7 @@ use crate::document::{Problem, Spot};
 use crate::eval::Level;
 use crate::eval::compare::{discordance_of_repeats, subject_of};
 use crate::eval::planned::{RuleScope, planned};
+use crate::eval::policy;
 use crate::eval::suite::Filter;
 use crate::gate::Subject;
 use crate::gate::compare::{Compared, RegressionPolicy, RegressionRule};
@@ -75,7 +76,8 @@ impl Known {
 /// Plans, and says so.
 pub fn run(args: &PlanArgs, context: &Context) -> Result<Outcome, CommandError> {
     let filter = Filter { level: args.level, tags: args.tags.clone() };
-    let prepared = prepare::open(&args.policy, &args.suite, filter, None)?;
+    let prepared =
+        prepare::read_any(policy::load(&args.policy).map_err(prepare::problems)?, &args.suite, filter, None)?;
     let known = noise(args, &prepared, context)?;
     let plan = report(&prepared, &known)?;
     let text = if args.json {
@@ -158,7 +160,7 @@ fn noise(args: &PlanArgs, prepared: &Prepared, context: &Context) -> Result<Know
         return Ok(Known { noise, rows: calibration.same_model.rows });
     }
     let Some(baseline) = baseline else { return Ok(Known::only(Noise::ASSUMED)) };
-    match baseline.side.as_ref().and_then(discordance_of_repeats) {
+    match baseline.side.as_deref().and_then(discordance_of_repeats) {
         Some(discordant) => Ok(Known::only(Noise { discordant, from: NoiseFrom::Baseline, variance: None })),
         None => {
             tracing::warn!("the baseline has no repeats, so it does not say how much results differ");

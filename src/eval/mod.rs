@@ -4,6 +4,7 @@
 pub mod cache;
 mod case;
 pub mod compare;
+pub mod early;
 mod input;
 pub mod journal;
 pub mod model;

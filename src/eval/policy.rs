@@ -16,6 +16,16 @@ use crate::trust::Digest;
 
 mod regression;
 
+/// Whether a run ends before all of its samples are drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum EarlyStop {
+    /// As soon as a look shows that no sample can change the verdict.
+    Auto,
+    /// Never: the report is about all samples.
+    Off,
+}
+
 /// How a run is made.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -31,11 +41,14 @@ pub struct RunPolicy {
     /// Where verdicts are kept, so that nobody runs again until it is green: a folder (relative to the policy), or
     /// `s3://bucket/prefix`. `regression-check` keeps them in `.llmci/verdicts` where nothing is said.
     pub verdicts: Option<String>,
+    /// Whether a run ends as soon as its verdict is certain. Where nothing is said: never for thresholds (`eval-gate`),
+    /// `auto` for a candidate that `regression-check --evaluate` asks.
+    pub early_stop: Option<EarlyStop>,
 }
 
 impl Default for RunPolicy {
     fn default() -> Self {
-        Self { concurrency: 8, seed: 0, cache: None, deadline_minutes: None, verdicts: None }
+        Self { concurrency: 8, seed: 0, cache: None, deadline_minutes: None, verdicts: None, early_stop: None }
     }
 }
 

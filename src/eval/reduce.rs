@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::run::{Collected, Plan, Row, Slot};
+use super::run::{Names, Plan, Row, Slot};
 use super::sample::Status;
-use super::suite::Suite;
+use super::suite::{CaseHead, Suite};
 use crate::gate::{
-    CaseUnit, Data, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit, assess,
-    known_metric, named_score_direction,
+    CaseUnit, Data, DecideBy, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit,
+    assess, assess_rule, known_metric, named_score_direction, settle_failures,
 };
 
 /// Metrics that a report has even without a threshold, where there is anything to measure.
@@ -20,18 +20,33 @@ pub struct Drawn<'a> {
     pub suites: &'a [Suite],
     /// What was to be drawn.
     pub plan: &'a Plan,
-    /// What was.
-    pub collected: &'a Collected,
+    /// What was, by slot.
+    pub rows: &'a [Option<Row>],
+    /// The names of scores.
+    pub names: &'a Names,
+    /// The slots that are judged, where that is not all of them.
+    pub part: Option<&'a [bool]>,
 }
 
-/// Every metric of a run: those with a threshold first, in the order of the policy, then the rest.
-pub fn metrics(drawn: Drawn<'_>, thresholds: &[Threshold]) -> Vec<Metric> {
-    let mut metrics: Vec<Metric> = thresholds.iter().filter_map(|threshold| drawn.judged(threshold)).collect();
+/// Judges all thresholds on the samples of a whole run.
+pub fn judge(drawn: Drawn<'_>, thresholds: &[Threshold]) -> Vec<Metric> {
+    let tested = thresholds.iter().filter(|one| one.required && one.decide_by == DecideBy::Interval).count();
+    let family = u32::try_from(tested).unwrap_or(u32::MAX);
+    let each = thresholds.iter().filter_map(|threshold| {
+        let (subject, data) = drawn.measured(threshold)?;
+        Some(assess_rule(&subject, &data, threshold, family))
+    });
+    settle_failures(each.collect())
+}
+
+/// Every metric of a run: the judged ones first, in the order of the policy, then the rest.
+pub fn metrics(drawn: Drawn<'_>, judged: Vec<Metric>) -> Vec<Metric> {
+    let mut metrics = judged;
     let whole: Vec<MetricName> =
         metrics.iter().filter(|metric| metric.scope.is_none()).map(|metric| metric.name.clone()).collect();
     let known = KNOWN.iter().filter(|known| ALWAYS.contains(&known.name));
     let known = known.filter_map(|known| Some((MetricName::new(known.name).ok()?, What::Known(*known))));
-    let named = drawn.collected.names().all().iter().enumerate();
+    let named = drawn.names.all().iter().enumerate();
     let named = named.map(|(number, name)| (name.clone(), What::Named(u16::try_from(number).ok())));
     for (name, what) in known.chain(named).filter(|(name, _)| !whole.contains(name)) {
         let data = drawn.data(what, &Scope::default());
@@ -46,10 +61,11 @@ pub fn metrics(drawn: Drawn<'_>, thresholds: &[Threshold]) -> Vec<Metric> {
 
 /// What a run was to do, and what it did.
 pub fn facts(drawn: Drawn<'_>, error_budget: f64, shard: Option<(u32, u32)>) -> Facts {
-    let rows = || drawn.collected.rows().iter().flatten();
+    let rows =
+        || drawn.rows.iter().enumerate().filter(|(slot, _)| drawn.has(*slot)).filter_map(|(_, row)| row.as_ref());
     let count = |status| rows().filter(|row| row.status == status).count() as u64;
     Facts {
-        expected: drawn.plan.slots().len() as u64,
+        expected: (0..drawn.plan.slots().len()).filter(|slot| drawn.has(*slot)).count() as u64,
         finished: rows().count() as u64,
         errors: count(Status::Error),
         unscored: count(Status::Unscored),
@@ -79,13 +95,25 @@ impl What {
 
 /// A part of the samples.
 #[derive(Default)]
-struct Scope<'a> {
+pub struct Scope<'a> {
     level: Option<&'a str>,
     tags: &'a [String],
     suite: Option<&'a str>,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    /// The part that a threshold is about.
+    pub fn of(threshold: &'a Threshold) -> Self {
+        Self { level: threshold.level.as_deref(), tags: &threshold.tags, suite: threshold.suite.as_deref() }
+    }
+
+    /// Whether a case of a suite is in it.
+    pub fn holds(&self, suite: &str, head: &CaseHead) -> bool {
+        self.suite.is_none_or(|name| name == suite)
+            && self.level.is_none_or(|level| level == head.level.word())
+            && (self.tags.is_empty() || self.tags.iter().any(|tag| head.tags.contains(tag)))
+    }
+
     fn words(&self) -> Option<String> {
         let mut words: Vec<String> = self.suite.iter().map(|suite| format!("suite={suite}")).collect();
         words.extend(self.level.iter().map(|level| format!("level={level}")));
@@ -96,38 +124,40 @@ impl Scope<'_> {
     }
 }
 
+/// A threshold's metric, and what it is made of; none for a named score.
+pub fn subject_of(threshold: &Threshold) -> Option<(Subject, Option<Source>)> {
+    let name = threshold.metric.as_str();
+    let plain = MetricName::new(name.strip_prefix("score:").unwrap_or(name)).ok()?;
+    let known = known_metric(name);
+    let what = known.map_or(What::Named(None), |known| What::Known(*known));
+    let subject = what.subject(plain, Scope::of(threshold).words(), threshold.direction);
+    Some((subject, known.map(|known| known.source)))
+}
+
 impl<'a> Drawn<'a> {
-    fn judged(&self, threshold: &Threshold) -> Option<Metric> {
-        let name = threshold.metric.as_str();
-        let plain = MetricName::new(name.strip_prefix("score:").unwrap_or(name)).ok()?;
-        let what = match known_metric(name) {
+    fn has(&self, slot: usize) -> bool {
+        self.part.is_none_or(|part| part.get(slot).copied().unwrap_or(false))
+    }
+
+    /// A threshold's metric, and the samples that it is about.
+    pub fn measured(&self, threshold: &Threshold) -> Option<(Subject, Data)> {
+        let (subject, _) = subject_of(threshold)?;
+        let what = match known_metric(threshold.metric.as_str()) {
             Some(known) => What::Known(*known),
-            None => What::Named(
-                self.collected
-                    .names()
-                    .all()
-                    .iter()
-                    .position(|known| *known == plain)
-                    .and_then(|n| u16::try_from(n).ok()),
-            ),
+            None => What::Named(self.names.find(&subject.name)),
         };
-        let scope =
-            Scope { level: threshold.level.as_deref(), tags: &threshold.tags, suite: threshold.suite.as_deref() };
-        let data = self.data(what, &scope);
-        Some(assess(&what.subject(plain, scope.words(), threshold.direction), &data, Some(threshold)))
+        let data = self.data(what, &Scope::of(threshold));
+        Some((subject, data))
     }
 
     /// The samples of a scope, case by case: the slots of one case stand together.
     fn cases(&self, scope: &Scope<'_>) -> Cases<'a> {
         let mut cases = Cases { samples: Vec::with_capacity(self.plan.slots().len()), ends: Vec::new() };
         let mut last = None;
-        for (slot, row) in self.plan.slots().iter().zip(self.collected.rows()) {
+        for (index, (slot, row)) in self.plan.slots().iter().zip(self.rows).enumerate() {
             let Some(suite) = self.suites.get(usize::from(slot.suite)) else { continue };
             let Some(head) = suite.heads().get(slot.case as usize) else { continue };
-            let inside = scope.suite.is_none_or(|name| name == &**suite.name())
-                && scope.level.is_none_or(|level| level == head.level.word())
-                && (scope.tags.is_empty() || scope.tags.iter().any(|tag| head.tags.contains(tag)));
-            if !inside {
+            if !self.has(index) || !scope.holds(suite.name(), head) {
                 continue;
             }
             let key = Some((slot.suite, slot.case));

@@ -1,7 +1,8 @@
 //! From data and a threshold to a row of the report: the estimate, the verdict, and the reason in words.
 
 use super::data::{Data, Estimate, FEWEST_CLUSTERS};
-use super::words::{amount, percent, scope_words};
+use super::sequential::{CERTAIN, Stage, stage_confidence};
+use super::words::{amount, interval_words, percent, scope_words};
 use super::{DecideBy, Direction, Metric, MetricName, Threshold, Unit, Verdict};
 use crate::stats::{Alpha, Count, Interval, samples_to_decide};
 
@@ -21,25 +22,95 @@ pub struct Subject {
     pub unit: Unit,
 }
 
+/// A rule's row, and how surely it failed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Assessed {
+    /// The row.
+    pub metric: Metric,
+    /// The largest number of rules, up to the family's, among which a failure still stands; 0 without one, and [`CERTAIN`]
+    /// where no error is spent.
+    pub strength: u32,
+}
+
 /// Measures, and judges where there is a threshold. Nothing that is missing can make a verdict better.
 pub fn assess(subject: &Subject, data: &Data, threshold: Option<&Threshold>) -> Metric {
-    let confidence = threshold.map_or(DISPLAY_CONFIDENCE, |threshold| threshold.confidence);
-    let fallback = Alpha::new(1.0 - DISPLAY_CONFIDENCE);
-    let (display, decide) = (fallback, Alpha::new(1.0 - confidence).or(fallback));
-    let estimate = display.zip(decide).map(|(display, decide)| data.estimate(display, decide));
-    let judged = threshold.zip(estimate.as_ref()).map(|(threshold, estimate)| judge(subject, estimate, threshold));
+    let decide = threshold.and_then(|threshold| Alpha::new(1.0 - threshold.confidence));
+    let view = View::whole(decide);
+    let estimate = view.estimate(data);
+    let judged =
+        threshold.zip(estimate.as_ref()).map(|(threshold, estimate)| judge(subject, estimate, threshold, view));
+    row(subject, estimate.as_ref(), view, threshold, judged)
+}
+
+/// Judges by a threshold that is one of `family` required ones.
+pub fn assess_rule(subject: &Subject, data: &Data, threshold: &Threshold, family: u32) -> Assessed {
+    let metric = assess(subject, data, Some(threshold));
+    let fails = |alpha: Alpha| decides(subject, data, threshold, alpha) == Some(Verdict::Fail);
+    let strength = match (metric.verdict, threshold.decide_by, Alpha::new(1.0 - threshold.confidence)) {
+        (Some(Verdict::Fail), DecideBy::Point, _) => CERTAIN,
+        (Some(Verdict::Fail), DecideBy::Interval, Some(alpha)) => {
+            let parts = (1..=family.max(1)).take_while(|parts| fails(alpha.split(*parts)));
+            parts.last().unwrap_or(1)
+        }
+        (_, _, _) => 0,
+    };
+    Assessed { metric, strength }
+}
+
+/// Pass or fail at an error rate; none where the data decide neither way, or lack something.
+pub(super) fn decides(subject: &Subject, data: &Data, threshold: &Threshold, alpha: Alpha) -> Option<Verdict> {
+    let view = View::whole(Some(alpha));
+    let (verdict, _) = judge(subject, &view.estimate(data)?, threshold, view);
+    matches!(verdict, Verdict::Pass | Verdict::Fail).then_some(verdict)
+}
+
+/// At which error rates data are looked at: for the eye, and for the verdict.
+#[derive(Clone, Copy)]
+pub(super) struct View {
+    pub(super) shown: Option<Alpha>,
+    pub(super) decide: Option<Alpha>,
+    pub(super) stage: Option<Stage>,
+}
+
+impl View {
+    fn whole(decide: Option<Alpha>) -> Self {
+        let shown = Alpha::new(1.0 - DISPLAY_CONFIDENCE);
+        Self { shown, decide: decide.or(shown), stage: None }
+    }
+
+    pub(super) fn estimate(&self, data: &Data) -> Option<Estimate> {
+        Some(data.estimate(self.shown?, self.decide?))
+    }
+
+    /// The two-sided confidence of the interval that is shown. Of a look it is that of all looks together.
+    fn confidence(&self, threshold: Option<&Threshold>) -> f64 {
+        match (self.stage, threshold) {
+            (Some(_), Some(threshold)) => stage_confidence(1.0 - threshold.confidence),
+            (Some(_) | None, _) => DISPLAY_CONFIDENCE,
+        }
+    }
+}
+
+pub(super) fn row(
+    subject: &Subject,
+    estimate: Option<&Estimate>,
+    view: View,
+    threshold: Option<&Threshold>,
+    judged: Option<(Verdict, String)>,
+) -> Metric {
     let finite = |value: f64| Some(value).filter(|value| value.is_finite());
-    let interval = estimate.as_ref().and_then(|estimate| estimate.interval);
+    let interval = estimate.and_then(|estimate| estimate.interval);
     Metric {
         name: subject.name.clone(),
         scope: subject.scope.clone(),
-        value: estimate.as_ref().and_then(|estimate| estimate.value).and_then(finite),
+        value: estimate.and_then(|estimate| estimate.value).and_then(finite),
         low: interval.and_then(|interval| finite(interval.low)),
         high: interval.and_then(|interval| finite(interval.high)),
-        confidence: DISPLAY_CONFIDENCE,
-        method: estimate.as_ref().map_or("none", |estimate| estimate.method).to_owned(),
-        n: estimate.as_ref().map_or(0, |estimate| estimate.n),
-        unscored: estimate.as_ref().map_or(0, |estimate| estimate.missing),
+        confidence: view.confidence(threshold),
+        method: estimate.map_or("none", |estimate| estimate.method).to_owned(),
+        stage: view.stage,
+        n: estimate.map_or(0, |estimate| estimate.n),
+        unscored: estimate.map_or(0, |estimate| estimate.missing),
         direction: subject.direction,
         threshold: threshold.cloned(),
         verdict: judged.as_ref().map(|(verdict, _)| *verdict),
@@ -47,26 +118,17 @@ pub fn assess(subject: &Subject, data: &Data, threshold: Option<&Threshold>) -> 
     }
 }
 
-fn judge(subject: &Subject, estimate: &Estimate, threshold: &Threshold) -> (Verdict, String) {
-    let name = format!("{}{}", subject.name, scope_words(subject.scope.as_deref()));
-    let Some((bound, side)) = bound_of(threshold) else {
-        return (Verdict::Error, format!("{name}: the threshold has not exactly one of min and max"));
-    };
-    if side != subject.direction {
-        return (Verdict::Error, format!("{name}: the threshold bounds the wrong side"));
-    }
-    let Some(value) = estimate.value.filter(|value| value.is_finite()) else {
-        let what = if estimate.missing > 0 { "every sample is missing" } else { "there is no sample" };
-        return (Verdict::Error, format!("{name} could not be measured: {what}"));
-    };
-    let judgement = Judgement { subject, estimate, threshold, bound, value, name };
-    match threshold.decide_by {
-        DecideBy::Point => judgement.by_point(),
-        DecideBy::Interval => judgement.by_interval(),
+fn judge(subject: &Subject, estimate: &Estimate, threshold: &Threshold, view: View) -> (Verdict, String) {
+    match Judgement::of(subject, estimate, threshold, view) {
+        Err(broken) => broken,
+        Ok(judgement) => match threshold.decide_by {
+            DecideBy::Point => judgement.by_point(),
+            DecideBy::Interval => judgement.by_interval(),
+        },
     }
 }
 
-fn bound_of(threshold: &Threshold) -> Option<(f64, Direction)> {
+pub(super) fn bound_of(threshold: &Threshold) -> Option<(f64, Direction)> {
     match (threshold.min, threshold.max) {
         (Some(min), None) if min.is_finite() => Some((min, Direction::Higher)),
         (None, Some(max)) if max.is_finite() => Some((max, Direction::Lower)),
@@ -74,16 +136,38 @@ fn bound_of(threshold: &Threshold) -> Option<(f64, Direction)> {
     }
 }
 
-struct Judgement<'a> {
+pub(super) struct Judgement<'a> {
     subject: &'a Subject,
     estimate: &'a Estimate,
     threshold: &'a Threshold,
+    view: View,
     bound: f64,
     value: f64,
     name: String,
 }
 
-impl Judgement<'_> {
+impl<'a> Judgement<'a> {
+    /// What can be judged; else the verdict, and why.
+    pub(super) fn of(
+        subject: &'a Subject,
+        estimate: &'a Estimate,
+        threshold: &'a Threshold,
+        view: View,
+    ) -> Result<Self, (Verdict, String)> {
+        let name = format!("{}{}", subject.name, scope_words(subject.scope.as_deref()));
+        let Some((bound, side)) = bound_of(threshold) else {
+            return Err((Verdict::Error, format!("{name}: the threshold has not exactly one of min and max")));
+        };
+        if side != subject.direction {
+            return Err((Verdict::Error, format!("{name}: the threshold bounds the wrong side")));
+        }
+        let Some(value) = estimate.value.filter(|value| value.is_finite()) else {
+            let what = if estimate.missing > 0 { "every sample is missing" } else { "there is no sample" };
+            return Err((Verdict::Error, format!("{name} could not be measured: {what}")));
+        };
+        Ok(Self { subject, estimate, threshold, view, bound, value, name })
+    }
+
     fn holds(&self, value: f64) -> bool {
         match self.subject.direction {
             Direction::Higher => value >= self.bound,
@@ -91,12 +175,12 @@ impl Judgement<'_> {
         }
     }
 
-    fn rule(&self) -> String {
+    pub(super) fn rule(&self) -> String {
         let word = if self.subject.direction == Direction::Higher { "at least" } else { "at most" };
         format!("{word} {}", amount(self.bound, self.subject.unit))
     }
 
-    fn measured(&self) -> String {
+    pub(super) fn measured(&self) -> String {
         let shown = amount(self.value, self.subject.unit);
         let unscored = match self.estimate.missing {
             0 => String::new(),
@@ -104,9 +188,9 @@ impl Judgement<'_> {
         };
         match self.estimate.interval.filter(|interval| interval.low.is_finite() && interval.high.is_finite()) {
             Some(Interval { low, high }) if self.estimate.method != "exact" => format!(
-                "{} {shown} ({} interval {} to {}, n={}{unscored})",
+                "{} {shown} ({} {} to {}, n={}{unscored})",
                 self.name,
-                percent(DISPLAY_CONFIDENCE),
+                interval_words(self.view.confidence(Some(self.threshold)), self.view.stage),
                 amount(low, self.subject.unit),
                 amount(high, self.subject.unit),
                 self.estimate.n
@@ -116,7 +200,7 @@ impl Judgement<'_> {
     }
 
     /// The point estimate with every missing sample counted as the worst.
-    fn by_point(&self) -> (Verdict, String) {
+    pub(super) fn by_point(&self) -> (Verdict, String) {
         let measured = self.measured();
         let rule = self.rule();
         let missing = self.estimate.missing;
@@ -130,7 +214,7 @@ impl Judgement<'_> {
         (Verdict::Pass, format!("{measured} is {rule} (decided by the point estimate, without a guarantee)"))
     }
 
-    fn by_interval(&self) -> (Verdict, String) {
+    pub(super) fn by_interval(&self) -> (Verdict, String) {
         let (measured, rule) = (self.measured(), self.rule());
         let sure = percent(self.threshold.confidence);
         let clustered = self.estimate.method == "t-clustered";

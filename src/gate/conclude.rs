@@ -1,6 +1,8 @@
 //! One verdict from all metrics and from what a run must not lack.
 
-use super::{Metric, Reason, Verdict};
+use super::assess::Assessed;
+use super::compare::{holm_over, settle};
+use super::{DecideBy, Metric, Reason, Verdict};
 
 /// What a run was to do, and what it did.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -19,9 +21,36 @@ pub struct Facts {
     pub shard: Option<(u32, u32)>,
 }
 
+/// Whether a required rule may fail by accident; one by point estimate, or on a total, does not.
+fn spends_error(assessed: &Assessed) -> bool {
+    let Some(threshold) = &assessed.metric.threshold else { return false };
+    threshold.required && threshold.decide_by == DecideBy::Interval && assessed.metric.method != "exact"
+}
+
+/// The rows as they stand next to each other: a failure that is likely by chance among so many required rules becomes
+/// undecided (Holm). A pass needs no correction, since all must pass.
+pub fn settle_failures(mut assessed: Vec<Assessed>) -> Vec<Metric> {
+    let family: Vec<u32> = assessed.iter().filter(|one| spends_error(one)).map(|one| one.strength).collect();
+    let mut stands = holm_over(&family).into_iter();
+    for one in assessed.iter_mut().filter(|one| spends_error(one)) {
+        let Some(alone) = one.metric.verdict else { continue };
+        let (verdict, more) = settle(alone, stands.next().unwrap_or(false), family.len());
+        one.metric.verdict = Some(verdict);
+        if let (Some(reason), Some(more)) = (&mut one.metric.reason, more) {
+            reason.push_str(&more);
+        }
+    }
+    assessed.into_iter().map(|one| one.metric).collect()
+}
+
 /// The verdict, and all reasons with the deciding one first. Any doubt keeps the gate shut.
 pub fn conclude(metrics: &[Metric], facts: &Facts) -> (Verdict, Vec<Reason>) {
-    let mut reasons: Vec<(bool, Reason)> = missing(metrics, facts).into_iter().map(|reason| (true, reason)).collect();
+    let mut lacking = lacking(facts);
+    if !metrics.iter().any(|metric| metric.threshold.as_ref().is_some_and(|threshold| threshold.required)) {
+        let text = "the policy has no required threshold: nothing can pass without a rule".to_owned();
+        lacking.push(Reason { verdict: Verdict::Error, metric: None, text });
+    }
+    let mut reasons: Vec<(bool, Reason)> = lacking.into_iter().map(|reason| (true, reason)).collect();
     for metric in metrics {
         let (Some(threshold), Some(verdict), Some(text)) = (&metric.threshold, metric.verdict, &metric.reason) else {
             continue;
@@ -57,7 +86,8 @@ fn rank(verdict: Verdict) -> u8 {
     }
 }
 
-fn missing(metrics: &[Metric], facts: &Facts) -> Vec<Reason> {
+/// What a run lacks, whatever its rules say of the rest.
+pub fn lacking(facts: &Facts) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let mut say = |verdict, text: String| reasons.push(Reason { verdict, metric: None, text });
     let Facts { expected, finished, errors, unscored, error_budget, shard } = *facts;
@@ -77,9 +107,6 @@ fn missing(metrics: &[Metric], facts: &Facts) -> Vec<Reason> {
         let budget = super::words::percent(error_budget);
         let text = format!("{errors} of {expected} samples ended in an error; the error budget is {budget}");
         say(Verdict::Error, text);
-    }
-    if !metrics.iter().any(|metric| metric.threshold.as_ref().is_some_and(|threshold| threshold.required)) {
-        say(Verdict::Error, "the policy has no required threshold: nothing can pass without a rule".to_owned());
     }
     if let Some((index, count)) = shard {
         say(Verdict::Inconclusive, format!("this is shard {index} of {count}: `llmci merge` judges the whole"));

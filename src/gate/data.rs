@@ -99,6 +99,15 @@ impl Data {
     }
 }
 
+impl Data {
+    /// The sum over the means of judged cases, and their number; none for anything but shares.
+    pub(super) fn sum_of_shares(&self) -> Option<(f64, u64)> {
+        let Data::Share(units) = self else { return None };
+        let judged = || units.iter().filter(|unit| unit.judged > 0);
+        Some((judged().map(|unit| unit.sum / f64::from(unit.judged)).sum(), judged().count() as u64))
+    }
+}
+
 fn share(units: &[Unit], display: Alpha, decide: Alpha) -> Estimate {
     let judged: u64 = units.iter().map(|unit| u64::from(unit.judged)).sum();
     let missing: u64 = units.iter().map(|unit| u64::from(unit.missing)).sum();

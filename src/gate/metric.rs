@@ -73,6 +73,10 @@ pub struct Metric {
     pub confidence: f64,
     /// How the interval was made, such as `wilson`, `t-clustered`, `order-statistics`, `exact`.
     pub method: String,
+    /// The look that decided, where the run was looked at while it was under way; `low..high` is then stage-wise: wider
+    /// than the interval of a whole run, and it holds for all looks at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<super::Stage>,
     /// Independent units behind the value (cases, or clusters where a suite names them).
     pub n: u64,
     /// Samples that should have counted and could not be judged.

@@ -11,20 +11,24 @@ pub mod noise;
 pub mod plan;
 mod policy;
 mod score;
+mod sequential;
 mod threshold;
+mod trial;
 mod verdict;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
-pub use assess::{DISPLAY_CONFIDENCE, Subject, assess};
-pub use conclude::{Facts, conclude, in_gravity};
+pub use assess::{Assessed, DISPLAY_CONFIDENCE, Subject, assess, assess_rule};
+pub use conclude::{Facts, conclude, in_gravity, lacking, settle_failures};
 pub use data::{Data, Estimate, FEWEST_CLUSTERS, Unit as CaseUnit};
 pub use known::{KNOWN, Known, Source, Unit, known_metric, named_score_direction};
 pub use metric::{Direction, Metric, MetricName, MetricNameError};
 pub use policy::{GatePolicy, OnInconclusive, OnPartial, Preflight};
 pub use score::{Score, ScoreError};
+pub use sequential::{Claim, Course, Courses, LOOKS, LookLevels, Next, SPENDING, Shown, Stage};
 pub use threshold::{DecideBy, Threshold};
+pub use trial::{Expected, Trial};
 pub use verdict::{Reason, Verdict};
-pub use words::amount;
+pub use words::{amount, percent};

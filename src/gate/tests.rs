@@ -164,3 +164,40 @@ proptest! {
         prop_assert!(rank(after) >= rank(before), "{:?} -> {:?}", before, after);
     }
 }
+
+/// One rule of several, judged on its own samples.
+fn rules_of(successes: &[u64], family: u32) -> Vec<Metric> {
+    let name = subject("pass_rate", Direction::Higher);
+    let one = |passed: &u64| assess_rule(&name, &samples(*passed, 200 - passed, 0), &at_least(0.9), family);
+    settle_failures(successes.iter().map(one).collect())
+}
+
+#[test]
+fn a_failure_that_is_likely_by_chance_among_many_rules_is_undecided() {
+    // 172 of 200 fails alone against 0.9 at 95 %, and not at 99.5 %.
+    let alone = rules_of(&[172], 1);
+    assert_eq!(alone[0].verdict, Some(Verdict::Fail));
+    let mut many = vec![195; 9];
+    many.push(172);
+    let among = rules_of(&many, 10);
+    assert_eq!(among[9].verdict, Some(Verdict::Inconclusive));
+    assert!(among[9].reason.as_ref().unwrap().contains("Holm"), "{:?}", among[9].reason);
+    assert!(among[..9].iter().all(|rule| rule.verdict == Some(Verdict::Pass)), "a pass needs no correction");
+    // A failure beyond doubt stands, and takes its place among the rest away.
+    many[0] = 120;
+    let among = rules_of(&many, 10);
+    assert_eq!(among[0].verdict, Some(Verdict::Fail));
+}
+
+#[test]
+fn rules_by_point_estimate_neither_lose_their_failure_nor_weaken_the_others() {
+    let name = subject("pass_rate", Direction::Higher);
+    let point = threshold("{\"metric\": \"pass_rate\", \"min\": 1.0, \"decide_by\": \"point\"}");
+    let rules = vec![
+        assess_rule(&name, &samples(199, 1, 0), &point, 1),
+        assess_rule(&name, &samples(200, 0, 0), &point, 1),
+        assess_rule(&name, &samples(172, 28, 0), &at_least(0.9), 1),
+    ];
+    let verdicts: Vec<_> = settle_failures(rules).into_iter().map(|rule| rule.verdict.unwrap()).collect();
+    assert_eq!(verdicts, [Verdict::Fail, Verdict::Pass, Verdict::Fail]);
+}

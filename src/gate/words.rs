@@ -16,8 +16,14 @@ pub fn amount(value: f64, unit: Unit) -> String {
 }
 
 /// A confidence in per cent.
-pub(super) fn percent(confidence: f64) -> String {
+pub fn percent(confidence: f64) -> String {
     format!("{} %", trim(format!("{:.2}", confidence * 100.0)))
+}
+
+/// What an interval is called.
+pub(super) fn interval_words(confidence: f64, stage: Option<super::Stage>) -> String {
+    let kind = if stage.is_some() { "stage-wise " } else { "" };
+    format!("{kind}{} interval", percent(confidence))
 }
 
 /// The part of the samples in words.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::rows::word;
+use super::rows::{early_stop, word};
 use super::{FailedSample, Report, Sink};
 use crate::gate::Verdict;
 use crate::trust::Untrusted;
@@ -66,6 +66,9 @@ fn header(text: &mut String, report: &Report, sink: &Sink) {
     let decided = report.reasons.first().map(|reason| own(sink, &reason.text)).unwrap_or_default();
     let _ = writeln!(text, "### {} {}: {}\n", icon(report.verdict), own(sink, &report.program), report.verdict.word());
     let _ = writeln!(text, "{decided}\n");
+    if let Some(saved) = early_stop(&report.run) {
+        let _ = writeln!(text, "{}\n", own(sink, &capital(&saved)));
+    }
 }
 
 fn table(text: &mut String, report: &Report, sink: &Sink, detail: Detail) {

@@ -23,6 +23,6 @@ pub use sink::Sink;
 pub use terminal::{Colour, terminal};
 
 pub use types::{
-    ChangedCase, ComparedSide, Comparison, Counts, FailedSample, Gpu, HostInfo, ModelInfo, Report, RunInfo,
-    SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
+    ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, Gpu, HostInfo, ModelInfo, Report,
+    RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
 };

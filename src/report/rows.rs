@@ -1,6 +1,7 @@
 //! A metric as a row of a table: the same words on every surface.
 
-use crate::gate::{DecideBy, Direction, Metric, Unit, Verdict, amount, known_metric};
+use super::{EarlyStopInfo, RunInfo};
+use crate::gate::{DecideBy, Direction, Metric, Stage, Unit, Verdict, amount, known_metric, percent};
 
 /// A metric's cells.
 pub(super) struct Row {
@@ -29,10 +30,33 @@ pub(super) fn row(metric: &Metric) -> Row {
     Row {
         name: format!("{}{scope}", metric.name),
         value: show(metric.value),
-        interval,
+        interval: format!("{interval}{}", stage_words(metric.stage, metric.confidence)),
         n: format!("{}{unscored}", metric.n),
         rule: rule(metric, unit),
     }
+}
+
+/// What an interval is, where it is not the usual one.
+pub(super) fn stage_words(stage: Option<Stage>, confidence: f64) -> String {
+    match stage {
+        Some(Stage { look, of }) => format!(" (stage-wise {}, look {look}/{of})", percent(confidence)),
+        None => String::new(),
+    }
+}
+
+/// What stopping early has saved, in a sentence.
+pub(super) fn early_stop(run: &RunInfo) -> Option<String> {
+    let EarlyStopInfo { look, looks, planned_samples, judged_samples, not_judged, saved_samples } = run.early_stop?;
+    if saved_samples == 0 {
+        return Some(format!("no sample saved by stopping early: the verdict needed all {looks} looks"));
+    }
+    let under_way = match not_judged {
+        0 => String::new(),
+        some => format!(", {some} under way at the stop and not judged"),
+    };
+    Some(format!(
+        "stopped early at look {look} of {looks}: {saved_samples} of {planned_samples} samples saved, {judged_samples} judged{under_way}"
+    ))
 }
 
 /// A verdict as a word that needs no colour.

@@ -1,7 +1,7 @@
 //! The one table of a report, as cells: metrics with their rules, or a comparison's rows. The same words on every surface.
 
 use super::Report;
-use super::rows::{in_order, row, word};
+use super::rows::{in_order, row, stage_words, word};
 use crate::gate::compare::{Compared, change, magnitude};
 use crate::gate::{Unit, Verdict, amount, known_metric};
 
@@ -95,7 +95,7 @@ fn compared(compared: &Compared) -> Line {
         show(compared.candidate),
         show(compared.baseline),
         compared.difference.map_or_else(|| "-".to_owned(), difference),
-        interval,
+        format!("{interval}{}", stage_words(compared.stage, compared.confidence)),
         format!("{}{missing}", compared.n),
         compared_rule(compared),
     ];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::rows::word;
+use super::rows::{early_stop, word};
 use super::{Report, Sink};
 use crate::gate::Verdict;
 use crate::trust::Untrusted;
@@ -25,6 +25,9 @@ pub fn terminal(report: &Report, sink: &Sink, colour: Colour) -> String {
     table(&mut text, report, sink, colour);
     changes(&mut text, report, sink);
     samples(&mut text, report, sink);
+    if let Some(saved) = early_stop(&report.run) {
+        let _ = writeln!(text, "  {}\n", line(sink, &saved));
+    }
     let decided = report.reasons.first().map(|reason| line(sink, &reason.text)).unwrap_or_default();
     // Writing into a String cannot fail.
     let _ = writeln!(

@@ -229,6 +229,9 @@ pub struct RunInfo {
     /// The shard, where the run is a part of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<ShardInfo>,
+    /// What stopping early has saved, where the run was looked at while it was under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stop: Option<EarlyStopInfo>,
     /// Prompt tokens that the model reported.
     pub prompt_tokens: u64,
     /// Completion tokens that the model reported.
@@ -236,6 +239,24 @@ pub struct RunInfo {
     /// Cost in USD, where the policy names a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
+}
+
+/// A run that could end before all of its samples were drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopInfo {
+    /// The look after which nothing more was needed, from 1.
+    pub look: u32,
+    /// Looks that a whole run has.
+    pub looks: u32,
+    /// Samples of the whole run.
+    pub planned_samples: u64,
+    /// Samples that were judged.
+    pub judged_samples: u64,
+    /// Samples that were under way when the run stopped: they are in the journal, and in no number.
+    pub not_judged: u64,
+    /// Samples that were never asked for.
+    pub saved_samples: u64,
 }
 
 /// One part of a run that several machines share.

@@ -22,6 +22,11 @@ pub fn eval_gate(folder: &Path) -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_eval-gate")), folder)
 }
 
+/// `regression-check` likewise.
+pub fn regression_check(folder: &Path) -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_regression-check")), folder)
+}
+
 /// `llmci` likewise.
 pub fn llmci(folder: &Path) -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_llmci")), folder)

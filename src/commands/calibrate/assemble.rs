@@ -80,13 +80,15 @@ fn same_model(rules: &RegressionPolicy, sides: &[Side]) -> Result<SameModel, Com
     let wrong = |text: String| CommandError::Inputs(Untrusted::new(text));
     let mut judged = Vec::new();
     for rule in &rules.rules {
-        let (subject, data, _) = comparable(rule, &paired, first, second).map_err(|error| wrong(error.to_string()))?;
+        let (subject, data, _) =
+            comparable(rule, &paired, &first.names, &second.names).map_err(|error| wrong(error.to_string()))?;
         let alpha = Alpha::new(1.0 - rule.confidence)
             .ok_or_else(|| wrong("the confidence is more than 0.5 and less than 1".to_owned()))?;
         let family = u32::try_from(required.max(1)).unwrap_or(u32::MAX);
-        let asked = Asked { subject: &subject, rule, against: "first run", margin: rule.margin, alpha, family };
+        let margin = rule.margin;
+        let asked = Asked { subject: &subject, rule, against: "first run", margin, alpha, family, staged: None };
         judged.push(compare(&asked, &data));
     }
-    let (verdict, reasons, rows) = conclude_comparison(judged, &[paired.coverage], rules.coverage);
+    let (verdict, reasons, rows) = conclude_comparison(judged, &[paired.coverage], rules.coverage, Vec::new());
     Ok(SameModel { verdict, reasons, rows })
 }

@@ -14,6 +14,7 @@ use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::Status;
 use crate::eval::journal::FolderLock;
 use crate::eval::model::Built;
+use crate::eval::policy;
 use crate::eval::run::{Bench, Collected, Plan, Resume, Run, Selection};
 use crate::eval::scorer::Judges;
 use crate::eval::suite::{Filter, Suite};
@@ -35,7 +36,8 @@ const APART: u64 = 1_000_003;
 pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let filter = Filter { level: args.level, tags: args.tags.clone() };
-    let prepared = prepare::open(&args.policy, &args.suite, filter, args.seed)?;
+    let prepared =
+        prepare::read_any(policy::load(&args.policy).map_err(prepare::problems)?, &args.suite, filter, args.seed)?;
     let rules = rules_of(Some(&prepared.loaded))?;
     let run_policy = &prepared.loaded.policy.run;
     let concurrency = args.concurrency.unwrap_or(run_policy.concurrency) as usize;
@@ -131,9 +133,11 @@ impl Drawing<'_> {
             bench: Arc::new(bench),
             concurrency: self.concurrency,
             progress: progress(self.args.quiet, self.context),
+            // The whole of every run is needed: noise is not stopped early.
+            watch: None,
         };
         let resume = if self.args.resume { Resume::Continue } else { Resume::Fresh };
-        let collected = run.draw(folder, resume).await.map_err(|error| not_drawn(&error))?;
+        let collected = run.draw(folder, resume).await.map_err(|error| not_drawn(&error))?.collected;
         let (there, all) = (collected.finished(), plan.slots().len());
         if there < all {
             let why = if self.context.cancel.is_cancelled() { "interrupted" } else { "the deadline has passed" };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::eval::Level;
+use crate::eval::policy::EarlyStop;
 use crate::eval::shard::Shard;
 
 /// The inputs of the program.
@@ -40,6 +41,15 @@ pub struct EvalGateArgs {
     /// The seed of everything random (default: `run.seed` of the policy)
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Whether the run ends as soon as its verdict is certain (default: `run.early_stop` of the policy, else off)
+    #[arg(long, value_name = "WHEN")]
+    pub early_stop: Option<EarlyStop>,
+    /// Where verdicts are kept, so that nobody runs again until it is green: a folder, or s3://bucket/prefix (default: `run.verdicts` of the policy, else nowhere)
+    #[arg(long, value_name = "STORE")]
+    pub verdicts: Option<String>,
+    /// Judge again what has been judged already, with half the error for each earlier verdict
+    #[arg(long)]
+    pub fresh: bool,
     /// No progress display
     #[arg(long)]
     pub quiet: bool,

@@ -3,16 +3,18 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use crate::commands::CommandError;
+use crate::eval::early::{Part, Trial, Watch};
 use crate::eval::model::ModelIdentity;
 use crate::eval::policy::LoadedPolicy;
-use crate::eval::reduce::{Drawn, facts, metrics};
+use crate::eval::reduce::{Drawn, facts, judge, metrics};
 use crate::eval::run::{Collected, Plan, Row};
 use crate::eval::shard::Shard;
 use crate::eval::suite::{Filter, Suite};
 use crate::eval::{Answer, Prompt, Request, Sample, Status};
-use crate::gate::conclude;
+use crate::gate::{LOOKS, conclude};
 use crate::report::{
-    Counts, FailedSample, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
+    Counts, EarlyStopInfo, FailedSample, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo,
+    SuitePart, Timing,
 };
 use crate::trust::{Hasher, Untrusted};
 
@@ -27,6 +29,7 @@ pub(crate) struct Finished<'a> {
     pub(crate) filter: &'a Filter,
     pub(crate) plan: &'a Plan,
     pub(crate) collected: &'a Collected,
+    pub(crate) watch: Option<&'a Watch>,
     pub(crate) model: &'a ModelIdentity,
     pub(crate) shard: Option<Shard>,
     pub(crate) seed: u64,
@@ -39,10 +42,18 @@ pub(crate) struct Finished<'a> {
 
 /// Measures, judges, and puts everything together.
 pub(crate) fn assemble(finished: &Finished<'_>) -> Result<Report, CommandError> {
-    let Finished { loaded, suites, plan, collected, model, shard, .. } = *finished;
+    let Finished { loaded, suites, plan, collected, watch, model, shard, .. } = *finished;
     let gate = &loaded.policy.gate;
-    let drawn = Drawn { suites, plan, collected };
-    let metrics = metrics(drawn, &gate.thresholds);
+    // A run that was cut off is judged as a whole one: the samples that it lacks shut the gate.
+    let part = watch.and_then(|watch| Some(watch.schedule().part(watch.stopped_at()?)));
+    let drawn = Drawn { suites, plan, rows: collected.rows(), names: collected.names(), part: part.as_deref() };
+    let judged = match (watch.map(Watch::trial), &part) {
+        (Some(Trial::Thresholds(trial)), Some(slots)) => {
+            trial.judge(&Part { slots, rows: collected.rows(), names: collected.names() })
+        }
+        (Some(Trial::Thresholds(_) | Trial::Pairs(_)) | None, _) => judge(drawn, &gate.thresholds),
+    };
+    let metrics = metrics(drawn, judged);
     let place = shard.map(|shard| (shard.index(), shard.count()));
     let facts = facts(drawn, gate.error_budget, place);
     let (verdict, reasons) = conclude(&metrics, &facts);
@@ -61,7 +72,7 @@ pub(crate) fn assemble(finished: &Finished<'_>) -> Result<Report, CommandError> 
             digest: model.digest.clone(),
             description: model.description.clone(),
         },
-        suite: suite_info(finished),
+        suite: suite_info(suites, plan, finished.filter),
         policy_digest: loaded.digest.clone(),
         host: finished.host.clone(),
         timing: Timing {
@@ -90,12 +101,13 @@ fn counts(plan: &Plan, collected: &Collected) -> Counts {
     }
 }
 
-fn suite_info(finished: &Finished<'_>) -> SuiteInfo {
-    let filters = finished.filter.describe();
+/// What a run is about.
+pub(crate) fn suite_info(suites: &[Suite], plan: &Plan, filter: &Filter) -> SuiteInfo {
+    let filters = filter.describe();
     let mut hasher = Hasher::new();
     hasher.part(filters.join(",").as_bytes());
     let mut parts = Vec::new();
-    for (suite, cases) in finished.suites.iter().zip(finished.plan.cases_by_suite()) {
+    for (suite, cases) in suites.iter().zip(plan.cases_by_suite()) {
         hasher.part(suite.name().as_bytes()).part(suite.digest().hex().as_bytes());
         parts.push(SuitePart {
             name: suite.name().to_string(),
@@ -115,10 +127,26 @@ fn run_info(finished: &Finished<'_>) -> RunInfo {
     RunInfo {
         concurrency: u64::from(finished.concurrency),
         shard: finished.shard.map(|shard| ShardInfo { index: shard.index(), count: shard.count() }),
+        early_stop: finished.watch.and_then(|watch| early_stop(watch, finished)),
         prompt_tokens: sum(|row| row.prompt_tokens),
         completion_tokens: sum(|row| row.completion_tokens),
         cost_usd: (!costs.is_empty()).then(|| costs.iter().sum()),
     }
+}
+
+/// What stopping early has saved; none for a run that was cut off.
+fn early_stop(watch: &Watch, finished: &Finished<'_>) -> Option<EarlyStopInfo> {
+    let look = watch.stopped_at()?;
+    let (planned, judged) = (finished.plan.slots().len() as u64, finished.collected.finished() as u64);
+    let not_judged = finished.collected.left_over();
+    Some(EarlyStopInfo {
+        look,
+        looks: LOOKS,
+        planned_samples: planned,
+        judged_samples: judged,
+        not_judged,
+        saved_samples: planned.saturating_sub(judged + not_judged),
+    })
 }
 
 /// Reads the first samples that did not pass back from the journal.

@@ -7,19 +7,25 @@ use crate::eval::run::Collected;
 use crate::report::{self, Report};
 use crate::store::file::{AtomicFile, write_atomically};
 
-/// Files that a run leaves beside its journal, and the one that GitLab's host adds.
-const LEFT: [&str; 5] = ["samples.jsonl", "report.json", "report.md", "junit.xml", "llmci.env"];
+/// The forms of a report, and the file that GitLab's host adds.
+const REPORTS: [&str; 4] = ["report.json", "report.md", "junit.xml", "llmci.env"];
 
 /// Removes what an earlier run left: a run that is killed must not leave another one's verdict for the next step to read.
 pub(crate) fn clear(folder: &Path) -> Result<(), CommandError> {
-    for name in LEFT {
-        match std::fs::remove_file(folder.join(name)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(CommandError::environment(&error)),
-        }
+    clear_reports(folder).and_then(|()| remove(&folder.join("samples.jsonl")))
+}
+
+/// Removes an earlier verdict only, for programs that do not write samples.
+pub(crate) fn clear_reports(folder: &Path) -> Result<(), CommandError> {
+    REPORTS.iter().try_for_each(|name| remove(&folder.join(name)))
+}
+
+fn remove(file: &Path) -> Result<(), CommandError> {
+    match std::fs::remove_file(file) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(CommandError::environment(&error)),
     }
-    Ok(())
 }
 
 /// Writes all files of a run, and gives the path of `report.json`.
@@ -38,12 +44,12 @@ pub(crate) fn write_all(
     })
 }
 
-/// Writes `samples.jsonl` out of the journal, in the order of the plan.
+/// Writes the samples that were judged, in the order of the suites.
 pub(crate) fn write_samples(folder: &Path, collected: &Collected) -> Result<(), CommandError> {
     let Some(journal) = collected.journal() else { return Ok(()) };
     let failed = |error: &dyn std::error::Error| CommandError::environment(error);
     let mut samples = AtomicFile::create(&folder.join("samples.jsonl")).map_err(|error| failed(&error))?;
-    journal.copy_in_order(&mut samples).map_err(|error| failed(&error))?;
+    journal.copy_in_order(&mut samples, |slot| collected.has(slot)).map_err(|error| failed(&error))?;
     samples.commit().map_err(|error| failed(&error))
 }
 

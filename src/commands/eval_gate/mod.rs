@@ -5,22 +5,27 @@ mod assemble;
 mod files;
 mod preflight;
 pub(crate) mod prepare;
+mod session;
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
-use crate::eval::cache::Cache;
+use crate::eval::early::{Schedule, ThresholdTrial, Trial, Watch};
 use crate::eval::journal::FolderLock;
-use crate::eval::run::{Bench, Collected, Plan, ProgressStyle, Resume, Run, RunError, Selection};
+use crate::eval::policy::EarlyStop;
 use crate::eval::suite::Filter;
+use crate::gate::Verdict;
+use crate::report::Report;
 use crate::store;
-use crate::trust::Untrusted;
+use crate::trust::Digest;
 
 pub use args::EvalGateArgs;
-pub(crate) use assemble::{Finished, assemble};
-pub(crate) use files::{clear, write_all, write_report, write_samples};
+pub(crate) use assemble::{Finished, assemble, suite_info};
+pub(crate) use files::{clear, clear_reports, write_all, write_report, write_samples};
+pub(crate) use session::{Drawing, Session, SessionArgs, not_drawn, progress};
 
 /// Runs the gate.
 pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, CommandError> {
@@ -28,113 +33,104 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let started_at = (context.clock)();
     let filter = Filter { level: args.level, tags: args.tags.clone() };
     let prepared = prepare::read(&args.policy, &args.suite, filter, args.seed)?;
-    let run_policy = &prepared.loaded.policy.run;
-    let concurrency = args.concurrency.unwrap_or(run_policy.concurrency);
-    let (built, judges) = prepared.build(args.model.as_deref(), concurrency as usize, context)?;
-    let identity = built.model.identity().clone();
-    let judged_by: Vec<_> = judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
-    let selection = Selection {
-        filter: &prepared.filter,
-        shard: args.shard,
-        seed: prepared.seed,
-        model: &identity.digest,
-        judges: &judged_by,
-    };
-    let plan = Arc::new(prepared.plan(&selection)?);
-    if let Some(stopped) = preflight::stop(&args, &prepared, &plan, &identity, (began, &started_at), context)? {
-        return Ok(stopped);
-    }
-    let cache = match &run_policy.cache {
-        Some(address) => Some(
-            store::open(address, &prepared.loaded.folder).await.map_err(|error| CommandError::environment(&error))?,
-        ),
-        None => None,
-    };
-    let deadline = run_policy.deadline_minutes.map(|minutes| began + Duration::from_secs_f64(minutes * 60.0));
-    let bench = Bench {
-        model: built.model,
-        judges,
-        cache: cache.map(Cache::new),
-        cache_broken: AtomicBool::new(false),
-        price: built.price,
-        redactor: context.redactor.clone(),
-        seed: prepared.seed,
-        deadline,
-        cancel: context.cancel.child_token(),
-    };
-
+    let early = args.early_stop.or(prepared.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Off);
+    let session_args =
+        SessionArgs { model: args.model.as_deref(), shard: args.shard, concurrency: args.concurrency, began };
+    let mut session = Session::open(prepared, session_args, context).await?;
     tracing::debug!("prepared after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
+    let ledger = open_ledger(&args, &session, context).await?;
+    let (earlier, stored) = match &ledger {
+        Some(ledger) => ledger.last().await?,
+        None => (0, None),
+    };
+    session.loaded.policy.gate.halve_errors(earlier);
 
     // From here on something is written: the folder is ours until the process ends.
     store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
-    clear(&args.out)?;
-    let prepare::Prepared { loaded, suites, filter, seed } = prepared;
-    let suites = Arc::new(suites);
-    let run = Run {
-        suites: Arc::clone(&suites),
-        plan: Arc::clone(&plan),
-        bench: Arc::new(bench),
-        concurrency: concurrency as usize,
-        progress: progress(args.quiet, context),
-    };
-    let resume = if args.resume { Resume::Continue } else { Resume::Fresh };
-    let collected = run.draw(&args.out, resume).await.map_err(|error| not_drawn(&error))?;
-    tracing::debug!("drawn after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
-    if context.cancel.is_cancelled() {
-        return Err(interrupted(&collected, &plan));
+    if let Some(stored) = stored.filter(|_| !args.fresh) {
+        clear_reports(&args.out)?;
+        let report = Report { host: context.host.info(), ..said_again(stored) };
+        let path = write_report(&args.out, &report, context)?;
+        let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
+        return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
     }
+    clear(&args.out)?;
+    if let Some(stopped) = preflight::stop(&args, &session, (began, &started_at), context)? {
+        return Ok(stopped);
+    }
+    let watch = match early {
+        EarlyStop::Off => None,
+        EarlyStop::Auto => watch(&session),
+    };
+    let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch };
+    let ended = session.draw(drawing, context).await?;
+    tracing::debug!("drawn after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
 
-    let finished = Finished {
+    let report = assemble(&Finished {
         program: "eval-gate",
-        loaded: &loaded,
-        suites: &suites,
-        filter: &filter,
-        plan: &plan,
-        collected: &collected,
-        model: &identity,
+        loaded: &session.loaded,
+        suites: &session.suites,
+        filter: &session.filter,
+        plan: &session.plan,
+        collected: &ended.collected,
+        watch: ended.watch.as_ref(),
+        model: &session.model,
         shard: args.shard,
-        seed,
-        concurrency,
+        seed: session.seed,
+        concurrency: session.concurrency,
         started_at,
         finished_at: (context.clock)(),
         seconds: began.elapsed().as_secs_f64(),
         host: context.host.info(),
-    };
-    let report = assemble(&finished)?;
+    })?;
     tracing::debug!("judged after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
-    let path = write_all(&args.out, &report, &collected, context)?;
+    if let Some(ledger) = ledger.filter(|_| report.verdict != Verdict::Error) {
+        ledger.add(earlier, &report).await?;
+    }
+    let path = write_all(&args.out, &report, &ended.collected, context)?;
     tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
-    let exit = Exit::of(report.verdict, &loaded.policy.gate, args.shard.is_some());
+    let exit = Exit::of(report.verdict, &session.loaded.policy.gate, args.shard.is_some());
     Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
 }
 
-/// How progress is shown.
-pub(crate) fn progress(quiet: bool, context: &Context) -> ProgressStyle {
-    use std::io::IsTerminal;
-    if quiet {
-        ProgressStyle::Quiet
-    } else if context.host.is_local() && std::io::stderr().is_terminal() {
-        ProgressStyle::Bar
-    } else {
-        ProgressStyle::Lines
+/// Where verdicts are kept, if anywhere; a shard has none of its own.
+async fn open_ledger(
+    args: &EvalGateArgs,
+    session: &Session,
+    context: &Context,
+) -> Result<Option<Ledger>, CommandError> {
+    let run = &session.loaded.policy.run;
+    let (address, folder) = match (&args.verdicts, &run.verdicts) {
+        (Some(given), _) => (given, PathBuf::new()),
+        (None, Some(policy)) => (policy, session.loaded.folder.clone()),
+        (None, None) => return Ok(None),
+    };
+    if session.shard.is_some() {
+        return Ok(None);
     }
+    let rules =
+        serde_json::to_vec(&session.loaded.policy.gate).map_err(|error| CommandError::Bug(error.to_string()))?;
+    let key = Key {
+        candidate: identity(&session.model.digest, session.model.provider, context.host.info().commit.as_ref()),
+        baseline: Vec::new(),
+        suite: suite_info(&session.suites, &session.plan, &session.filter).digest,
+        rules: Digest::of(&rules),
+    };
+    Ok(Some(Ledger::open(address, &folder, key).await?))
 }
 
-/// What a run that broke off means for the process.
-pub(crate) fn not_drawn(error: &RunError) -> CommandError {
-    match error {
-        RunError::Journal(_) => CommandError::environment(error),
-        RunError::Suite(problem) => CommandError::Problems(vec![(**problem).clone()]),
-        RunError::Worker(text) => CommandError::Bug(text.clone()),
+/// Looks at the thresholds while the run is under way. A shard is judged by nobody before it is merged.
+fn watch(session: &Session) -> Option<Watch> {
+    if session.shard.is_some() {
+        tracing::warn!("a shard never stops early: `llmci merge` judges the whole");
+        return None;
     }
-}
-
-fn interrupted(collected: &Collected, plan: &Plan) -> CommandError {
-    let text = format!(
-        "interrupted: {} of {} samples are in the journal; run again with --resume to go on there",
-        collected.finished(),
-        plan.slots().len()
-    );
-    CommandError::Environment(Untrusted::new(text))
+    let schedule = Schedule::new(&session.plan, &session.suites, |_, _| true);
+    let (suites, plan) = (Arc::clone(&session.suites), Arc::clone(&session.plan));
+    let trial = ThresholdTrial::new(suites, plan, &session.loaded.policy.gate.thresholds, &schedule);
+    if trial.is_none() {
+        tracing::warn!("the thresholds cannot be looked at before the end: the run does not stop early");
+    }
+    Some(Watch::new(schedule, Trial::Thresholds(trial?)))
 }

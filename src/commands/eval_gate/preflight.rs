@@ -2,33 +2,27 @@
 
 use std::time::Instant;
 
-use super::prepare::Prepared;
-use super::{EvalGateArgs, Finished, assemble, clear, write_report};
+use super::{EvalGateArgs, Finished, Session, assemble, write_report};
 use crate::commands::{CommandError, Context, Exit, Outcome};
-use crate::eval::journal::FolderLock;
-use crate::eval::model::ModelIdentity;
 use crate::eval::planned::{RuleScope, planned};
-use crate::eval::run::{Collected, Plan};
+use crate::eval::run::Collected;
 use crate::gate::plan::preflight;
 use crate::gate::{OnInconclusive, Preflight, Reason, Threshold, in_gravity};
 use crate::report::Report;
-use crate::store::file::make_folder;
 use crate::trust::Untrusted;
 
 /// The outcome of a run that is not worth its money: the report says why, and nothing was asked. None where the run goes
-/// on, with a warning where there is cause for one. A shard is judged on the whole plan.
+/// on, with a warning where there is cause for one. A shard is judged on the whole plan. The folder is ours and cleared.
 pub(super) fn stop(
     args: &EvalGateArgs,
-    prepared: &Prepared,
-    plan: &Plan,
-    model: &ModelIdentity,
+    session: &Session,
     (began, started_at): (Instant, &str),
     context: &Context,
 ) -> Result<Option<Outcome>, CommandError> {
-    let gate = &prepared.loaded.policy.gate;
+    let gate = &session.loaded.policy.gate;
     let found = preflight(&gate.thresholds, |threshold| {
         let scope = RuleScope::of_threshold(threshold);
-        (planned(&prepared.suites, &prepared.filter, scope), scope.words())
+        (planned(&session.suites, &session.filter, scope), scope.words())
     });
     if found.is_empty() {
         return Ok(None);
@@ -40,20 +34,18 @@ pub(super) fn stop(
         }
         return Ok(None);
     }
-    make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
-    let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
-    clear(&args.out)?;
     let finished = Finished {
         program: "eval-gate",
-        loaded: &prepared.loaded,
-        suites: &prepared.suites,
-        filter: &prepared.filter,
-        plan,
-        collected: &Collected::empty(plan.slots().len()),
-        model,
-        shard: args.shard,
-        seed: prepared.seed,
-        concurrency: args.concurrency.unwrap_or(prepared.loaded.policy.run.concurrency),
+        loaded: &session.loaded,
+        suites: &session.suites,
+        filter: &session.filter,
+        plan: &session.plan,
+        collected: &Collected::empty(session.plan.slots().len()),
+        watch: None,
+        model: &session.model,
+        shard: session.shard,
+        seed: session.seed,
+        concurrency: session.concurrency,
         started_at: started_at.to_owned(),
         finished_at: (context.clock)(),
         seconds: began.elapsed().as_secs_f64(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::commands::{CommandError, Context};
 use crate::document::{Problem, Problems, nearest};
-use crate::eval::model::{Built, ModelBuildError, ModelSpec, Surroundings};
+use crate::eval::model::{self, Built, ModelBuildError, ModelSpec, Surroundings};
 use crate::eval::policy::{self, LoadedPolicy};
 use crate::eval::run::{Plan, Selection};
 use crate::eval::scorer::Judges;
@@ -32,26 +32,24 @@ pub(crate) fn read(
     filter: Filter,
     seed: Option<u64>,
 ) -> Result<Prepared, CommandError> {
-    let loaded = policy::load(policy).map_err(problems)?;
+    let prepared = read_any(policy::load(policy).map_err(problems)?, suites, filter, seed)?;
+    let loaded = &prepared.loaded;
     if !loaded.policy.gate.thresholds.iter().any(|threshold| threshold.required) {
         // Found out before anything is spent: such a gate could never pass.
         let problem =
             loaded.document.key_problem("/gate/thresholds", "the gate has no required threshold: nothing could pass");
         return Err(CommandError::Problems(vec![problem.help("add a rule such as `{metric: pass_rate, min: 0.9}`")]));
     }
-    let suites = load_suites(&loaded, suites).map_err(problems)?;
-    let seed = seed.unwrap_or(loaded.policy.run.seed);
-    Ok(Prepared { loaded, suites, filter, seed })
+    Ok(prepared)
 }
 
-/// Reads policy and suites for a command that asks for no threshold, and finds every problem in them.
-pub(crate) fn open(
-    policy: &Path,
+/// The same for a policy that was read before, with thresholds or without.
+pub(crate) fn read_any(
+    loaded: LoadedPolicy,
     suites: &[PathBuf],
     filter: Filter,
     seed: Option<u64>,
 ) -> Result<Prepared, CommandError> {
-    let loaded = policy::load(policy).map_err(problems)?;
     let suites = load_suites(&loaded, suites).map_err(problems)?;
     let seed = seed.unwrap_or(loaded.policy.run.seed);
     Ok(Prepared { loaded, suites, filter, seed })
@@ -150,7 +148,7 @@ impl Prepared {
         let environment = |name: &str| context.environment.get(name).map(str::to_owned);
         let around = Surroundings { folder: &self.loaded.folder, environment: &environment, connections };
         let make = |name: &str, spec: &ModelSpec| -> Result<Built, CommandError> {
-            let built = crate::eval::model::build(name, spec, &around).map_err(|error| self.not_built(name, error))?;
+            let built = model::build(name, spec, &around).map_err(|error| self.not_built(name, error))?;
             context.redactor.learn(&built.secrets);
             context.host.mask(&built.secrets);
             Ok(built)

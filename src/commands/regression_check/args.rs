@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::eval::policy::EarlyStop;
+
 /// Compares a candidate's samples with a baseline's.
 #[derive(Args, Clone, Debug)]
 pub struct RegressionCheckArgs {
     /// What to compare with: the folder, report.json or samples.jsonl of a run, `dir:PATH` of a kept baseline, or `git:REF:PATH` (default: `regression.baseline` of the policy)
     #[arg(long, value_name = "PLACE")]
     pub baseline: Option<String>,
-    /// The run to judge, likewise
+    /// The run to judge, likewise; not read with --evaluate
     #[arg(long, value_name = "PLACE", default_value = "llmci-out")]
     pub candidate: String,
     /// A release that drops are added up against, likewise (default: `regression.anchor` of the policy)
@@ -22,6 +24,27 @@ pub struct RegressionCheckArgs {
     /// The folder of report.json, report.md and junit.xml
     #[arg(long, value_name = "DIR", default_value = "llmci-regression")]
     pub out: PathBuf,
+    /// Ask the policy's model now instead of reading --candidate, and stop as soon as the verdict is certain; the samples are left in --out
+    #[arg(long)]
+    pub evaluate: bool,
+    /// With --evaluate: the model to ask, a key of the policy's `models` (default: `gate.model`)
+    #[arg(long, value_name = "NAME", requires = "evaluate")]
+    pub model: Option<String>,
+    /// With --evaluate: a suite to run instead of the policy's
+    #[arg(long, value_name = "PATH", requires = "evaluate")]
+    pub suite: Vec<PathBuf>,
+    /// With --evaluate: the seed of everything random (default: `run.seed` of the policy)
+    #[arg(long, value_name = "N", requires = "evaluate")]
+    pub seed: Option<u64>,
+    /// With --evaluate: go on with the journal of an interrupted run in --out
+    #[arg(long, requires = "evaluate")]
+    pub resume: bool,
+    /// With --evaluate: whether the run ends as soon as its verdict is certain (default: `run.early_stop` of the policy, else auto)
+    #[arg(long, value_name = "WHEN", requires = "evaluate")]
+    pub early_stop: Option<EarlyStop>,
+    /// With --evaluate: no progress display
+    #[arg(long, requires = "evaluate")]
+    pub quiet: bool,
     /// Where verdicts are kept: a folder, or s3://bucket/prefix (default: `run.verdicts` of the policy, else .llmci/verdicts)
     #[arg(long, value_name = "STORE")]
     pub verdicts: Option<String>,

@@ -7,13 +7,14 @@ use crate::commands::CommandError;
 use crate::eval::Status;
 use crate::eval::compare::{MetricProblem, Paired, Side, changed_cases, comparable, pair, subject_of, summary};
 use crate::gate::compare::{
-    Asked, Judged, RegressionMode, RegressionPolicy, RegressionRule, compare, compare_summaries, conclude_comparison,
+    Asked as Question, Coverage, Judged, RegressionPolicy, RegressionRule, Staged, compare, compare_summaries,
+    conclude_comparison,
 };
-use crate::gate::{Reason, Subject, Verdict};
+use crate::gate::{Reason, Subject, Verdict, in_gravity};
 use crate::report::{
     ComparedSide, Comparison, Counts, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, SuiteInfo, Timing,
 };
-use crate::stats::{Alpha, float};
+use crate::stats::float;
 use crate::trust::{Digest, Untrusted};
 
 /// Everything that is compared.
@@ -26,6 +27,19 @@ pub(super) struct Sides {
     pub candidate: Found,
 }
 
+/// What is known of a candidate that was asked for this comparison.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// How each rule came out of the looks, side by side, rule by rule; none where all pairs are judged at once.
+    pub staged: Option<Vec<Option<Staged>>>,
+    /// How far the whole planned run and each side hold the same cases, where the run may have stopped early.
+    pub coverages: Option<Vec<Coverage>>,
+    /// What its run lacks.
+    pub lacking: Vec<Reason>,
+    /// Why nothing was asked at all.
+    pub refused: Vec<Reason>,
+}
+
 /// One comparison to be made.
 pub(super) struct Work<'a> {
     /// The rules, at least one.
@@ -34,6 +48,8 @@ pub(super) struct Work<'a> {
     pub policy_digest: &'a Digest,
     /// What is compared.
     pub sides: &'a Sides,
+    /// What is known of a candidate that was asked just now.
+    pub asked: &'a Asked,
     /// Verdicts that were given on the same things before: each halves the error.
     pub earlier: u32,
     /// RFC 3339.
@@ -46,32 +62,29 @@ pub(super) struct Work<'a> {
     pub host: HostInfo,
 }
 
-/// A verdict that was given before, said again.
-pub(super) fn stored(mut report: Report) -> Report {
-    let text = format!(
-        "verdict of {}, kept: the same candidate, baseline, suite and rules are not judged twice (--fresh judges again with half the error)",
-        report.timing.finished_at
-    );
-    report.reasons.push(Reason { verdict: report.verdict, metric: None, text });
-    report
-}
-
 /// Judges.
 pub(super) fn judge(work: &Work<'_>) -> Result<Report, CommandError> {
+    if !work.asked.refused.is_empty() {
+        return Ok(unasked(work));
+    }
     let Sides { baseline, anchor, candidate } = work.sides;
     let mut judged = Vec::new();
     let mut coverages = Vec::new();
     let mut sides = Vec::new();
     let mut changed = None;
     let against = [Some(("baseline", baseline)), anchor.as_ref().map(|anchor| ("anchor", anchor))];
-    let claims = |rule: &RegressionRule| u32::from(rule.required) * (1 + u32::from(anchor.is_some() && anchored(rule)));
-    let family: u32 = work.rules.rules.iter().map(claims).sum();
+    let family = work.rules.family(anchor.is_some());
     for (role, found) in against.into_iter().flatten() {
         let mut side = described(role, found);
-        let one = OneSide { work, role, found, family: family.max(1) };
+        let one = OneSide { work, role, found, family, before: judged.len() };
         match (&found.side, &candidate.side) {
             (Some(theirs), Some(ours)) => {
-                let paired = pair(role, theirs, ours);
+                let mut paired = pair(role, theirs, ours);
+                let planned = work.asked.coverages.iter().flatten().find(|coverage| coverage.against == role);
+                if let Some(planned) = planned {
+                    // What was never asked has not left the dataset.
+                    paired.coverage = planned.clone();
+                }
                 side.paired = Some(paired.coverage.paired);
                 side.coverage = Some(paired.coverage.share());
                 judged.extend(one.by_pairs(&paired, theirs, ours)?);
@@ -84,7 +97,8 @@ pub(super) fn judge(work: &Work<'_>) -> Result<Report, CommandError> {
         }
         sides.push(side);
     }
-    let (verdict, reasons, rows) = conclude_comparison(judged, &coverages, work.rules.coverage);
+    let (verdict, reasons, rows) =
+        conclude_comparison(judged, &coverages, work.rules.coverage, work.asked.lacking.clone());
     let [(newly_failing, newly_failing_count), (newly_passing, newly_passing_count)] = changed.unwrap_or_default();
     let comparison = Comparison {
         rows,
@@ -96,11 +110,6 @@ pub(super) fn judge(work: &Work<'_>) -> Result<Report, CommandError> {
         earlier_verdicts: work.earlier,
     };
     Ok(report(work, verdict, reasons, comparison))
-}
-
-/// Whether a rule is also held against the anchor.
-fn anchored(rule: &RegressionRule) -> bool {
-    rule.mode == RegressionMode::Tolerance || rule.cumulative_margin.is_some()
 }
 
 fn described(role: &str, found: &Found) -> ComparedSide {
@@ -121,37 +130,32 @@ struct OneSide<'a> {
     role: &'a str,
     found: &'a Found,
     family: u32,
+    /// Rows of the sides before this one.
+    before: usize,
 }
 
 impl OneSide<'_> {
-    /// The rules that hold against this side, each with its margin.
-    fn rules(&self) -> impl Iterator<Item = (&RegressionRule, f64)> {
-        let anchor = self.role == "anchor";
-        self.work
-            .rules
-            .rules
-            .iter()
-            .filter(move |rule| !anchor || anchored(rule))
-            .map(move |rule| (rule, if anchor { rule.cumulative_margin.unwrap_or(rule.margin) } else { rule.margin }))
-    }
-
     fn asked<'b>(
         &'b self,
         subject: &'b Subject,
         rule: &'b RegressionRule,
         margin: f64,
-    ) -> Result<Asked<'b>, CommandError> {
-        let halved = (0..self.work.earlier.min(60)).fold(1.0 - rule.confidence, |alpha, _| alpha / 2.0);
-        let alpha = Alpha::new(halved)
+        staged: Option<Staged>,
+    ) -> Result<Question<'b>, CommandError> {
+        let alpha = rule
+            .alpha(self.work.earlier)
             .ok_or_else(|| CommandError::Inputs(Untrusted::new("the confidence is more than 0.5 and less than 1")))?;
-        Ok(Asked { subject, rule, against: self.role, margin, alpha, family: self.family })
+        Ok(Question { subject, rule, against: self.role, margin, alpha, family: self.family, staged })
     }
 
     fn by_pairs(&self, paired: &Paired<'_>, theirs: &Side, ours: &Side) -> Result<Vec<Judged>, CommandError> {
         let mut judged = Vec::new();
-        for (rule, margin) in self.rules() {
-            let (subject, data, one_sided) = comparable(rule, paired, theirs, ours).map_err(|error| refused(&error))?;
-            let mut one = compare(&self.asked(&subject, rule, margin)?, &data);
+        for (index, (rule, margin)) in self.work.rules.held_against(self.role).enumerate() {
+            let staged = self.work.asked.staged.as_ref();
+            let staged = staged.and_then(|staged| staged.get(self.before + index).copied().flatten());
+            let (subject, data, one_sided) =
+                comparable(rule, paired, &theirs.names, &ours.names).map_err(|error| refused(&error))?;
+            let mut one = compare(&self.asked(&subject, rule, margin, staged)?, &data);
             let all = one_sided + data.units.len() as u64;
             let known = if all == 0 { 1.0 } else { float(data.units.len() as u64) / float(all) };
             if known < self.work.rules.coverage {
@@ -167,7 +171,7 @@ impl OneSide<'_> {
 
     fn by_summaries(&self) -> Result<Vec<Judged>, CommandError> {
         let mut judged = Vec::new();
-        for (rule, margin) in self.rules() {
+        for (rule, margin) in self.work.rules.held_against(self.role) {
             let (subject, _) = subject_of(rule).map_err(|error| refused(&error))?;
             let row = |found: &Found| {
                 let metrics = found.report.as_ref().map(|report| report.metrics.as_slice()).unwrap_or_default();
@@ -183,7 +187,7 @@ impl OneSide<'_> {
                 );
                 return Err(CommandError::Inputs(Untrusted::new(text)));
             };
-            judged.push(compare_summaries(&self.asked(&subject, rule, margin)?, theirs, ours));
+            judged.push(compare_summaries(&self.asked(&subject, rule, margin, None)?, theirs, ours));
         }
         Ok(judged)
     }
@@ -204,7 +208,7 @@ fn report(work: &Work<'_>, verdict: Verdict, reasons: Vec<Reason>, comparison: C
         reasons,
         metrics: Vec::new(),
         comparison: Some(comparison),
-        counts: candidate.side.as_ref().map(counts).or_else(|| own.map(|own| own.counts)).unwrap_or_default(),
+        counts: candidate.side.as_deref().map(counts).or_else(|| own.map(|own| own.counts)).unwrap_or_default(),
         model: own.map_or_else(|| unknown_model(candidate), |own| own.model.clone()),
         suite: own.map_or_else(|| unknown_suite(candidate), |own| own.suite.clone()),
         policy_digest: work.policy_digest.clone(),
@@ -214,10 +218,27 @@ fn report(work: &Work<'_>, verdict: Verdict, reasons: Vec<Reason>, comparison: C
             finished_at: (work.finished_at)(),
             seconds: work.began.elapsed().as_secs_f64(),
         },
-        run: RunInfo::default(),
+        run: own.map_or_else(RunInfo::default, |own| own.run.clone()),
         seed: own.map_or(0, |own| own.seed),
         failed_samples: Vec::new(),
     }
+}
+
+/// Two runs that have too little in common for a question to be worth its price.
+fn unasked(work: &Work<'_>) -> Report {
+    let Sides { baseline, anchor, .. } = work.sides;
+    let sides = [Some(("baseline", baseline)), anchor.as_ref().map(|anchor| ("anchor", anchor))];
+    let comparison = Comparison {
+        rows: Vec::new(),
+        sides: sides.into_iter().flatten().map(|(role, found)| described(role, found)).collect(),
+        newly_failing: Vec::new(),
+        newly_failing_count: 0,
+        newly_passing: Vec::new(),
+        newly_passing_count: 0,
+        earlier_verdicts: work.earlier,
+    };
+    let (verdict, reasons) = in_gravity(work.asked.refused.iter().cloned().map(|reason| (true, reason)).collect());
+    report(work, verdict, reasons, comparison)
 }
 
 fn counts(side: &Side) -> Counts {

@@ -2,23 +2,26 @@
 
 mod args;
 mod assemble;
+mod evaluate;
 mod kept;
-mod ledger;
 pub(crate) mod source;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::eval_gate::{clear, prepare::problems, write_report};
+use super::eval_gate::{clear, clear_reports, prepare::problems, write_report};
+use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
+use crate::eval::journal::FolderLock;
 use crate::eval::policy::{self, LoadedPolicy};
 use crate::gate::compare::{RegressionPolicy, RegressionRule};
 use crate::gate::{GatePolicy, MetricName, Verdict};
 use crate::store::file::make_folder;
-use crate::trust::{Digest, Hasher, Untrusted};
-use assemble::{Sides, Work};
+use crate::trust::{Digest, Untrusted};
+use assemble::{Asked, Sides, Work};
+use evaluate::{Planned, Question};
 use kept::Keep;
-use ledger::{Key, Ledger};
+use source::Found;
 
 pub use args::RegressionCheckArgs;
 
@@ -44,38 +47,57 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         (None, false) => None,
     };
     let folder = keep.as_ref().map(|keep| kept::allowed(keep, &baseline, context)).transpose()?;
-    let candidate = source::find("candidate", &args.candidate)?;
-    if let (Some(Keep::Blessed(_)), Some(folder)) = (&keep, &folder)
+    let candidate = if args.evaluate {
+        Candidate::Planned(Box::new(evaluate::plan(&args, loaded.clone(), began, context).await?))
+    } else {
+        Candidate::Found(Box::new(source::find("candidate", &args.candidate)?))
+    };
+    if let (Some(keep @ Keep::Blessed(_)), Some(folder), Candidate::Found(candidate)) = (&keep, &folder, &candidate)
         && !folder.join(kept::KEPT).exists()
     {
         // The very first baseline has nothing to be compared with.
-        let text = kept::keep(
-            &Keep::Blessed(args.bless.as_deref().unwrap_or_default()),
-            folder,
-            &candidate,
-            Verdict::Inconclusive,
-            context,
-        )?;
+        let text = kept::keep(keep, folder, candidate, Verdict::Inconclusive, context)?;
         return Ok(Outcome { exit: Exit::Pass, report: None, text: format!("{text}\n") });
     }
-    let sides = Sides {
-        baseline: source::find("baseline", &baseline)?,
-        anchor: anchor.map(|anchor| source::find("anchor", &anchor)).transpose()?,
-        candidate,
-    };
+    let baseline = source::find("baseline", &baseline)?;
+    let anchor = anchor.map(|anchor| source::find("anchor", &anchor)).transpose()?;
+    apart(&args.out, [candidate.file(), baseline.file(), anchor.as_ref().and_then(Found::file)])?;
     let rules_digest = digest_of(&rules)?;
-    let ledger = open_ledger(&args, loaded.as_ref(), &sides, &rules_digest).await?;
+    let key = Key {
+        candidate: candidate.identity(context),
+        baseline: [Some(&baseline), anchor.as_ref()].into_iter().flatten().map(|found| found.digest.clone()).collect(),
+        suite: candidate.suite(),
+        rules: rules_digest.clone(),
+    };
+    let ledger = open_ledger(&args, loaded.as_ref(), key).await?;
     let (earlier, stored) = ledger.last().await?;
 
     make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
-    clear(&args.out)?;
-    let mut report = match stored.filter(|_| !args.fresh) {
-        Some(stored) => assemble::stored(stored),
-        None => {
+    let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
+    let (mut report, candidate) = match (stored.filter(|_| !args.fresh), candidate) {
+        (Some(stored), candidate) => {
+            clear_reports(&args.out)?;
+            (said_again(stored), candidate.found())
+        }
+        (None, candidate) => {
+            let (candidate, asked) = match candidate {
+                Candidate::Found(found) => {
+                    clear_reports(&args.out)?;
+                    (*found, Asked::default())
+                }
+                Candidate::Planned(planned) => {
+                    clear(&args.out)?;
+                    let anchor = anchor.as_ref();
+                    let question = Question { baseline: &baseline, anchor, rules: &rules, earlier };
+                    planned.ask(&question, &args, context).await?
+                }
+            };
+            let sides = Sides { baseline, anchor, candidate };
             let work = Work {
                 rules: &rules,
                 policy_digest: loaded.as_ref().map_or(&rules_digest, |loaded| &loaded.digest),
                 sides: &sides,
+                asked: &asked,
                 earlier,
                 started_at,
                 finished_at: context.clock,
@@ -83,16 +105,16 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
                 host: context.host.info(),
             };
             let report = assemble::judge(&work)?;
-            if report.verdict != Verdict::Error {
+            if report.verdict != Verdict::Error && asked.refused.is_empty() {
                 ledger.add(earlier, &report).await?;
             }
-            report
+            (report, Some(sides.candidate))
         }
     };
     report.host = context.host.info();
     let mut text = String::new();
-    if let (Some(keep), Some(folder)) = (&keep, &folder) {
-        text = kept::keep(keep, folder, &sides.candidate, report.verdict, context)?;
+    if let (Some(keep), Some(folder), Some(candidate)) = (&keep, &folder, &candidate) {
+        text = kept::keep(keep, folder, candidate, report.verdict, context)?;
     }
     if !text.is_empty() {
         tracing::info!("{}", context.sink.line(&Untrusted::new(text), 500));
@@ -104,6 +126,22 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         report: Some((Box::new(report), path)),
         text: String::new(),
     })
+}
+
+/// Refuses to write a comparison into the folder of a run that it compares: that run's own report would be lost.
+fn apart(out: &Path, compared: [Option<&Path>; 3]) -> Result<(), CommandError> {
+    let Ok(out) = out.canonicalize() else { return Ok(()) };
+    let inside = |file: &&Path| file.parent().and_then(|folder| folder.canonicalize().ok()).is_some_and(|at| at == out);
+    match compared.into_iter().flatten().find(inside) {
+        Some(file) => {
+            let text = format!(
+                "--out is the folder of {}, whose report would be overwritten: give another folder",
+                file.display()
+            );
+            Err(CommandError::Inputs(Untrusted::new(text)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The policy's rules; the standard one where it has none.
@@ -138,8 +176,7 @@ fn digest_of(rules: &RegressionPolicy) -> Result<Digest, CommandError> {
 async fn open_ledger(
     args: &RegressionCheckArgs,
     loaded: Option<&LoadedPolicy>,
-    sides: &Sides,
-    rules: &Digest,
+    key: Key,
 ) -> Result<Ledger, CommandError> {
     let from_policy = loaded.and_then(|loaded| Some((loaded.policy.run.verdicts.clone()?, loaded.folder.clone())));
     let here = PathBuf::new();
@@ -148,30 +185,52 @@ async fn open_ledger(
         (None, Some(policy)) => policy,
         (None, None) => (VERDICTS.to_owned(), here),
     };
-    let baseline = [Some(&sides.baseline), sides.anchor.as_ref()].into_iter().flatten();
-    let key = Key {
-        candidate: identity(sides),
-        baseline: baseline.map(|found| found.digest.clone()).collect(),
-        suite: suite_of(sides),
-        rules: rules.clone(),
-    };
     Ledger::open(&address, Path::new(&folder), key).await
 }
 
-/// Who is judged: the model by its digest; with its commit where the digest does not hold the weights. Without a report
-/// only the samples themselves are known.
-fn identity(sides: &Sides) -> Digest {
-    let Some(report) = &sides.candidate.report else { return sides.candidate.digest.clone() };
-    let mut hasher = Hasher::new();
-    hasher.part(report.model.digest.hex().as_bytes());
-    if report.model.provider == "openai"
-        && let Some(commit) = &report.host.commit
-    {
-        hasher.part(commit.raw().as_bytes());
-    }
-    hasher.finish()
+/// What is judged: a run that is there, or one that is made now.
+enum Candidate {
+    Found(Box<Found>),
+    Planned(Box<Planned>),
 }
 
-fn suite_of(sides: &Sides) -> Digest {
-    sides.candidate.report.as_ref().map_or_else(|| Digest::of(b"unknown"), |report| report.suite.digest.clone())
+impl Candidate {
+    /// Who is judged: the model by its digest; with its commit where the digest does not hold the weights. Without a report
+    /// only the samples themselves are known.
+    fn identity(&self, context: &Context) -> Digest {
+        let (model, provider, commit) = match self {
+            Candidate::Found(found) => match &found.report {
+                Some(report) => (&report.model.digest, report.model.provider.as_str(), report.host.commit.clone()),
+                None => return found.digest.clone(),
+            },
+            Candidate::Planned(planned) => {
+                let model = &planned.session.model;
+                (&model.digest, model.provider, context.host.info().commit)
+            }
+        };
+        identity(model, provider, commit.as_ref())
+    }
+
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Candidate::Found(found) => found.file(),
+            Candidate::Planned(_) => None,
+        }
+    }
+
+    fn suite(&self) -> Digest {
+        match self {
+            Candidate::Found(found) => {
+                found.report.as_ref().map_or_else(|| Digest::of(b"unknown"), |report| report.suite.digest.clone())
+            }
+            Candidate::Planned(planned) => planned.suite.digest.clone(),
+        }
+    }
+
+    fn found(self) -> Option<Found> {
+        match self {
+            Candidate::Found(found) => Some(*found),
+            Candidate::Planned(_) => None,
+        }
+    }
 }

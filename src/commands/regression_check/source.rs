@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use crate::commands::CommandError;
 use crate::commands::regression_check::kept::{KEPT, Kept};
@@ -20,13 +21,22 @@ pub(crate) struct Found {
     /// As the user named it.
     pub address: String,
     /// Its samples; none where only a report is there.
-    pub side: Option<Side>,
+    pub side: Option<Arc<Side>>,
     /// Its report, where there is one.
     pub report: Option<Report>,
     /// Over the samples, else over the report.
     pub digest: Digest,
     /// The file that the samples were read from, where it is one.
     pub samples_file: Option<PathBuf>,
+    /// The file of its report, likewise.
+    pub report_file: Option<PathBuf>,
+}
+
+impl Found {
+    /// A file of it on this disk.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.report_file.as_deref().or(self.samples_file.as_deref())
+    }
 }
 
 /// A place that holds files by name.
@@ -57,7 +67,9 @@ pub(crate) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
         let side = place.side(&kept.samples)?.ok_or_else(|| wrong(format!("{} is missing", kept.samples)))?;
         let digest = side.digest.clone();
         let samples_file = place.file(&kept.samples);
-        return Ok(Found { address: address.to_owned(), digest, side: Some(side), report: kept.report, samples_file });
+        let side = Some(Arc::new(side));
+        let report_file = place.file(KEPT);
+        return Ok(Found { address: address.to_owned(), digest, side, report: kept.report, samples_file, report_file });
     }
     let side = match &names.samples {
         Some(name) => place.side(name)?,
@@ -76,7 +88,9 @@ pub(crate) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
         }
     };
     let samples_file = names.samples.as_deref().and_then(|name| place.file(name));
-    Ok(Found { address: address.to_owned(), side, report, digest, samples_file })
+    let side = side.map(Arc::new);
+    let report_file = names.report.as_deref().filter(|_| report.is_some()).and_then(|name| place.file(name));
+    Ok(Found { address: address.to_owned(), side, report, digest, samples_file, report_file })
 }
 
 /// The files of a whole folder, or the one that was named, with its fellow only under the names that a run gives them.

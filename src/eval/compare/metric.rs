@@ -1,8 +1,8 @@
 //! The numbers of one metric out of pairs, turned so that higher is better.
 
 use super::pair::{Pair, Paired};
-use super::side::{CaseNumbers, Side};
-use crate::eval::run::Row;
+use super::side::CaseNumbers;
+use crate::eval::run::{Names, Row, cluster_number};
 use crate::eval::sample::Status;
 use crate::gate::compare::{Attempts, Comparable, PairUnit, RegressionRule, Scale, Summary};
 use crate::gate::{Direction, Metric, MetricName, Source, Subject, Unit, known_metric, named_score_direction};
@@ -73,11 +73,11 @@ fn instead(source: Source) -> Option<&'static str> {
 pub fn comparable(
     rule: &RegressionRule,
     paired: &Paired<'_>,
-    baseline: &Side,
-    candidate: &Side,
+    baseline: &Names,
+    candidate: &Names,
 ) -> Result<(Subject, Comparable, u64), MetricProblem> {
     let (subject, source) = subject_of(rule)?;
-    let reader = |side: &Side| Reader { source, direction: subject.direction, number: side.names.find(&subject.name) };
+    let reader = |names: &Names| Reader { source, direction: subject.direction, number: names.find(&subject.name) };
     let (theirs, ours) = (reader(baseline), reader(candidate));
     let mut units = Vec::new();
     let mut one_sided = 0;
@@ -104,11 +104,11 @@ fn inside(rule: &RegressionRule, pair: &Pair<'_>) -> bool {
         && (rule.tags.is_empty() || rule.tags.iter().any(|tag| pair.candidate.tags.contains(tag)))
 }
 
-/// A named cluster by its hash, a case alone by its position; the two never meet.
+/// A named cluster by its hash and its suite's, a case alone by its position; the two never meet.
 fn cluster(index: usize, pair: &Pair<'_>) -> u64 {
     let named = |case: &CaseNumbers| case.rows.iter().find_map(|(_, row)| row.cluster);
     match named(pair.candidate).or_else(|| named(pair.baseline)) {
-        Some(hash) => hash | (1 << 63),
+        Some(hash) => (hash ^ cluster_number(&pair.key.suite)) | (1 << 63),
         None => index as u64,
     }
 }

@@ -102,14 +102,15 @@ impl Journal {
         &self.spans
     }
 
-    /// Copies the samples that are there to `sink`, one line each, in the order of the plan. Samples finish nearly in that
-    /// order, so a window of the file serves many of them.
-    pub fn copy_in_order(&self, sink: &mut impl Write) -> Result<(), JournalError> {
+    /// Copies the samples that are there and `wanted` to `sink`, one line each, in the order of the plan. Samples finish
+    /// nearly in that order, so a window of the file serves many of them.
+    pub fn copy_in_order(&self, sink: &mut impl Write, wanted: impl Fn(u32) -> bool) -> Result<(), JournalError> {
         use std::os::unix::fs::FileExt;
         let reader = File::open(&self.path).map_err(|error| JournalError::file(&self.path, error))?;
         let mut window = Vec::new();
         let mut start = 0_u64;
-        for span in self.spans.iter().filter(|span| span.length > 0) {
+        let there = (0_u32..).zip(&self.spans).filter(|(slot, span)| span.length > 0 && wanted(*slot));
+        for (_, span) in there {
             let end = span.offset + u64::from(span.length);
             if span.offset < start || end > start + window.len() as u64 {
                 start = span.offset.saturating_sub(WINDOW / 4);

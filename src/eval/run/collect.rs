@@ -7,9 +7,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::Ended;
 use super::row::{Names, Row};
+use crate::eval::early::Watch;
 use crate::eval::journal::{Entry, Journal, JournalError};
 use crate::eval::sample::{Sample, Status};
+use crate::gate::Next;
 
 /// Samples that one write may carry.
 const BATCH: usize = 256;
@@ -40,6 +43,7 @@ pub struct Collected {
     names: Names,
     finished: usize,
     resumed: u64,
+    left_over: u64,
     notable: Vec<u32>,
     journal: Option<Journal>,
 }
@@ -48,7 +52,15 @@ impl Collected {
     /// Nothing yet, of `slots` samples.
     pub(super) fn new(slots: usize) -> Self {
         let rows = std::iter::repeat_with(|| None).take(slots).collect();
-        Self { rows, names: Names::default(), finished: 0, resumed: 0, notable: Vec::new(), journal: None }
+        Self {
+            rows,
+            names: Names::default(),
+            finished: 0,
+            resumed: 0,
+            left_over: 0,
+            notable: Vec::new(),
+            journal: None,
+        }
     }
 
     /// Takes a sample over that was drawn elsewhere (`llmci merge`). False when the slot is taken or unknown.
@@ -83,6 +95,25 @@ impl Collected {
             self.notable.insert(at, slot);
             self.notable.truncate(SHOWN);
         }
+    }
+
+    /// Leaves only a part of the samples: those that were judged. The journal keeps the rest.
+    pub(super) fn cut(&mut self, part: &[bool]) {
+        let inside = |slot: usize| part.get(slot).copied().unwrap_or(false);
+        for (_, row) in self.rows.iter_mut().enumerate().filter(|(slot, _)| !inside(*slot)) {
+            if row.take().is_some() {
+                self.finished -= 1;
+                self.left_over += 1;
+            }
+        }
+        // More may have failed than are noted, so the notes are made anew.
+        let bad = self.rows.iter().flatten().filter(|row| row.status != Status::Passed);
+        self.notable = bad.map(|row| row.slot).take(SHOWN).collect();
+    }
+
+    /// Samples that were drawn and not judged: they were under way when the run stopped.
+    pub fn left_over(&self) -> u64 {
+        self.left_over
     }
 
     /// Whether a sample is there.
@@ -126,16 +157,23 @@ impl Collected {
     }
 }
 
+/// All that the writer holds.
+pub(super) struct Desk {
+    pub(super) journal: Journal,
+    pub(super) collected: Collected,
+    pub(super) watch: Option<Watch>,
+    pub(super) counter: Arc<Counter>,
+}
+
 /// Starts the writer: a task and not a thread, since waking a thread for every sample costs more than the write, which ends
-/// in the system's memory; the forced write once a second moves aside for others. It ends when every sender is gone, or at the first write that fails;
-/// then it cancels the run.
+/// in the system's memory; the forced write once a second moves aside for others. It ends when every sender is gone, or at
+/// the first write that fails; then it cancels the run, as it does when a look says that no more samples are needed.
 pub(super) fn spawn(
-    mut journal: Journal,
-    mut collected: Collected,
+    desk: Desk,
     mut receiver: mpsc::Receiver<Finished>,
-    counter: Arc<Counter>,
     cancel: CancellationToken,
-) -> JoinHandle<Result<Collected, JournalError>> {
+) -> JoinHandle<Result<Ended, JournalError>> {
+    let Desk { mut journal, mut collected, mut watch, counter } = desk;
     tokio::spawn(async move {
         let mut batch = Vec::with_capacity(BATCH);
         let mut entries = Vec::with_capacity(BATCH);
@@ -157,9 +195,15 @@ pub(super) fn spawn(
                 cancel.cancel();
                 return Err(error);
             }
+            if let Some(watch) = &mut watch {
+                let next = tokio::task::block_in_place(|| watch.advance(collected.rows(), collected.names()));
+                if next == Next::Stop {
+                    cancel.cancel();
+                }
+            }
         }
         tokio::task::block_in_place(|| journal.sync())?;
         collected.journal = Some(journal);
-        Ok(collected)
+        Ok(Ended { collected, watch })
     })
 }

@@ -14,8 +14,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::early::Watch;
 use super::journal::{self, Entry, Header, Journal, JournalError, Recovered};
 use super::suite::Suite;
+use crate::gate::Next;
 
 pub use attempt::Bench;
 pub use collect::Collected;
@@ -61,12 +63,23 @@ pub struct Run {
     pub concurrency: usize,
     /// How progress is shown.
     pub progress: ProgressStyle,
+    /// Looks at the run while it is under way, where it may stop early.
+    pub watch: Option<Watch>,
+}
+
+/// What a run has left.
+pub struct Ended {
+    /// The samples.
+    pub collected: Collected,
+    /// What the looks have shown, where there were any.
+    pub watch: Option<Watch>,
 }
 
 impl Run {
-    /// Draws the samples that the journal in `folder` does not hold yet. Returns when all are there, when the bench is
-    /// cancelled, or when its deadline has passed; [`Collected`] says which samples are there.
-    pub async fn draw(self, folder: &Path, resume: Resume) -> Result<Collected, RunError> {
+    /// Draws the samples that the journal in `folder` does not hold yet. Returns when all are there, when a look says that
+    /// no more are needed, when the bench is cancelled, or when its deadline has passed; [`Collected`] says which samples
+    /// are there.
+    pub async fn draw(mut self, folder: &Path, resume: Resume) -> Result<Ended, RunError> {
         let header = Header::new(self.plan.key(), self.plan.slots().len());
         let mut collected = Collected::new(self.plan.slots().len());
         let recovered = match resume {
@@ -85,16 +98,29 @@ impl Run {
             Recovered::Nothing => Journal::create(folder, &header)?,
         };
         let total = self.plan.slots().len();
-        let pending: Vec<u32> = (0_u32..).take(total).filter(|slot| !collected.has(*slot)).collect();
+        let mut watch = self.watch.take();
+        // What an earlier run has left may be enough.
+        let next = watch.as_mut().map_or(Next::GoOn, |watch| watch.advance(collected.rows(), collected.names()));
+        let missing = |slot: &u32| next == Next::GoOn && !collected.has(*slot);
+        let pending: Vec<u32> = match &watch {
+            Some(watch) => watch.schedule().order().iter().copied().filter(missing).collect(),
+            None => (0_u32..).take(total).filter(missing).collect(),
+        };
         let progress = Progress::start(self.progress, total, collected.finished());
 
         let (sender, receiver) = mpsc::channel(WAITING);
-        let writer = collect::spawn(journal, collected, receiver, progress.counter(), self.bench.cancel.clone());
+        let desk = collect::Desk { journal, collected, watch, counter: progress.counter() };
+        let writer = collect::spawn(desk, receiver, self.bench.cancel.clone());
         let outcome = self.work(Arc::new(pending), sender).await;
-        let collected = writer.await.map_err(|error| RunError::Worker(error.to_string()))?;
+        let ended = writer.await.map_err(|error| RunError::Worker(error.to_string()))?;
         progress.finish();
         outcome?;
-        Ok(collected?)
+        let mut ended = ended?;
+        let part = ended.watch.as_ref().and_then(|watch| Some(watch.schedule().part(watch.stopped_at()?)));
+        if let Some(part) = part {
+            ended.collected.cut(&part);
+        }
+        Ok(ended)
     }
 
     async fn work(self, pending: Arc<Vec<u32>>, sender: mpsc::Sender<collect::Finished>) -> Result<(), RunError> {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::io::{BufRead, BufReader, Read};
-use std::num::NonZeroU64;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -108,9 +107,7 @@ impl Checker {
                         tags
                     }
                 };
-                // The first bit is no part of the number where a run counts clusters, either.
-                let numbered = |name| NonZeroU64::new(cluster_number(name) | 1 << 63);
-                let cluster = case.cluster.as_deref().and_then(numbered);
+                let cluster = case.cluster.as_deref().map(cluster_number);
                 self.heads.push(CaseHead { level: case.level, tags, repeats: case.repeats, cluster });
             }
             Err(faults) => faults.iter().for_each(|fault| self.report(place(fault))),

@@ -9,7 +9,6 @@ mod spec;
 mod template;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use crate::document::{Problem, Spot};
@@ -28,8 +27,8 @@ pub struct CaseHead {
     pub tags: Arc<[String]>,
     /// Its samples, at least 1.
     pub repeats: u32,
-    /// A number of its cluster's name; none for a case alone.
-    pub cluster: Option<NonZeroU64>,
+    /// Its cluster's name, hashed: the cases of a cluster are asked, and judged, together.
+    pub cluster: Option<u64>,
 }
 
 /// A suite that has been read and checked.

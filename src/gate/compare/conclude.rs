@@ -31,7 +31,8 @@ impl Coverage {
         if self.union() == 0 { 0.0 } else { float(self.paired) / float(self.union()) }
     }
 
-    fn reason(&self, least: f64) -> Option<Reason> {
+    /// Why two runs of so little in common cannot be compared; none where they can.
+    pub fn reason(&self, least: f64) -> Option<Reason> {
         let least = if least.is_finite() { least } else { 1.0 };
         if self.union() == 0 {
             let text = format!("neither the candidate nor the {} has any case", self.against);
@@ -54,15 +55,17 @@ impl Coverage {
 }
 
 /// The verdict, the reasons with the deciding one first, and the rows as they stand after Holm. A changed dataset decides
-/// before any rule does.
+/// before any rule does, and so does what the candidate's run lacks.
 pub fn conclude_comparison(
     judged: Vec<Judged>,
     coverages: &[Coverage],
     least_coverage: f64,
+    lacking: Vec<Reason>,
 ) -> (Verdict, Vec<Reason>, Vec<Compared>) {
     let mut reasons: Vec<(bool, Reason)> =
         coverages.iter().filter_map(|coverage| coverage.reason(least_coverage)).map(|reason| (true, reason)).collect();
     let comparable = reasons.is_empty();
+    reasons.extend(lacking.into_iter().map(|reason| (true, reason)));
     let required: Vec<u32> =
         judged.iter().filter(|judged| judged.compared.required).map(|judged| judged.strength).collect();
     if required.is_empty() {

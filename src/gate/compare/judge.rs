@@ -7,6 +7,8 @@ use super::data::{Comparable, Doubt, Scale};
 use super::decide::{Decision, Evidence, Levels};
 use super::rule::{FailWhen, RegressionMode, RegressionRule};
 use super::words::{Words, undecided};
+use crate::gate::sequential::stage_confidence;
+use crate::gate::{Course, LookLevels, Shown, Stage};
 use crate::gate::{DISPLAY_CONFIDENCE, Direction, FEWEST_CLUSTERS, MetricName, Subject, Verdict};
 use crate::stats::{Alpha, Pairs, mcnemar, pairs_needed, smallest_margin};
 
@@ -56,6 +58,10 @@ pub struct Compared {
     pub confidence: f64,
     /// `tango`, `t-clustered`, `newcombe-unpaired`, `welch-unpaired`, or `tolerance-legacy`.
     pub method: String,
+    /// The look that decided, where the run was looked at while it was under way; `low..high` is then stage-wise: wider
+    /// than the interval of a whole run, and it holds for all looks at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
     /// Pairs, or clusters of pairs where a suite names them.
     pub n: u64,
     /// Samples of both sides that could not be judged, counted as the worst and as the best case.
@@ -105,6 +111,31 @@ pub struct Asked<'a> {
     pub alpha: Alpha,
     /// Required rules that are decided together.
     pub family: u32,
+    /// What the looks at an early-stopped run have shown; none where all pairs are judged at once.
+    pub staged: Option<Staged>,
+}
+
+/// How a rule came out of the looks at a run that may have stopped early.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Staged {
+    /// What they showed.
+    pub course: Course,
+    /// The last of them.
+    pub last: Stage,
+    /// Its error rate.
+    pub level: Alpha,
+}
+
+/// What one look shows of a rule; never anything of the legacy mode, which has no error rate that looks could spend.
+pub fn look(asked: &Asked<'_>, data: &Comparable, levels: &LookLevels, number: u32) -> Shown {
+    if asked.rule.mode == RegressionMode::Tolerance {
+        return Shown::default();
+    }
+    let row = Row { asked, scale: data.scale };
+    let evidence = Evidence::of(data);
+    let at = |level: Alpha| evidence.decide(row.margin(), asked.rule.fail_when, Levels { pass: level, fail: level });
+    let pass = levels.at(number, 1).is_some_and(|level| at(level) == Decision::Pass);
+    Shown { pass, strength: levels.strength(number, |level| at(level) == Decision::Fail), hopeless: false }
 }
 
 /// Judges pairs by a rule. Nothing that is missing can make the verdict better.
@@ -125,7 +156,12 @@ pub fn compare(asked: &Asked<'_>, data: &Comparable) -> Judged {
     if asked.rule.mode == RegressionMode::Tolerance {
         return row.by_tolerance(compared);
     }
-    let display = Alpha::new(1.0 - DISPLAY_CONFIDENCE).map(Alpha::half);
+    if let Some(Staged { course, last, .. }) = asked.staged {
+        compared.confidence = stage_confidence(asked.alpha.value());
+        compared.stage = Some(Stage { look: course.passed_at.or(course.failed_at).unwrap_or(last.look), ..last });
+    }
+    let whole = Alpha::new(1.0 - DISPLAY_CONFIDENCE).map(Alpha::half);
+    let display = asked.staged.map(|staged| staged.level).or(whole);
     let shown = display.and_then(|alpha| evidence.bounds(Levels { pass: alpha, fail: alpha }));
     if let Some(shown) = shown {
         row.span(&mut compared, shown.low, shown.high);
@@ -139,6 +175,14 @@ pub fn compare(asked: &Asked<'_>, data: &Comparable) -> Judged {
     row.decide(compared, &evidence)
 }
 
+fn decided(course: Course) -> Decision {
+    match (course.passed_at, course.failed_at) {
+        (Some(_), _) => Decision::Pass,
+        (None, Some(_)) => Decision::Fail,
+        (None, None) => Decision::Open,
+    }
+}
+
 /// What turns sums of the gate's own scale into numbers that a user knows.
 pub(super) struct Row<'a> {
     pub(super) asked: &'a Asked<'a>,
@@ -147,7 +191,7 @@ pub(super) struct Row<'a> {
 
 impl Row<'_> {
     pub(super) fn blank(&self, method: &str, n: u64) -> Compared {
-        let Asked { subject, rule, against, margin, alpha, family: _ } = self.asked;
+        let Asked { subject, rule, against, margin, alpha, family: _, staged: _ } = self.asked;
         Compared {
             name: subject.name.clone(),
             scope: subject.scope.clone(),
@@ -160,6 +204,7 @@ impl Row<'_> {
             high: None,
             confidence: DISPLAY_CONFIDENCE,
             method: method.to_owned(),
+            stage: None,
             n,
             missing: 0,
             discordance: None,
@@ -230,22 +275,25 @@ impl Row<'_> {
     }
 
     fn decide(&self, mut compared: Compared, evidence: &Evidence) -> Judged {
-        let Asked { rule, alpha, family, .. } = self.asked;
+        let Asked { rule, alpha, family, staged, .. } = self.asked;
         let at = |fail: Alpha| evidence.decide(self.margin(), rule.fail_when, Levels { pass: *alpha, fail });
+        let (decision, sure) = match staged {
+            Some(Staged { course, level, .. }) => (decided(*course), *level),
+            None => (at(*alpha), *alpha),
+        };
         let words = Words { row: self, compared: &compared };
-        let (verdict, reason, strength) = match at(*alpha) {
+        let (verdict, reason, strength) = match decision {
             Decision::Pass => {
-                let drop =
-                    evidence.bounds(Levels { pass: *alpha, fail: *alpha }).is_some_and(|bounds| bounds.high < 0.0);
+                let drop = evidence.bounds(Levels { pass: sure, fail: sure }).is_some_and(|bounds| bounds.high < 0.0);
                 (Verdict::Pass, words.pass(drop), 0)
             }
             Decision::Fail => {
-                let strength = (1..=*family).take_while(|parts| at(alpha.split(*parts)) == Decision::Fail).count();
-                (
-                    Verdict::Fail,
-                    words.fail(rule.fail_when == FailWhen::BelowMargin),
-                    u32::try_from(strength).unwrap_or(1),
-                )
+                let whole = || (1..=*family).take_while(|parts| at(alpha.split(*parts)) == Decision::Fail).count();
+                let strength = match staged {
+                    Some(staged) => staged.course.strength,
+                    None => u32::try_from(whole()).unwrap_or(1),
+                };
+                (Verdict::Fail, words.fail(rule.fail_when == FailWhen::BelowMargin), strength)
             }
             Decision::Open => {
                 let few = evidence.clusters().filter(|clusters| *clusters < FEWEST_CLUSTERS);

@@ -15,7 +15,7 @@ pub use data::{Attempts, Comparable, PairUnit, Scale, Summary};
 pub(in crate::gate) use decide::FEWEST_CHANGED;
 pub use decide::{Decision, Levels};
 pub use family::{holm_over, settle};
-pub use judge::{Asked, Compared, Discordance, Judged, compare};
+pub use judge::{Asked, Compared, Discordance, Judged, Staged, compare, look};
 pub use rule::{FailWhen, RegressionMode, RegressionPolicy, RegressionRule};
 pub use unpaired::compare_summaries;
 pub use words::{change, magnitude};

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{Direction, MetricName};
+use crate::stats::Alpha;
 
 /// How a rule compares.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
@@ -82,6 +83,16 @@ pub struct RegressionRule {
 }
 
 impl RegressionRule {
+    /// Whether it is also held against the anchor.
+    fn is_anchored(&self) -> bool {
+        self.mode == RegressionMode::Tolerance || self.cumulative_margin.is_some()
+    }
+
+    /// The error rate of each decision: half of it for each verdict that was given on the same things before.
+    pub fn alpha(&self, earlier: u32) -> Option<Alpha> {
+        Alpha::new((0..earlier.min(60)).fold(1.0 - self.confidence, |alpha, _| alpha / 2.0))
+    }
+
     /// The rule of a policy that names none: the pass rate may not fall by two points.
     pub fn standard(metric: MetricName) -> Self {
         Self {
@@ -113,6 +124,21 @@ pub struct RegressionPolicy {
     pub coverage: f64,
     /// The rules; without any, the pass rate may not fall by two points.
     pub rules: Vec<RegressionRule>,
+}
+
+impl RegressionPolicy {
+    /// The rules that hold against a side, each with its margin: against the anchor the cumulative one, where there is one.
+    pub fn held_against(&self, role: &str) -> impl Iterator<Item = (&RegressionRule, f64)> {
+        let anchor = role == "anchor";
+        let held = self.rules.iter().filter(move |rule| !anchor || rule.is_anchored());
+        held.map(move |rule| (rule, if anchor { rule.cumulative_margin.unwrap_or(rule.margin) } else { rule.margin }))
+    }
+
+    /// Required claims that are decided together.
+    pub fn family(&self, anchor: bool) -> u32 {
+        let claims = |rule: &RegressionRule| u32::from(rule.required) * (1 + u32::from(anchor && rule.is_anchored()));
+        self.rules.iter().map(claims).sum::<u32>().max(1)
+    }
 }
 
 impl Default for RegressionPolicy {

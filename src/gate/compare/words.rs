@@ -2,8 +2,8 @@
 
 use super::data::Scale;
 use super::judge::{Compared, Row};
-use crate::gate::words::{amount, percent};
-use crate::gate::{FEWEST_CLUSTERS, Unit};
+use crate::gate::words::{amount, interval_words, percent};
+use crate::gate::{FEWEST_CLUSTERS, Stage, Unit};
 
 /// A row with what is needed to speak of it.
 pub(super) struct Words<'a> {
@@ -28,8 +28,8 @@ impl Words<'_> {
         let interval = match (low, high) {
             (Some(low), Some(high)) => {
                 format!(
-                    "{} interval {} to {}, ",
-                    percent(self.compared.confidence),
+                    "{} {} to {}, ",
+                    interval_words(self.compared.confidence, self.compared.stage),
                     self.change(*low),
                     self.change(*high)
                 )
@@ -54,14 +54,21 @@ impl Words<'_> {
         percent(1.0 - self.compared.alpha)
     }
 
+    /// When it was decided, where that was before the end.
+    fn stage(&self) -> String {
+        let words = |stage: Stage| format!(", decided at look {} of {}", stage.look, stage.of);
+        self.compared.stage.map(words).unwrap_or_default()
+    }
+
     pub(super) fn pass(&self, drop: bool) -> String {
         let note = if drop { "; it is measurably worse, inside the margin" } else { "" };
-        format!("{} is not worse by {} or more at {} confidence{note}", self.measured(), self.margin(), self.sure())
+        let (measured, margin, sure) = (self.measured(), self.margin(), self.sure());
+        format!("{measured} is not worse by {margin} or more at {sure} confidence{}{note}", self.stage())
     }
 
     pub(super) fn fail(&self, below_margin: bool) -> String {
         let how = if below_margin { format!("worse by more than {}", self.margin()) } else { "worse".to_owned() };
-        format!("{} is {how} at {} confidence", self.measured(), self.sure())
+        format!("{} is {how} at {} confidence{}", self.measured(), self.sure(), self.stage())
     }
 
     pub(super) fn tolerance(&self, holds: &str) -> String {

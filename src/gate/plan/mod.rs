@@ -21,12 +21,8 @@ pub use types::{
 };
 pub use words::{never, plan_lines};
 
-/// Looks that early stopping is planned with.
-/// Source: simulation over suites of 200 to 2,000 cases: more looks save no more samples.
-const LOOKS: u32 = 20;
-/// `alpha * (look / looks) ^ SPENDING` may be spent until a look.
-/// Source: K. Kim and D. DeMets, Biometrika 74, 1987.
-const SPENDING: f64 = 2.0;
+use super::sequential::{LOOKS, SPENDING};
+
 /// The chance that "four times of five" means.
 const POWER: f64 = 0.8;
 /// Numbers of units that are searched at most.

@@ -195,7 +195,8 @@ fn pairs(up: u64, n: u64) -> Comparable {
 fn comparison_says(rule: &RegressionRule, data: &Comparable) -> Verdict {
     let subject = Subject { name: rule.metric.clone(), scope: None, direction: Direction::Higher, unit: Unit::Share };
     let alpha = Alpha::new(1.0 - rule.confidence).unwrap();
-    let asked = Asked { subject: &subject, rule, against: "baseline", margin: rule.margin, alpha, family: 1 };
+    let asked =
+        Asked { subject: &subject, rule, against: "baseline", margin: rule.margin, alpha, family: 1, staged: None };
     compare(&asked, data).compared.verdict
 }
 
@@ -295,7 +296,8 @@ fn a_rule_that_was_calibrated_is_planned_with_what_its_own_comparison_saw() {
     let rule = RegressionRule::standard(MetricName::new("pass_rate").unwrap());
     let subject = Subject { name: rule.metric.clone(), scope: None, direction: Direction::Higher, unit: Unit::Share };
     let alpha = Alpha::new(0.05).unwrap();
-    let asked = Asked { subject: &subject, rule: &rule, against: "first run", margin: 0.02, alpha, family: 1 };
+    let asked =
+        Asked { subject: &subject, rule: &rule, against: "first run", margin: 0.02, alpha, family: 1, staged: None };
     let row = compare(&asked, &pairs(50, 500)).compared;
     let variance = measured_variance(&row).unwrap();
     assert!((variance - 0.1).abs() < 1e-9, "{variance}");

@@ -31,6 +31,17 @@ pub struct BinomialPlan {
     pub rho: f64,
 }
 
+/// A rate under test, and how its error is spent.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct BinomialNull {
+    /// The rate under the null hypothesis.
+    pub rate: f64,
+    /// The error over all looks.
+    pub alpha: Alpha,
+    /// `alpha * (k / looks) ^ rho` may be spent until look k.
+    pub rho: f64,
+}
+
 /// Boundaries, and the error that they really have.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ExactBounds {
@@ -48,13 +59,20 @@ pub struct ExactBounds {
 /// Source: C. Jennison and B. Turnbull, Group Sequential Methods, 2000, chapter 12 (the recursion over binomial counts),
 /// with the spending of K. Kim and D. DeMets 1987.
 pub fn exact_binomial_bounds(plan: BinomialPlan, side: Side) -> ExactBounds {
-    let looks = look_counts(plan.n, plan.looks);
+    let BinomialPlan { n, looks, rate, alpha, rho } = plan;
+    exact_bounds_at(look_counts(n, looks), BinomialNull { rate, alpha, rho }, side)
+}
+
+/// The same for looks that see the given numbers of samples, none fewer than the one before; the error is spent by the
+/// look's number, whatever it sees. Source: as [`exact_binomial_bounds`].
+pub fn exact_bounds_at(looks: Vec<u64>, null: BinomialNull, side: Side) -> ExactBounds {
+    let of = u32::try_from(looks.len()).unwrap_or(u32::MAX);
     let (mut open, mut seen, mut spent) = (vec![1.0], 0, 0.0);
     let mut bounds = Vec::new();
     for (number, count) in (1_u32..).zip(&looks) {
-        open = convolve(&open, &increments(count - seen, plan.rate));
+        open = convolve(&open, &increments(count.saturating_sub(seen), null.rate));
         seen = *count;
-        let budget = spending(Look { number, of: plan.looks }, plan.alpha, plan.rho);
+        let budget = spending(Look { number, of }, null.alpha, null.rho);
         let crossed = match side {
             Side::Pass => cross(open.iter_mut().rev(), budget, &mut spent),
             Side::Fail => cross(open.iter_mut(), budget, &mut spent),

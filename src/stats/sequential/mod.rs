@@ -17,7 +17,7 @@ pub use eprocess::{
     Alternative, ErrorOrigin, Errors, MeanNull, betting_log_capital, error_origin_log_e_value, mixture_log_e_value,
     rejects,
 };
-pub use exact::{BinomialPlan, ExactBounds, Side, exact_binomial_bounds};
+pub use exact::{BinomialNull, BinomialPlan, ExactBounds, Side, exact_binomial_bounds, exact_bounds_at};
 pub use expected::{Changes, Expected, PairedPlan, expected_binomial, expected_paired};
 pub use likelihood::{
     ConditionalPower, FixedTest, Hypotheses, MixtureTest, NormalMixture, RatioTest, TestErrors, WaldDecision,

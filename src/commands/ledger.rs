@@ -3,16 +3,37 @@
 
 use std::path::Path;
 
-use crate::commands::CommandError;
+use super::CommandError;
+use crate::gate::Reason;
 use crate::report::Report;
 use crate::store::{self, Store};
-use crate::trust::{Digest, Hasher};
+use crate::trust::{Digest, Hasher, Untrusted};
 
 /// Attempts that are looked for: behind them the error is below 2^-64 of what it was.
 const MOST: u32 = 64;
 
+/// Who is judged: the model by its digest; with its commit where the digest does not hold the weights.
+pub(crate) fn identity(model: &Digest, provider: &str, commit: Option<&Untrusted>) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.part(model.hex().as_bytes());
+    if let (true, Some(commit)) = (provider == "openai", commit) {
+        hasher.part(commit.raw().as_bytes());
+    }
+    hasher.finish()
+}
+
+/// A verdict that was given before, said again.
+pub(crate) fn said_again(mut report: Report) -> Report {
+    let text = format!(
+        "verdict of {}, kept: the same things are not judged twice under the same rules (--fresh judges again with half the error)",
+        report.timing.finished_at
+    );
+    report.reasons.push(Reason { verdict: report.verdict, metric: None, text });
+    report
+}
+
 /// What a verdict is about.
-pub(super) struct Key {
+pub(crate) struct Key {
     /// The candidate: its model, not its samples.
     pub candidate: Digest,
     /// The baseline's samples, and the anchor's.
@@ -24,14 +45,14 @@ pub(super) struct Key {
 }
 
 /// The verdicts of one key.
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     store: Box<dyn Store>,
     key: Key,
 }
 
 impl Ledger {
     /// Opens the store.
-    pub(super) async fn open(address: &str, relative_to: &Path, key: Key) -> Result<Self, CommandError> {
+    pub(crate) async fn open(address: &str, relative_to: &Path, key: Key) -> Result<Self, CommandError> {
         let store = store::open(address, relative_to).await.map_err(|error| CommandError::environment(&error))?;
         Ok(Self { store, key })
     }
@@ -48,7 +69,7 @@ impl Ledger {
     }
 
     /// How many verdicts there are, and the last one.
-    pub(super) async fn last(&self) -> Result<(u32, Option<Report>), CommandError> {
+    pub(crate) async fn last(&self) -> Result<(u32, Option<Report>), CommandError> {
         let mut last = None;
         for number in 0..MOST {
             let value =
@@ -66,7 +87,7 @@ impl Ledger {
     }
 
     /// Keeps a verdict as the next one.
-    pub(super) async fn add(&self, number: u32, report: &Report) -> Result<(), CommandError> {
+    pub(crate) async fn add(&self, number: u32, report: &Report) -> Result<(), CommandError> {
         let value = serde_json::to_vec(report).map_err(|error| CommandError::Bug(error.to_string()))?;
         self.store.put(&self.attempt(number), value).await.map_err(|error| CommandError::environment(&error))
     }

@@ -1,0 +1,157 @@
+//! One run of a model on suites, from what was read to what was drawn: shared by all programs that ask a model.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::prepare::Prepared;
+use crate::commands::{CommandError, Context};
+use crate::eval::cache::Cache;
+use crate::eval::early::Watch;
+use crate::eval::model::ModelIdentity;
+use crate::eval::policy::LoadedPolicy;
+use crate::eval::run::{Bench, Collected, Ended, Plan, ProgressStyle, Resume, Run, RunError, Selection};
+use crate::eval::shard::Shard;
+use crate::eval::suite::{Filter, Suite};
+use crate::store;
+use crate::trust::Untrusted;
+
+/// What a program decides about its run.
+pub(crate) struct SessionArgs<'a> {
+    /// The model; none for the policy's.
+    pub(crate) model: Option<&'a str>,
+    /// The part of the run.
+    pub(crate) shard: Option<Shard>,
+    /// Requests in flight; none for the policy's.
+    pub(crate) concurrency: Option<u32>,
+    /// When the program began: its deadline counts from there.
+    pub(crate) began: Instant,
+}
+
+/// A run that could begin: everything is read, built and laid out, and nothing is asked or written.
+pub(crate) struct Session {
+    pub(crate) loaded: LoadedPolicy,
+    pub(crate) suites: Arc<Vec<Suite>>,
+    pub(crate) filter: Filter,
+    pub(crate) seed: u64,
+    pub(crate) shard: Option<Shard>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) model: ModelIdentity,
+    pub(crate) concurrency: u32,
+    bench: Arc<Bench>,
+}
+
+/// How a session's samples are drawn.
+pub(crate) struct Drawing<'a> {
+    /// The folder of the journal, which is ours for as long as it takes.
+    pub(crate) folder: &'a Path,
+    /// Whether an earlier journal is continued.
+    pub(crate) resume: bool,
+    /// No progress display.
+    pub(crate) quiet: bool,
+    /// What looks at the run.
+    pub(crate) watch: Option<Watch>,
+}
+
+impl Session {
+    /// Builds the models and lays out the samples.
+    pub(crate) async fn open(
+        prepared: Prepared,
+        args: SessionArgs<'_>,
+        context: &Context,
+    ) -> Result<Self, CommandError> {
+        let run_policy = &prepared.loaded.policy.run;
+        let concurrency = args.concurrency.unwrap_or(run_policy.concurrency);
+        let (built, judges) = prepared.build(args.model, concurrency as usize, context)?;
+        let identity = built.model.identity().clone();
+        let judged_by: Vec<_> = judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
+        let selection = Selection {
+            filter: &prepared.filter,
+            shard: args.shard,
+            seed: prepared.seed,
+            model: &identity.digest,
+            judges: &judged_by,
+        };
+        let plan = Arc::new(prepared.plan(&selection)?);
+        let cache = match &run_policy.cache {
+            Some(address) => {
+                let opened = store::open(address, &prepared.loaded.folder).await;
+                Some(opened.map_err(|error| CommandError::environment(&error))?)
+            }
+            None => None,
+        };
+        let deadline = run_policy.deadline_minutes.map(|minutes| args.began + Duration::from_secs_f64(minutes * 60.0));
+        let bench = Bench {
+            model: built.model,
+            judges,
+            cache: cache.map(Cache::new),
+            cache_broken: AtomicBool::new(false),
+            price: built.price,
+            redactor: context.redactor.clone(),
+            seed: prepared.seed,
+            deadline,
+            cancel: context.cancel.child_token(),
+        };
+        let Prepared { loaded, suites, filter, seed } = prepared;
+        Ok(Self {
+            loaded,
+            suites: Arc::new(suites),
+            filter,
+            seed,
+            shard: args.shard,
+            plan,
+            model: identity,
+            concurrency,
+            bench: Arc::new(bench),
+        })
+    }
+
+    /// Draws the samples. A run that was interrupted from outside is an error that says how to go on.
+    pub(crate) async fn draw(&self, drawing: Drawing<'_>, context: &Context) -> Result<Ended, CommandError> {
+        let run = Run {
+            suites: Arc::clone(&self.suites),
+            plan: Arc::clone(&self.plan),
+            bench: Arc::clone(&self.bench),
+            concurrency: self.concurrency as usize,
+            progress: progress(drawing.quiet, context),
+            watch: drawing.watch,
+        };
+        let resume = if drawing.resume { Resume::Continue } else { Resume::Fresh };
+        let ended = run.draw(drawing.folder, resume).await.map_err(|error| not_drawn(&error))?;
+        if context.cancel.is_cancelled() {
+            return Err(interrupted(&ended.collected, &self.plan));
+        }
+        Ok(ended)
+    }
+}
+
+/// How progress is shown.
+pub(crate) fn progress(quiet: bool, context: &Context) -> ProgressStyle {
+    use std::io::IsTerminal;
+    if quiet {
+        ProgressStyle::Quiet
+    } else if context.host.is_local() && std::io::stderr().is_terminal() {
+        ProgressStyle::Bar
+    } else {
+        ProgressStyle::Lines
+    }
+}
+
+/// What a run that broke off means for the process.
+pub(crate) fn not_drawn(error: &RunError) -> CommandError {
+    match error {
+        RunError::Journal(_) => CommandError::environment(error),
+        RunError::Suite(problem) => CommandError::Problems(vec![(**problem).clone()]),
+        RunError::Worker(text) => CommandError::Bug(text.clone()),
+    }
+}
+
+fn interrupted(collected: &Collected, plan: &Plan) -> CommandError {
+    let text = format!(
+        "interrupted: {} of {} samples are in the journal; run again with --resume to go on there",
+        collected.finished(),
+        plan.slots().len()
+    );
+    CommandError::Environment(Untrusted::new(text))
+}
