@@ -9,7 +9,7 @@ use crate::stats::{Alpha, Count, Mean, Pairs, clopper_pearson_upper, clustered_m
 
 /// Differences that are not 0 below which a spread is not believed.
 /// Source: simulation over 40 cells of suites of 30 to 500 cases: false passes fall from up to 55 % to at most 6 %.
-pub(in crate::gate) const FEWEST_CHANGED: usize = 20;
+const FEWEST_CHANGED: usize = 20;
 
 /// The error rates of one look.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -12,7 +12,6 @@ mod words;
 
 pub use conclude::{Coverage, conclude_comparison};
 pub use data::{Attempts, Comparable, PairUnit, Scale, Summary};
-pub(in crate::gate) use decide::FEWEST_CHANGED;
 pub use decide::{Decision, Levels};
 pub use family::{holm_over, settle};
 pub use judge::{Asked, Compared, Discordance, Judged, Staged, compare, look};

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::types::{CaseRuns, Decomposition, FlakyCase, NoiseReport, PairNoise, Share, Suggestion};
 use crate::gate::DISPLAY_CONFIDENCE;
-use crate::gate::compare::FEWEST_CHANGED as FEWEST;
 use crate::stats::{
     Alpha, Count, Interval, Variance, clopper_pearson_upper, clustered_mean, float, smallest_margin,
     variance_of_repeats, wilson,
@@ -12,7 +11,7 @@ use crate::stats::{
 
 /// Cases that must change before their share is believed to say how much changes.
 /// Source: as the least number of changes that a comparison believes.
-const FEWEST_CHANGED: u64 = FEWEST as u64;
+const FEWEST_CHANGED: u64 = 20;
 /// Flaky cases that are named.
 const NAMED: usize = 50;
 /// The most repeats that are suggested: beyond, more cases help more.

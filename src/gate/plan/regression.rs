@@ -4,7 +4,7 @@ use super::planned::Planned;
 use super::threshold::plain_name;
 use super::types::{ExpectedDrop, NoiseFrom, PlannedRule};
 use super::{LOOKS, POWER, SPENDING, smallest};
-use crate::gate::compare::{Compared, FEWEST_CHANGED, FailWhen, RegressionMode, RegressionRule, Scale};
+use crate::gate::compare::{Compared, FailWhen, RegressionMode, RegressionRule, Scale};
 use crate::gate::{FEWEST_CLUSTERS, Source, Unit, known_metric};
 use crate::stats::{
     Alpha, Changes, Count, PairedPlan, Pairs, clopper_pearson_upper, expected_paired, pairs_needed, smallest_margin,
@@ -63,9 +63,10 @@ pub fn regression_can_pass(rule: &RegressionRule, planned: &Planned) -> Regressi
         let some = pairs > 0;
         return RegressionCan { unchanged: some, ever: some, pairs, needed: Some(1) };
     };
-    let varied = pairs >= FEWEST_CHANGED as u64;
+    // From here on a spread may be believed, where enough groups change; how many do is not known before the run.
+    let varied = pairs >= FEWEST_CLUSTERS;
     if scale_of(rule) == Scale::Ratio {
-        return RegressionCan { unchanged: varied, ever: varied, pairs, needed: Some(FEWEST_CHANGED as u64) };
+        return RegressionCan { unchanged: varied, ever: varied, pairs, needed: Some(FEWEST_CLUSTERS) };
     }
     let test = Zero { margin: rule.margin, alpha };
     if is_yes_or_no(rule) && planned.is_single() {
