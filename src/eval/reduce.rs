@@ -6,8 +6,8 @@ use super::run::{Names, Plan, Row, Slot};
 use super::sample::Status;
 use super::suite::{CaseHead, Suite};
 use crate::gate::{
-    CaseUnit, Data, DecideBy, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit,
-    assess, assess_rule, known_metric, named_score_direction, settle_failures,
+    CaseUnit, Data, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit, assess,
+    assess_rule, known_metric, named_score_direction, settle_failures,
 };
 
 /// Metrics that a report has even without a threshold, where there is anything to measure.
@@ -30,7 +30,7 @@ pub struct Drawn<'a> {
 
 /// Judges all thresholds on the samples of a whole run.
 pub fn judge(drawn: Drawn<'_>, thresholds: &[Threshold]) -> Vec<Metric> {
-    let tested = thresholds.iter().filter(|one| one.required && one.decide_by == DecideBy::Interval).count();
+    let tested = thresholds.iter().filter(|one| one.is_in_family()).count();
     let family = u32::try_from(tested).unwrap_or(u32::MAX);
     let each = thresholds.iter().filter_map(|threshold| {
         let (subject, data) = drawn.measured(threshold)?;

@@ -25,7 +25,7 @@ pub use conclude::{Facts, conclude, in_gravity, lacking, settle_failures};
 pub use data::{Data, Estimate, FEWEST_CLUSTERS, Unit as CaseUnit};
 pub use known::{KNOWN, Known, Source, Unit, known_metric, named_score_direction};
 pub use metric::{Direction, Metric, MetricName, MetricNameError};
-pub use policy::{GatePolicy, OnInconclusive, OnPartial, Preflight};
+pub use policy::{GatePolicy, OnInconclusive, OnPartial, OnSuiteChange, Preflight};
 pub use score::{Score, ScoreError};
 pub use sequential::{Claim, Course, Courses, LOOKS, LookLevels, Next, SPENDING, Shown, Stage};
 pub use threshold::{DecideBy, Threshold};

@@ -41,6 +41,17 @@ pub enum OnPartial {
     Pass,
 }
 
+/// What a pull request that loosens its own suite does to a pass.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnSuiteChange {
+    /// Cases that are gone, or whose expected answer changes, make a pass inconclusive: a reviewer has to look.
+    #[default]
+    Review,
+    /// They are listed, and the verdict stays.
+    Note,
+}
+
 /// `gate:` of the policy.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -59,6 +70,8 @@ pub struct GatePolicy {
     pub on_partial: OnPartial,
     /// What happens before anything is asked, when a required threshold could never pass with these cases.
     pub preflight: Preflight,
+    /// What a pull request that loosens its own suite does to a pass.
+    pub on_suite_change: OnSuiteChange,
 }
 
 impl GatePolicy {

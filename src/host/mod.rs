@@ -7,6 +7,7 @@ pub mod forge;
 mod github;
 mod gitlab;
 mod print;
+mod review;
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,14 @@ use crate::report::{HostInfo, Report, Sink, outputs};
 use crate::trust::{Secret, Untrusted};
 
 pub use print::{print, print_error};
+pub use review::Review;
 
 /// The host and what it told the process.
 pub struct Host {
     kind: Kind,
     info: HostInfo,
     default_branch: Option<bool>,
+    review: Option<Review>,
 }
 
 enum Kind {
@@ -63,7 +66,12 @@ impl Host {
             Kind::GitLab(_) => gitlab::on_default_branch(variable),
             Kind::Local => None,
         };
-        Self { kind, info, default_branch }
+        let review = match &kind {
+            Kind::GitHub(_) => review::github(variable),
+            Kind::GitLab(_) => review::gitlab(variable),
+            Kind::Local => None,
+        };
+        Self { kind, info, default_branch, review }
     }
 
     /// For the report. GPUs are asked for only where the driver's own files say that there is one.
@@ -79,6 +87,11 @@ impl Host {
     /// Whether the run is one of the default branch and of no pull request; none where the host does not say.
     pub fn on_default_branch(&self) -> Option<bool> {
         self.default_branch
+    }
+
+    /// The pull or merge request that the run is about.
+    pub fn review(&self) -> Option<&Review> {
+        self.review.as_ref()
     }
 
     /// Whether a person may be watching.

@@ -40,6 +40,7 @@ pub fn markdown(report: &Report, sink: &Sink, budget: usize) -> String {
 fn render(report: &Report, sink: &Sink, detail: Detail) -> String {
     let mut text = String::new();
     header(&mut text, report, sink);
+    text.push_str(&super::changes::markdown(report, sink));
     table(&mut text, report, sink, detail);
     reasons(&mut text, report, sink, detail);
     changes(&mut text, report, sink, detail);

@@ -2,6 +2,7 @@
 //! Kept out: how a verdict is reached (`gate`), where a surface is sent (`host`).
 
 mod calibration;
+mod changes;
 mod json;
 mod junit;
 mod markdown;
@@ -23,6 +24,6 @@ pub use sink::Sink;
 pub use terminal::{Colour, terminal};
 
 pub use types::{
-    ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, Gpu, HostInfo, ModelInfo, Report,
-    RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
+    ChangeKind, ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, GateChange, Gpu, HostInfo,
+    ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
 };

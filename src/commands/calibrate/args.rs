@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::commands::TrustArgs;
 use crate::eval::Level;
 
 /// The inputs of `llmci calibrate`.
@@ -39,6 +40,9 @@ pub struct CalibrateArgs {
     /// Go on with the journals of an interrupted calibration in DIR
     #[arg(long)]
     pub resume: bool,
+    /// How far a pull request is trusted
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// No progress display
     #[arg(long)]
     pub quiet: bool,

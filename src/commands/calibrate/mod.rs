@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::base::hold;
 use super::eval_gate::{not_drawn, prepare, progress, write_samples};
 use super::regression_check::rules_of;
 use super::{CommandError, Context, Exit, Outcome};
@@ -36,8 +37,10 @@ const APART: u64 = 1_000_003;
 pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let filter = Filter { level: args.level, tags: args.tags.clone() };
-    let prepared =
-        prepare::read_any(policy::load(&args.policy).map_err(prepare::problems)?, &args.suite, filter, args.seed)?;
+    let loaded = policy::load(&args.policy).map_err(prepare::problems)?;
+    // In a pull request the base says who may be asked, with which keys.
+    let loaded = hold(loaded, &args.policy, &args.trust, context).await?.loaded;
+    let prepared = prepare::read_any(loaded, &args.suite, filter, args.seed)?;
     let rules = rules_of(Some(&prepared.loaded))?;
     let run_policy = &prepared.loaded.policy.run;
     let concurrency = args.concurrency.unwrap_or(run_policy.concurrency) as usize;

@@ -7,20 +7,22 @@ mod preflight;
 pub(crate) mod prepare;
 mod session;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::base::{Changes, TrustArgs, hold};
 use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::early::{Schedule, ThresholdTrial, Trial, Watch};
 use crate::eval::journal::FolderLock;
-use crate::eval::policy::EarlyStop;
+use crate::eval::policy::{self, EarlyStop};
 use crate::eval::suite::Filter;
 use crate::gate::Verdict;
 use crate::report::Report;
 use crate::store;
 use crate::trust::Digest;
+use prepare::Prepared;
 
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble, suite_info};
@@ -32,7 +34,8 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let began = Instant::now();
     let started_at = (context.clock)();
     let filter = Filter { level: args.level, tags: args.tags.clone() };
-    let prepared = prepare::read(&args.policy, &args.suite, filter, args.seed)?;
+    let inputs = Inputs { policy: &args.policy, suites: &args.suite, filter, seed: args.seed, trust: &args.trust };
+    let (prepared, changes) = read_held(inputs, context).await?;
     let early = args.early_stop.or(prepared.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Off);
     let session_args =
         SessionArgs { model: args.model.as_deref(), shard: args.shard, concurrency: args.concurrency, began };
@@ -56,8 +59,12 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
     }
     clear(&args.out)?;
-    if let Some(stopped) = preflight::stop(&args, &session, (began, &started_at), context)? {
-        return Ok(stopped);
+    if let Some(mut report) = preflight::stop(&session, (began, &started_at), context)? {
+        changes.judge(&session.loaded.policy.gate, &mut report);
+        let path = write_report(&args.out, &report, context)?;
+        // A shard that stops has not measured what it was asked to: `on_partial` does not make it green.
+        let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
+        return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
     }
     let watch = match early {
         EarlyStop::Off => None,
@@ -67,7 +74,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let ended = session.draw(drawing, context).await?;
     tracing::debug!("drawn after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
 
-    let report = assemble(&Finished {
+    let mut report = assemble(&Finished {
         program: "eval-gate",
         loaded: &session.loaded,
         suites: &session.suites,
@@ -84,6 +91,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         seconds: began.elapsed().as_secs_f64(),
         host: context.host.info(),
     })?;
+    changes.judge(&session.loaded.policy.gate, &mut report);
     tracing::debug!("judged after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     if let Some(ledger) = ledger.filter(|_| report.verdict != Verdict::Error) {
         ledger.add(earlier, &report).await?;
@@ -92,6 +100,24 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, args.shard.is_some());
     Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
+}
+
+/// What decides which policy and suites are read.
+pub(crate) struct Inputs<'a> {
+    pub(crate) policy: &'a Path,
+    pub(crate) suites: &'a [PathBuf],
+    pub(crate) filter: Filter,
+    pub(crate) seed: Option<u64>,
+    pub(crate) trust: &'a TrustArgs,
+}
+
+/// Reads policy and suites as far as a pull request may decide them, and what it changes of them.
+pub(crate) async fn read_held(inputs: Inputs<'_>, context: &Context) -> Result<(Prepared, Changes), CommandError> {
+    let loaded = policy::load(inputs.policy).map_err(prepare::problems)?;
+    let held = hold(loaded, inputs.policy, inputs.trust, context).await?;
+    let prepared = prepare::read(held.loaded.clone(), inputs.suites, inputs.filter, inputs.seed)?;
+    let changes = Changes::of(held, &prepared.suites).await?;
+    Ok((prepared, changes))
 }
 
 /// Where verdicts are kept, if anywhere; a shard has none of its own.

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{EvalGateArgs, Finished, Session, assemble, write_report};
-use crate::commands::{CommandError, Context, Exit, Outcome};
+use super::{Finished, Session, assemble};
+use crate::commands::{CommandError, Context};
 use crate::eval::planned::{RuleScope, planned};
 use crate::eval::run::Collected;
 use crate::gate::plan::preflight;
@@ -11,14 +11,13 @@ use crate::gate::{OnInconclusive, Preflight, Reason, Threshold, in_gravity};
 use crate::report::Report;
 use crate::trust::Untrusted;
 
-/// The outcome of a run that is not worth its money: the report says why, and nothing was asked. None where the run goes
-/// on, with a warning where there is cause for one. A shard is judged on the whole plan. The folder is ours and cleared.
+/// The report of a run that is not worth its money: it says why, and nothing was asked. None where the run goes
+/// on, with a warning where there is cause for one. A shard is judged on the whole plan.
 pub(super) fn stop(
-    args: &EvalGateArgs,
     session: &Session,
     (began, started_at): (Instant, &str),
     context: &Context,
-) -> Result<Option<Outcome>, CommandError> {
+) -> Result<Option<Report>, CommandError> {
     let gate = &session.loaded.policy.gate;
     let found = preflight(&gate.thresholds, |threshold| {
         let scope = RuleScope::of_threshold(threshold);
@@ -51,11 +50,7 @@ pub(super) fn stop(
         seconds: began.elapsed().as_secs_f64(),
         host: context.host.info(),
     };
-    let report = unasked(assemble(&finished)?, found);
-    let path = write_report(&args.out, &report, context)?;
-    // A shard that stops has not measured what it was asked to: `on_partial` does not make it green.
-    let exit = Exit::of(report.verdict, gate, false);
-    Ok(Some(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() }))
+    Ok(Some(unasked(assemble(&finished)?, found)))
 }
 
 /// The report of a run in which nothing was asked: only the rules that stopped it have something to say.

@@ -208,6 +208,7 @@ fn report(work: &Work<'_>, verdict: Verdict, reasons: Vec<Reason>, comparison: C
         reasons,
         metrics: Vec::new(),
         comparison: Some(comparison),
+        gate_changes: Vec::new(),
         counts: candidate.side.as_deref().map(counts).or_else(|| own.map(|own| own.counts)).unwrap_or_default(),
         model: own.map_or_else(|| unknown_model(candidate), |own| own.model.clone()),
         suite: own.map_or_else(|| unknown_suite(candidate), |own| own.suite.clone()),

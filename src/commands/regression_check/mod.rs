@@ -9,6 +9,7 @@ pub(crate) mod source;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::base::hold;
 use super::eval_gate::{clear, clear_reports, prepare::problems, write_report};
 use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
@@ -32,7 +33,13 @@ const VERDICTS: &str = ".llmci/verdicts";
 pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let started_at = (context.clock)();
-    let loaded = args.policy.as_deref().map(policy::load).transpose().map_err(problems)?;
+    let (loaded, changes) = match args.policy.as_deref() {
+        Some(path) => {
+            let held = hold(policy::load(path).map_err(problems)?, path, &args.trust, context).await?;
+            (Some(held.loaded), held.changes)
+        }
+        None => (None, Vec::new()),
+    };
     let rules = rules_of(loaded.as_ref())?;
     let baseline = place(args.baseline.as_deref(), rules.baseline.as_deref(), loaded.as_ref());
     let baseline = baseline.ok_or_else(|| {
@@ -112,6 +119,7 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         }
     };
     report.host = context.host.info();
+    report.gate_changes = changes;
     let mut text = String::new();
     if let (Some(keep), Some(folder), Some(candidate)) = (&keep, &folder, &candidate) {
         text = kept::keep(keep, folder, candidate, report.verdict, context)?;

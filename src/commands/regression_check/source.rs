@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use crate::commands::CommandError;
 use crate::commands::regression_check::kept::{KEPT, Kept};
+use crate::commands::{CommandError, git};
 use crate::document::{Problem, Spot};
 use crate::eval::compare::Side;
 use crate::report::Report;
@@ -174,10 +173,10 @@ impl Place {
             },
             Place::Commit { reference, path } => {
                 // A shallow checkout must not look like a missing file.
-                if git(&["cat-file", "-e", &format!("{reference}^{{commit}}")])?.is_none() {
+                if !git::has_commit(Path::new("."), reference)? {
                     return Err(format!("git knows no commit {reference} here (a shallow checkout? fetch it first)"));
                 }
-                let bytes = git(&["cat-file", "blob", &format!("{reference}:./{path}/{name}")])?;
+                let bytes = git::file_of(Path::new("."), reference, &format!("{path}/{name}"))?;
                 Ok(bytes.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn BufRead>))
             }
         }
@@ -200,11 +199,4 @@ impl Place {
         })?;
         Ok(Some(side))
     }
-}
-
-/// What git prints; none where it refuses.
-fn git(arguments: &[&str]) -> Result<Option<Vec<u8>>, String> {
-    let output = Command::new("git").args(arguments).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("git could not be started: {error}"))?;
-    Ok(output.status.success().then_some(output.stdout))
 }

@@ -7,7 +7,7 @@ use super::{Part, at_each_look};
 use crate::eval::reduce::{Drawn, Scope, subject_of};
 use crate::eval::run::Plan;
 use crate::eval::suite::Suite;
-use crate::gate::{Courses, DecideBy, Expected, Metric, Next, Shown, Source, Threshold, Trial, settle_failures};
+use crate::gate::{Courses, Expected, Metric, Next, Shown, Source, Threshold, Trial, settle_failures};
 
 /// All thresholds, and where each stands.
 pub struct ThresholdTrial {
@@ -25,7 +25,7 @@ impl ThresholdTrial {
         thresholds: &[Threshold],
         schedule: &Schedule,
     ) -> Option<Self> {
-        let tested = thresholds.iter().filter(|one| one.required && one.decide_by == DecideBy::Interval).count();
+        let tested = thresholds.iter().filter(|one| one.is_in_family()).count();
         let family = u32::try_from(tested).ok()?.max(1);
         let mut rules = Vec::new();
         for threshold in thresholds {

@@ -25,6 +25,7 @@ fn threshold(metric: &str, bound: f64) -> Threshold {
         tags: Vec::new(),
         suite: None,
         required: true,
+        alone: false,
     }
 }
 
