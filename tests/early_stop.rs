@@ -280,3 +280,15 @@ fn a_comparison_is_never_written_over_a_run_that_it_compares() {
     assert_eq!(code(&output), 2, "{}", text(&output));
     assert_eq!(std::fs::read(folder.path().join("llmci-out/report.json")).unwrap(), before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_margin_that_the_suite_cannot_see_is_named_before_anything_is_asked() {
+    let stub = stub(0).await;
+    let folder = tempfile::tempdir().unwrap();
+    words(folder.path(), 40, &stub.base, "");
+    let output = eval_gate(folder.path()).args(["--quiet", "--out", "base"]).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let output = evaluate(folder.path(), "out", &[]);
+    assert!(text(&output).contains("an unchanged candidate could not pass the margin of 0.02"), "{}", text(&output));
+    assert_eq!(code(&output), 3, "{}", text(&output));
+}

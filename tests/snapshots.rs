@@ -59,12 +59,22 @@ fn a_fail_names_the_rule_and_shows_hostile_answers_harmless() {
 
 #[test]
 fn an_inconclusive_verdict_says_what_would_decide_it() {
-    let gate = "  thresholds:\n    - {metric: pass_rate, min: 0.9}\n";
+    let gate = "  thresholds:\n    - {metric: pass_rate, min: 0.9}\n  preflight: warn\n";
     let (code, terminal, markdown, junit) = run(&[("first", "a"), ("second", "b"), ("third", "c")], gate);
     assert_eq!(code, 3);
     insta::assert_snapshot!("inconclusive-terminal", terminal);
     insta::assert_snapshot!("inconclusive-markdown", markdown);
     insta::assert_snapshot!("inconclusive-junit", junit);
+}
+
+#[test]
+fn a_gate_that_could_never_pass_says_so_and_what_would_help() {
+    let gate = "  thresholds:\n    - {metric: pass_rate, min: 0.9}\n    - {metric: pass_rate, min: 0.5, level: smoke, decide_by: point}\n";
+    let (code, terminal, markdown, junit) = run(&[("first", "a")], gate);
+    assert_eq!(code, 3);
+    insta::assert_snapshot!("preflight-terminal", terminal);
+    insta::assert_snapshot!("preflight-markdown", markdown);
+    insta::assert_snapshot!("preflight-junit", junit);
 }
 
 #[test]

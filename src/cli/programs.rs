@@ -2,10 +2,12 @@
 
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
+use crate::commands::calibrate::CalibrateArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
 use crate::commands::merge::MergeArgs;
+use crate::commands::plan::PlanArgs;
 use crate::commands::regression_check::RegressionCheckArgs;
 
 /// What the process was started as.
@@ -49,6 +51,10 @@ pub enum Invocation {
     RegressionCheck(RegressionCheckArgs),
     /// Report every problem of policy and suites at once, without running anything
     Check(CheckArgs),
+    /// Say what the policy's rules can show with these cases: asks no model
+    Plan(PlanArgs),
+    /// Run one model several times, to see how much its results differ by themselves
+    Calibrate(CalibrateArgs),
     /// Put the shards of a run together and judge the whole
     Merge(MergeArgs),
     /// Say what this machine and host can do: tokens, GPU, stores, models

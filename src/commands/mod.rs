@@ -2,6 +2,7 @@
 //! Kept out: how arguments are read and how the process ends (`cli`).
 
 mod base;
+pub mod calibrate;
 pub mod check;
 pub mod doctor;
 pub mod eval_gate;
@@ -9,6 +10,7 @@ mod git;
 mod ledger;
 pub mod merge;
 mod outcome;
+pub mod plan;
 pub mod regression_check;
 
 pub use base::{PolicyFrom, TrustArgs};

@@ -1,6 +1,7 @@
 //! One Report, and every surface as a plain function of it. Pure: no I/O, no clock.
 //! Kept out: how a verdict is reached (`gate`), where a surface is sent (`host`).
 
+mod calibration;
 mod changes;
 mod json;
 mod junit;
@@ -12,6 +13,9 @@ mod table;
 mod terminal;
 mod types;
 
+pub use calibration::{
+    CALIBRATION_VERSION, CalibratedSuite, Calibration, SameModel, calibration_schema, calibration_text,
+};
 pub use json::{json, schema};
 pub use junit::junit;
 pub use markdown::{SUMMARY_BYTES, markdown};

@@ -3,6 +3,7 @@
 mod args;
 mod assemble;
 mod files;
+mod preflight;
 pub(crate) mod prepare;
 mod session;
 
@@ -26,7 +27,7 @@ use prepare::Prepared;
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble, suite_info};
 pub(crate) use files::{clear, clear_reports, write_all, write_report, write_samples};
-pub(crate) use session::{Drawing, Session, SessionArgs};
+pub(crate) use session::{Drawing, Session, SessionArgs, not_drawn, progress};
 
 /// Runs the gate.
 pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, CommandError> {
@@ -52,12 +53,20 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
     if let Some(stored) = stored.filter(|_| !args.fresh) {
         clear_reports(&args.out)?;
-        let report = Report { host: context.host.info(), ..said_again(stored) };
+        let mut report = Report { host: context.host.info(), ..said_again(stored) };
+        changes.judge(&session.loaded.policy.gate, &mut report);
         let path = write_report(&args.out, &report, context)?;
         let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
         return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
     }
     clear(&args.out)?;
+    if let Some(mut report) = preflight::stop(&session, (began, &started_at), context)? {
+        changes.judge(&session.loaded.policy.gate, &mut report);
+        let path = write_report(&args.out, &report, context)?;
+        // A shard that stops has not measured what it was asked to: `on_partial` does not make it green.
+        let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
+        return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
+    }
     let watch = match early {
         EarlyStop::Off => None,
         EarlyStop::Auto => watch(&session),
@@ -83,11 +92,12 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         seconds: began.elapsed().as_secs_f64(),
         host: context.host.info(),
     })?;
-    changes.judge(&session.loaded.policy.gate, &mut report);
     tracing::debug!("judged after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
+    // What a reviewer has to look at is no part of what was measured: it may be seen by the next run.
     if let Some(ledger) = ledger.filter(|_| report.verdict != Verdict::Error) {
         ledger.add(earlier, &report).await?;
     }
+    changes.judge(&session.loaded.policy.gate, &mut report);
     let path = write_all(&args.out, &report, &ended.collected, context)?;
     tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, args.shard.is_some());

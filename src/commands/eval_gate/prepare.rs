@@ -53,6 +53,7 @@ pub(crate) fn read_any(
     Ok(Prepared { loaded, suites, filter, seed })
 }
 
+/// Problems of files, in the order of their places.
 pub(crate) fn problems(found: Problems) -> CommandError {
     CommandError::Problems(found.sorted())
 }

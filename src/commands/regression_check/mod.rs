@@ -4,7 +4,7 @@ mod args;
 mod assemble;
 mod evaluate;
 mod kept;
-mod source;
+pub(crate) mod source;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -175,7 +175,7 @@ fn apart(out: &Path, compared: [Option<&Path>; 3]) -> Result<(), CommandError> {
 }
 
 /// The policy's rules; the standard one where it has none.
-fn rules_of(loaded: Option<&LoadedPolicy>) -> Result<RegressionPolicy, CommandError> {
+pub(crate) fn rules_of(loaded: Option<&LoadedPolicy>) -> Result<RegressionPolicy, CommandError> {
     let mut rules = loaded.map(|loaded| loaded.policy.regression.clone()).unwrap_or_default();
     if rules.rules.is_empty() {
         let name = MetricName::new("pass_rate").map_err(|error| CommandError::Bug(error.to_string()))?;

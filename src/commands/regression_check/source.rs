@@ -16,7 +16,7 @@ use crate::trust::{Digest, Untrusted};
 const LARGEST_REPORT: u64 = 64 * 1024 * 1024;
 
 /// One side as it was found.
-pub(super) struct Found {
+pub(crate) struct Found {
     /// As the user named it.
     pub address: String,
     /// Its samples; none where only a report is there.
@@ -52,7 +52,7 @@ struct Names {
 }
 
 /// Finds and reads one side. `role` is a word for errors.
-pub(super) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
+pub(crate) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
     let wrong = |what: String| CommandError::Inputs(Untrusted::new(format!("the {role} {address}: {what}")));
     let (place, file) = place_of(address).map_err(wrong)?;
     let names = names_of(file);

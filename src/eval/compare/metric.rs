@@ -2,6 +2,7 @@
 
 use super::pair::{Pair, Paired};
 use super::side::{Attempt, CaseNumbers, Side};
+use crate::eval::planned::RuleScope;
 use crate::eval::run::cluster_number;
 use crate::eval::sample::Status;
 use crate::gate::compare::{Attempts, Comparable, PairUnit, RegressionRule, Scale, Summary};
@@ -39,14 +40,9 @@ pub fn subject_of(rule: &RegressionRule) -> Result<(Subject, Option<Source>), Me
     if let Some(instead) = known.and_then(|known| instead(known.source)) {
         return Err(MetricProblem::NotPaired(name.to_owned(), instead));
     }
-    let mut scope: Vec<String> = rule.suite.iter().map(|suite| format!("suite={suite}")).collect();
-    scope.extend(rule.level.iter().map(|level| format!("level={level}")));
-    if !rule.tags.is_empty() {
-        scope.push(format!("tags={}", rule.tags.join("|")));
-    }
     let subject = Subject {
         name: MetricName::new(plain).unwrap_or_else(|_| rule.metric.clone()),
-        scope: (!scope.is_empty()).then(|| scope.join(" ")),
+        scope: RuleScope::of_rule(rule).words(),
         direction,
         unit: known.map_or(Unit::Share, |known| known.unit),
     };

@@ -4,6 +4,7 @@
 mod build;
 mod changed;
 mod metric;
+mod noise;
 mod pair;
 mod read;
 mod side;
@@ -11,6 +12,7 @@ mod side;
 pub use build::{CaseFacts, Misfit, SideBuilder};
 pub use changed::changed_cases;
 pub use metric::{MetricProblem, comparable, subject_of, summary};
+pub use noise::{discordance_of_repeats, runs_by_case};
 pub use pair::{Pair, Paired, pair};
 pub use read::SideError;
 pub use side::{Attempt, CaseKey, CaseNumbers, Print, Side};

@@ -241,6 +241,11 @@ impl<'a> CaseNumbers<'a> {
 }
 
 impl Attempt<'_> {
+    /// 0-based.
+    pub fn repeat(self) -> u32 {
+        self.row.repeat
+    }
+
     /// How it ended.
     pub fn status(self) -> Status {
         self.row.status

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::schedule::Schedule;
 use super::{Part, at_each_look};
-use crate::eval::reduce::{Drawn, Scope, subject_of};
+use crate::eval::planned::RuleScope;
+use crate::eval::reduce::{Drawn, subject_of};
 use crate::eval::run::Plan;
 use crate::eval::suite::Suite;
 use crate::gate::{Courses, Expected, Metric, Next, Shown, Source, Threshold, Trial, settle_failures};
@@ -30,7 +31,7 @@ impl ThresholdTrial {
         let mut rules = Vec::new();
         for threshold in thresholds {
             let (subject, source) = subject_of(threshold)?;
-            let scope = Planned::of(&suites, &plan, schedule, &Scope::of(threshold));
+            let scope = Planned::of(&suites, &plan, schedule, &RuleScope::of_threshold(threshold));
             let expected = scope.expected(source);
             let trial = Trial::new(subject, threshold.clone(), scope.cases, expected, family)?;
             rules.push((threshold.clone(), trial));
@@ -80,7 +81,7 @@ struct Planned {
 }
 
 impl Planned {
-    fn of(suites: &[Suite], plan: &Plan, schedule: &Schedule, scope: &Scope<'_>) -> Self {
+    fn of(suites: &[Suite], plan: &Plan, schedule: &Schedule, scope: &RuleScope<'_>) -> Self {
         let mut plain = true;
         let counts = at_each_look(schedule, |slot| {
             let slot = plan.slots().get(slot as usize)?;

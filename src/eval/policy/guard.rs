@@ -4,7 +4,7 @@
 use super::Policy;
 use crate::eval::model::{ModelSpec, OpenAiSpec};
 use crate::gate::compare::RegressionRule;
-use crate::gate::{OnInconclusive, OnPartial, Threshold};
+use crate::gate::{OnInconclusive, OnPartial, Preflight, Threshold};
 use crate::report::{ChangeKind, GateChange};
 
 /// The policy that judges, and every change that the pull request makes to it.
@@ -146,6 +146,14 @@ fn gate(policy: &mut Policy, head: &Policy, log: &mut Log) {
         }
         (OnPartial::Block, OnPartial::Pass) => log.loosened("gate.on_partial", "changed"),
         (OnPartial::Block, OnPartial::Block) | (OnPartial::Pass, OnPartial::Pass) => {}
+    }
+    match (ours.preflight, theirs.preflight) {
+        (Preflight::Warn, Preflight::Stop) => {
+            ours.preflight = Preflight::Stop;
+            log.add(ChangeKind::Tightened, "gate.preflight", "stricter".to_owned());
+        }
+        (Preflight::Stop, Preflight::Warn) => log.loosened("gate.preflight", "changed"),
+        (Preflight::Stop, Preflight::Stop) | (Preflight::Warn, Preflight::Warn) => {}
     }
     if theirs.on_suite_change != ours.on_suite_change {
         log.loosened("gate.on_suite_change", "changed");
@@ -311,11 +319,11 @@ mod tests {
     fn settings_that_open_the_gate_stay_the_bases() {
         let base = policy(r#"{"on_inconclusive": "block", "error_budget": 0.01}"#);
         let head = policy(
-            r#"{"on_inconclusive": "pass", "error_budget": 0.5, "on_partial": "pass", "on_suite_change": "note"}"#,
+            r#"{"on_inconclusive": "pass", "error_budget": 0.5, "on_partial": "pass", "on_suite_change": "note", "preflight": "warn"}"#,
         );
         let guarded = guard(&base, &head).unwrap();
         assert_eq!(guarded.policy, base);
-        assert_eq!(kinds(&guarded), [ChangeKind::Loosened; 4]);
+        assert_eq!(kinds(&guarded), [ChangeKind::Loosened; 5]);
         let guarded = guard(&head, &base).unwrap();
         assert_eq!(
             (guarded.policy.gate.error_budget, guarded.policy.gate.on_inconclusive),
