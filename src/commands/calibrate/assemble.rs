@@ -10,7 +10,7 @@ use crate::eval::model::ModelIdentity;
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::suite::{Filter, Suite};
 use crate::gate::compare::{Asked, RegressionPolicy, compare, conclude_comparison};
-use crate::gate::noise::{RunNoise, noise};
+use crate::gate::noise::{RunNoise, half_points_up, noise};
 use crate::report::{CALIBRATION_VERSION, CalibratedSuite, Calibration, ModelInfo, SameModel};
 use crate::stats::Alpha;
 use crate::trust::Untrusted;
@@ -40,10 +40,16 @@ pub(super) fn assemble(
     });
     let sides = sides.collect::<Result<Vec<Side>, CommandError>>()?;
     let count = u32::try_from(sides.len()).unwrap_or(u32::MAX);
-    let noise = noise(&runs_by_case(&sides), count).ok_or_else(|| {
+    let mut noise = noise(&runs_by_case(&sides), count).ok_or_else(|| {
         let text = "no case could be judged in two runs, so nothing can be said of its noise";
         CommandError::Environment(text.into())
     })?;
+    let same_model = same_model(drawn.rules, &sides)?;
+    // The comparison itself may need more: where hardly anything differs, it trusts no spread.
+    let own = same_model.rows.iter().find(|row| row.name.as_str() == "pass_rate" && row.scope.is_none());
+    if let Some(visible) = own.and_then(|row| row.smallest_visible) {
+        noise.suggestion.margin = noise.suggestion.margin.max(half_points_up(visible));
+    }
     Ok(Calibration {
         calibration_version: CALIBRATION_VERSION,
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -68,7 +74,7 @@ pub(super) fn assemble(
         policy_digest: drawn.loaded.digest.clone(),
         runs,
         noise,
-        same_model: same_model(drawn.rules, &sides)?,
+        same_model,
     })
 }
 

@@ -147,6 +147,23 @@ impl Evidence {
         }
     }
 
+    /// The smallest margin that can pass where the spread is not believed; 0 where it is.
+    pub(super) fn least_margin(&self, alpha: Alpha) -> f64 {
+        match self {
+            Evidence::Graded(Some(graded), _) => graded.least_margin(alpha),
+            Evidence::Graded(None, _) | Evidence::Binary { .. } => 0.0,
+        }
+    }
+
+    /// The clusters that the spread needs to be believed, or not to be needed, at a margin; none where no number would do.
+    pub(super) fn clusters_for(&self, margin: f64, alpha: Alpha) -> Option<u64> {
+        match self {
+            Evidence::Graded(Some(graded), _) => graded.clusters_for(margin, alpha),
+            Evidence::Graded(None, clusters) => Some(*clusters),
+            Evidence::Binary { .. } => Some(0),
+        }
+    }
+
     /// The method's name in reports.
     pub(super) fn method(&self) -> &'static str {
         match self {

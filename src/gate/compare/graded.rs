@@ -11,6 +11,9 @@ use crate::stats::{Alpha, Count, clopper_pearson_lower, clopper_pearson_upper, f
 /// Source: simulation over 40 cells of suites of 30 to 500 cases: false passes fall from up to 55 % to at most 6 %.
 pub(super) const FEWEST_CHANGED: u64 = 20;
 
+/// Clusters beyond which nobody is told to go.
+const MOST_CLUSTERS: u64 = 100_000_000;
+
 /// Sizes of a drop that are counted where the spread is not believed.
 const STEPS: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
 
@@ -132,6 +135,30 @@ impl Graded {
     /// The variance of one cluster's difference.
     pub(super) fn spread(&self) -> f64 {
         self.error.most.powi(2) * float(self.clusters)
+    }
+
+    /// The smallest margin that can pass while the spread is not believed; 0 where it is.
+    pub(super) fn least_margin(&self, alpha: Alpha) -> f64 {
+        if self.is_believed() { 0.0 } else { self.at_most(self.below.most, alpha) }
+    }
+
+    /// So many clusters of such sizes, with no more drops, could pass by a margin; none where no number would do. At least
+    /// the number that there is where the spread is believed.
+    pub(super) fn clusters_for(&self, margin: f64, alpha: Alpha) -> Option<u64> {
+        if self.is_believed() {
+            return Some(self.clusters);
+        }
+        let enough = |clusters: u64| Graded { clusters, ..*self }.at_most(self.below.most, alpha) < margin;
+        let mut high = self.clusters.max(1);
+        while !enough(high) {
+            high = high.checked_mul(2).filter(|high| *high <= MOST_CLUSTERS)?;
+        }
+        let mut low = high / 2;
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if enough(middle) { high = middle } else { low = middle }
+        }
+        Some(high)
     }
 
     /// Clusters that may have changed.

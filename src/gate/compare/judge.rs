@@ -171,9 +171,15 @@ pub fn compare(asked: &Asked<'_>, data: &Comparable) -> Judged {
     compared.discordance =
         data.counts(Doubt::Against).filter(|_| data.is_yes_or_no()).map(|pairs| row.discordance(pairs));
     let variance = evidence.variance();
+    // Where few cases change the spread says too little: the guard against that is wider, and rules.
+    let (least, alpha) = (evidence.least_margin(asked.alpha), asked.alpha);
     compared.smallest_visible =
-        variance.map(|variance| row.natural_width(smallest_margin(variance, compared.n, asked.alpha, POWER)));
-    compared.needed = variance.and_then(|variance| pairs_needed(variance, 0.0, row.margin(), asked.alpha, POWER));
+        variance.map(|variance| row.natural_width(smallest_margin(variance, compared.n, alpha, POWER).max(least)));
+    let pairs = variance.and_then(|variance| pairs_needed(variance, 0.0, row.margin(), alpha, POWER));
+    compared.needed = pairs.zip(evidence.clusters_for(row.margin(), alpha)).map(|(pairs, clusters)| {
+        // The number that there is needs no mention where the guard is content with it.
+        if least < row.margin() { pairs } else { pairs.max(clusters) }
+    });
     row.decide(compared, &evidence)
 }
 

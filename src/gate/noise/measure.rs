@@ -164,7 +164,10 @@ pub fn planning_share(share: f64, flaky: u64, groups: u64) -> f64 {
 }
 
 fn margin(share: f64, groups: u64, per_run: f64) -> Option<f64> {
-    let visible = smallest_margin(share / per_run, groups, Alpha::new(0.05)?, POWER);
-    // Without the last places, so that 0.02 stays 0.02.
-    Some(((visible * 200.0 - 1e-9).ceil() / 200.0).clamp(0.005, 0.995))
+    Some(half_points_up(smallest_margin(share / per_run, groups, Alpha::new(0.05)?, POWER)))
+}
+
+/// A margin rounded up to half a point, without the last places, so that 0.02 stays 0.02.
+pub fn half_points_up(margin: f64) -> f64 {
+    ((margin * 200.0 - 1e-9).ceil() / 200.0).clamp(0.005, 0.995)
 }

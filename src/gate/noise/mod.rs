@@ -7,5 +7,5 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use measure::{flips, noise, planning_share};
+pub use measure::{flips, half_points_up, noise, planning_share};
 pub use types::{CaseRuns, Decomposition, FlakyCase, NoiseReport, PairNoise, RunNoise, Share, Suggestion};

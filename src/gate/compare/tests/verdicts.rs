@@ -234,3 +234,26 @@ fn an_undecided_row_says_how_many_pairs_would_decide() {
     assert!(found.needed.unwrap() > 100);
     assert!(found.reason.contains(&format!("needs about n={}", found.needed.unwrap())), "{}", found.reason);
 }
+
+/// Unchanged cases in clusters of one, and every tenth cluster of four.
+fn uneven(clusters: usize) -> Comparable {
+    let same = attempts(&[Some(1.0)]);
+    let units = (0..clusters).flat_map(|cluster| {
+        let size = if cluster % 10 == 0 { 4 } else { 1 };
+        std::iter::repeat_n(PairUnit { cluster: cluster as u64, baseline: same, candidate: same }, size)
+    });
+    Comparable { units: units.collect(), scale: Scale::Share }
+}
+
+#[test]
+fn the_number_that_an_undecided_comparison_asks_for_is_enough() {
+    let rule = pass_rate(0.02);
+    let small = judge(&rule, &uneven(180));
+    assert_eq!(small.verdict, Verdict::Inconclusive);
+    let needed = usize::try_from(small.needed.unwrap()).unwrap();
+    // Rounded up to whole tens, so that the clusters are as uneven as before.
+    assert_eq!(verdict(&rule, &uneven(needed.next_multiple_of(10))), Verdict::Pass, "{needed}");
+    assert_eq!(verdict(&rule, &uneven(needed / 20 * 10)), Verdict::Inconclusive, "{needed}");
+    let wide = pass_rate(small.smallest_visible.unwrap() + 1e-6);
+    assert_eq!(verdict(&wide, &uneven(180)), Verdict::Pass, "{:?}", small.smallest_visible);
+}
