@@ -245,6 +245,8 @@ fn github_gets_outputs_summary_annotations_and_no_command_of_a_model() {
         ("GITHUB_REPOSITORY", "org/repo"),
         ("GITHUB_TOKEN", "ghs_averylongsecrettoken"),
         ("INPUT_POLICY", "llmci.yaml"),
+        // No repository is here: what is held against a base has tests of its own.
+        ("INPUT_POLICY-FROM", "head"),
         ("INPUT_MODEL", ""),
         ("INPUT_RESUME", "false"),
         ("INPUT_OUT", "results"),

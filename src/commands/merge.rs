@@ -18,6 +18,7 @@ use crate::eval::model::ModelIdentity;
 use crate::eval::run::{Collected, Plan, Selection};
 use crate::eval::suite::{Filter, Suite};
 use crate::eval::{Level, Sample};
+use crate::host::PublishArgs;
 use crate::report::Report;
 use crate::store;
 use crate::trust::Untrusted;
@@ -40,6 +41,9 @@ pub struct MergeArgs {
     /// How far a pull request is trusted
     #[command(flatten)]
     pub trust: TrustArgs,
+    /// Comments, check runs and statuses
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }
 
 /// Merges and judges.

@@ -11,6 +11,7 @@ mod ledger;
 pub mod merge;
 mod outcome;
 pub mod plan;
+pub mod post;
 pub mod regression_check;
 
 pub use base::{PolicyFrom, TrustArgs};

@@ -1,7 +1,7 @@
 //! The pull or merge request that a run is about: its base and its head, and whether the run has more rights than its code.
 //! Sources: GitHub docs, `pull_request_target` and `workflow_run` events; GitLab docs, predefined variables.
 
-use serde::Deserialize;
+use serde_json::Value;
 
 /// What is compared with what.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,52 +14,30 @@ pub struct Review {
     pub privileged: bool,
 }
 
-#[derive(Deserialize, Default)]
-struct Event {
-    #[serde(default)]
-    pull_request: Option<PullRequest>,
-    #[serde(default)]
-    workflow_run: Option<WorkflowRun>,
-}
-
-#[derive(Deserialize)]
-struct PullRequest {
-    base: Commit,
-    head: Commit,
-}
-
-#[derive(Deserialize)]
-struct Commit {
-    sha: String,
-}
-
-#[derive(Deserialize)]
-struct WorkflowRun {
-    head_sha: String,
-    event: String,
-}
-
 /// A commit's name and nothing else: what goes to git must not be read as an option or a path.
 fn sha(text: String) -> Option<String> {
     let good = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     good.then_some(text)
 }
 
-/// The review of a GitHub event; none for a push, a tag or a schedule.
+/// The review of a GitHub event; none for a push, a tag or a schedule. A pull request whose base is not told has none, and is
+/// then judged by nobody.
 pub(super) fn github(variable: &dyn Fn(&str) -> Option<String>) -> Option<Review> {
     let name = variable("GITHUB_EVENT_NAME").unwrap_or_default();
     let text = variable("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-    let event: Event = serde_json::from_slice(&text).unwrap_or_default();
-    match (event.pull_request, event.workflow_run) {
-        (Some(request), _) => {
-            let privileged = name == "pull_request_target" || name == "issue_comment";
-            Some(Review { base: sha(request.base.sha), head: sha(request.head.sha)?, privileged })
-        }
-        (None, Some(run)) if run.event.starts_with("pull_request") => {
-            Some(Review { base: None, head: sha(run.head_sha)?, privileged: true })
-        }
-        (None, Some(_) | None) => None,
+    let event: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let commit = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned).and_then(sha);
+    if event.get("pull_request").is_some_and(Value::is_object) || name.starts_with("pull_request") {
+        let privileged = name == "pull_request_target";
+        let head = commit("/pull_request/head/sha").unwrap_or_default();
+        return Some(Review { base: commit("/pull_request/base/sha"), head, privileged });
     }
+    let of_request = |kind: &Value| kind.as_str().is_some_and(|kind| kind.starts_with("pull_request"));
+    if event.pointer("/workflow_run/event").is_some_and(of_request) {
+        let head = commit("/workflow_run/head_sha").unwrap_or_default();
+        return Some(Review { base: None, head, privileged: true });
+    }
+    None
 }
 
 /// The review of a GitLab pipeline; none outside of a merge request's.
@@ -97,6 +75,10 @@ mod tests {
         let run = format!("{{\"workflow_run\": {{\"head_sha\": \"{head}\", \"event\": \"pull_request\"}}}}");
         assert!(review("workflow_run", &run).unwrap().privileged);
         assert_eq!(review("push", "{}"), None);
+        // What cannot be read is no way around the base.
+        for event in ["", "{}", "{\"pull_request\": {}}", "{\"pull_request\": {\"base\": 7}}"] {
+            assert_eq!(review("pull_request", event).unwrap().base, None, "{event}");
+        }
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn refuse_untrusted(review: &Review, folder: &Path) -> Result<(), CommandError> 
     let head = git::git(folder, &["rev-parse", "HEAD"]).ok().flatten();
     let head = head.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
     match head {
-        Some(commit) if commit != review.head => Ok(()),
+        Some(commit) if !review.head.is_empty() && commit != review.head => Ok(()),
         Some(_) | None => Err(refused(
             "this event lends its secrets and rights to code that a pull request brings, and that code is checked out (or no git \
              checkout is here to tell): use the event pull_request, check out the base, or say --allow-untrusted-checkout"

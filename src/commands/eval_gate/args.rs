@@ -8,6 +8,7 @@ use crate::commands::TrustArgs;
 use crate::eval::Level;
 use crate::eval::policy::EarlyStop;
 use crate::eval::shard::Shard;
+use crate::host::PublishArgs;
 
 /// The inputs of the program.
 #[derive(Args, Clone, Debug)]
@@ -57,4 +58,7 @@ pub struct EvalGateArgs {
     /// No progress display
     #[arg(long)]
     pub quiet: bool,
+    /// Comments, check runs and statuses
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }
