@@ -2,6 +2,7 @@
 
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
+use super::release_tree::ReleaseTreeArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
@@ -56,6 +57,9 @@ pub enum Invocation {
     /// Write the files that are made from the code: actions, templates, schemas, tables
     #[command(hide = true)]
     Generate(GenerateArgs),
+    /// Write the files of the commit behind a release's tags
+    #[command(hide = true)]
+    ReleaseTree(ReleaseTreeArgs),
 }
 
 /// The inputs of `llmci generate`.
