@@ -3,6 +3,7 @@
 
 mod support;
 mod actions {
+    mod setup;
     mod toolkit;
     pub(crate) mod tools;
 }
@@ -10,7 +11,7 @@ mod actions {
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use actions::tools::{action_validator, files, node, python, root};
+use actions::tools::{action_validator, files, node, put, python, root};
 use serde_json::json;
 use support::{code, llmci, text};
 
@@ -127,7 +128,7 @@ fn the_release_tree_resolves_each_action_as_the_runner_does() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
-    std::fs::write(at("SHA256SUMS"), format!("{}  llmci-linux-amd64\n", "a".repeat(64))).unwrap();
+    put(&at("SHA256SUMS"), format!("{}  llmci-linux-amd64\n", "a".repeat(64)));
     let output = llmci(folder.path())
         .args(["release-tree", "--version", "v1.2.3", "--digest", &digest, "--checksums", "SHA256SUMS"])
         .args(["--out", "tree", "--root"])
@@ -165,6 +166,8 @@ fn the_release_tree_resolves_each_action_as_the_runner_does() {
     assert!(
         tree.join("setup/SHA256SUMS").is_file() && tree.join("README.md").is_file() && tree.join("LICENSE").is_file()
     );
+    let readme = std::fs::read_to_string(tree.join("README.md")).unwrap();
+    assert!(!readme.contains("](docs/") && readme.contains("/blob/release/v1.2.3/docs/how-to/ci.md"), "{readme}");
     assert_eq!(schemas(&tree), Vec::<String>::new());
     // Here every image has its digest: no exception is needed.
     let arguments = ["--offline", "--no-progress", "--no-config", "--strict-collection", "--quiet", "."];

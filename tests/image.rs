@@ -1,6 +1,6 @@
 //! The image, put together by the Dockerfile from the program that cargo has built, pushed to a registry, pulled by its digest,
 //! and run as GitHub's runner runs a container action. Compiling inside Docker is left to the release.
-#![expect(clippy::unwrap_used, clippy::print_stderr, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod image {
     pub(crate) mod docker;

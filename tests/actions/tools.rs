@@ -46,7 +46,7 @@ pub(crate) fn action_validator(file: &Path) -> Result<(), String> {
         text.lines().filter(|line| line.trim() != "attestations: write").map(|line| format!("{line}\n")).collect();
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join(file.file_name().unwrap());
-    std::fs::write(&copy, known).unwrap();
+    put(&copy, known);
     judge(Command::new("node").arg(node_folder().join("node_modules/.bin/action-validator")).arg(copy))
         .map_err(|text| format!("{}: {text}", file.display()))
 }
@@ -74,4 +74,9 @@ pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found.sort();
     assert!(!found.is_empty(), "no {ending} under {}", folder.display());
     found
+}
+
+/// Writes a file of a test.
+pub(crate) fn put(path: &Path, text: impl AsRef<[u8]>) {
+    llmci::store::file::write_atomically(path, text.as_ref()).unwrap();
 }

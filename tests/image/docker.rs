@@ -66,7 +66,7 @@ impl Docker {
             "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{registry}'}}\n",
             at("registry").display()
         );
-        std::fs::write(at("registry.yml"), config).unwrap();
+        put(&at("registry.yml"), &config);
         let mut command = Command::new("timeout");
         command.args([LONGEST, "docker-registry", "serve"]).arg(at("registry.yml"));
         servers.push(serve(command, "listening on"));
@@ -126,9 +126,9 @@ impl Job {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
         for name in ["output", "summary"] {
-            std::fs::write(folder.path().join("file_commands").join(name), "").unwrap();
+            put(&folder.path().join("file_commands").join(name), "");
         }
-        std::fs::write(folder.path().join("workflow/event.json"), "{}").unwrap();
+        put(&folder.path().join("workflow/event.json"), "{}");
         Self { folder }
     }
 
@@ -179,4 +179,9 @@ impl Job {
         // The runner gives the client an environment of its own; only PATH is ours.
         command.arg(image).output().unwrap()
     }
+}
+
+/// Writes a file of a test.
+fn put(path: &Path, text: &str) {
+    llmci::store::file::write_atomically(path, text.as_bytes()).unwrap();
 }
