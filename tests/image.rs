@@ -149,6 +149,8 @@ fn each_claim(docker: &Docker, image: &str) {
         [("INPUT_BASELINE", "git:HEAD:first/out"), ("INPUT_CANDIDATE", "first/out"), ("INPUT_OUT", "compared")];
     let (code, text) = run("/usr/local/bin/regression-check", &against);
     assert_eq!(code, 0, "{text}");
+    let (code, text) = run("/usr/local/bin/llmci-post", &[policy]);
+    assert_eq!(code, 0, "the step after the job has nothing to close: {text}");
     let (code, text) = run("sh", &[]);
     assert_eq!(code, 0, "GitLab's runner starts jobs by a shell: {text}");
     assert_eq!(owned_by(job.folder(), user), Vec::<String>::new());

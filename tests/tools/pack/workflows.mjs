@@ -26,9 +26,9 @@ const fileProvider = {
     return { name: file, content: own(fs.readFileSync(path.join(root, file), "utf8")) };
   },
 };
-// The language service does not follow `$/` yet; these are the same things by their older names.
+// The language service follows neither `$/` nor `./` to an action; these are the same things by their names for others.
 const own = (text) =>
-  text.replaceAll(/uses: \$\/actions\/([a-z-]+)/g, "uses: org/llmci/$1@v1").replaceAll("uses: $/.github/", "uses: ./.github/");
+  text.replaceAll(/uses: [$.]\/actions\/([a-z-]+)/g, "uses: org/llmci/$1@v1").replaceAll("uses: $/.github/", "uses: ./.github/");
 
 const complaints = {};
 for (const { name, text } of documents) {
