@@ -47,14 +47,37 @@ fn zizmor_finds_nothing_in_the_whole_tree() {
 
 #[test]
 fn third_party_actions_are_pinned_by_a_commit_with_its_version() {
-    let pinned = regex::Regex::new(r"^[A-Za-z0-9._/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$").unwrap();
+    let pinned = regex::Regex::new(r"^([A-Za-z0-9._/-]+@[0-9a-f]{40}) # v\d+\.\d+\.\d+$").unwrap();
+    let known = std::fs::read_to_string(root().join("tests/tools/pack/pinned-actions.json")).unwrap();
     for file in files(&root().join(".github/workflows"), ".yml") {
         for line in std::fs::read_to_string(&file).unwrap().lines() {
             let line = line.trim_start().trim_start_matches("- ");
             let Some(used) = line.strip_prefix("uses: ").filter(|used| !used.starts_with("$/")) else { continue };
-            assert!(pinned.is_match(used), "{}: {used}", file.display());
+            let name = pinned.captures(used).unwrap_or_else(|| panic!("{}: {used}", file.display()));
+            assert!(known.contains(&format!("\"{}\":", &name[1])), "{used}: its inputs are not in pinned-actions.json");
         }
     }
+}
+
+#[test]
+fn no_script_of_ours_holds_an_expression() {
+    let mut scripts = 0;
+    for file in
+        files(&root().join(".github/workflows"), ".yml").iter().chain(&files(&root().join("actions"), "/action.yml"))
+    {
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut inside = None;
+        for line in text.lines() {
+            let indent = line.len() - line.trim_start().len();
+            inside = inside.filter(|outer| indent > *outer || line.trim().is_empty());
+            if line.trim_start().trim_start_matches("- ").starts_with("run: ") {
+                inside = Some(indent);
+                scripts += 1;
+            }
+            assert!(inside.is_none() || !line.contains("${{"), "{}: {line}", file.display());
+        }
+    }
+    assert!(scripts > 10, "{scripts} scripts were found");
 }
 
 /// Blocks of YAML of the documentation that name an action, as whole workflows.
