@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::programs::{Invocation, Program};
-use super::{generate, inputs, signals};
+use super::{generate, inputs, release_tree, signals};
 use crate::commands::{self, CommandError, Context, Environment, Exit, Outcome};
 use crate::document::Problem;
 use crate::gate::Verdict;
@@ -129,6 +129,7 @@ async fn dispatch(
         Invocation::Doctor(args) => commands::doctor::run(&args, context).await.map_err(|error| (error, None)),
         Invocation::Post(_) => Ok(commands::post::run(context).await),
         Invocation::Generate(args) => generate::run(&args).map_err(|error| (error, None)),
+        Invocation::ReleaseTree(args) => release_tree::run(&args).map_err(|error| (error, None)),
     }
 }
 

@@ -5,6 +5,7 @@ mod generate;
 mod inputs;
 mod main;
 mod programs;
+mod release_tree;
 mod signals;
 mod spec;
 
