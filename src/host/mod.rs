@@ -7,6 +7,9 @@ pub mod forge;
 mod github;
 mod gitlab;
 mod print;
+pub mod settings;
+pub mod sticky;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +17,8 @@ use crate::report::{HostInfo, Report, Sink, outputs};
 use crate::trust::{Secret, Untrusted};
 
 pub use print::{print, print_error};
+pub use settings::PublishArgs;
+pub use tokens::{GITHUB_TOKENS, GITLAB_TOKENS, token};
 
 /// The host and what it told the process.
 pub struct Host {
