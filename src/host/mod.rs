@@ -5,7 +5,7 @@ mod annotate;
 mod event;
 pub mod forge;
 mod github;
-mod gitlab;
+pub mod gitlab;
 mod print;
 pub mod settings;
 pub mod sticky;
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::report::{HostInfo, Report, Sink, outputs};
 use crate::trust::{Secret, Untrusted};
 
+pub use gitlab::GITLAB_REPORTS;
 pub use print::{print, print_error};
 pub use settings::PublishArgs;
 pub use tokens::{GITHUB_TOKENS, GITLAB_TOKENS, token};
@@ -112,7 +113,7 @@ impl Host {
             }
             Kind::GitLab(paths) => {
                 print(&publication.terminal);
-                paths.publish(&values, publication.path)
+                paths.publish(publication.report, &values, publication.path, sink)
             }
             Kind::Local => {
                 print(&publication.terminal);
@@ -127,9 +128,7 @@ impl Host {
         match &self.kind {
             Kind::GitHub(paths) => paths.publish(&values, ""),
             // Without a known output folder there is no place that a later job would look at.
-            Kind::GitLab(paths) => {
-                folder.map(|folder| paths.publish(&values, &folder.join("report.json"))).unwrap_or_default()
-            }
+            Kind::GitLab(paths) => folder.map(|folder| paths.publish_failure(&values, folder)).unwrap_or_default(),
             Kind::Local => Vec::new(),
         }
     }

@@ -22,7 +22,10 @@ pub fn openmetrics(report: &Report, sink: &Sink) -> String {
     }
     let rows = || report.comparison.iter().flat_map(|comparison| &comparison.rows);
     if rows().next().is_some() {
-        family.begin("llmci_change", "Candidate minus what it is compared with; of latency and cost, their ratio minus 1");
+        family.begin(
+            "llmci_change",
+            "Candidate minus what it is compared with; of latency and cost, their ratio minus 1",
+        );
     }
     for row in rows() {
         let scope = row.scope.as_deref().unwrap_or_default();

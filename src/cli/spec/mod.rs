@@ -20,6 +20,8 @@ struct Input {
     default: String,
     flag: bool,
     many: bool,
+    /// `true` or `false` as a value, for what is on without being asked for.
+    boolean: bool,
     /// A whole number and nothing else.
     number: bool,
     /// The only values that it takes, where it takes only some.
@@ -40,10 +42,11 @@ fn input(argument: &Arg) -> Option<Input> {
     let many = matches!(argument.get_action(), ArgAction::Append);
     let kind = argument.get_value_parser().type_id();
     let number = kind == TypeId::of::<u32>() || kind == TypeId::of::<u64>();
+    let boolean = !flag && kind == TypeId::of::<bool>();
     let options = if flag { Vec::new() } else { argument.get_possible_values() };
     let options = options.iter().map(|value| value.get_name().to_owned()).collect();
     // An absent flag is false; clap says so itself.
-    Some(Input { name, help, default: default.join(","), flag, many, number, options })
+    Some(Input { name, help, default: default.join(","), flag, many, boolean, number, options })
 }
 
 fn about(command: &Command) -> String {

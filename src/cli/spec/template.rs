@@ -64,17 +64,14 @@ fn variable(input: &str) -> String {
 }
 
 fn declared(name: &str, description: &str, kind: &str, default: &str) -> String {
-    format!(
-        "    {name}:\n      description: {}\n      type: {kind}\n      default: {default}\n",
-        quoted(description)
-    )
+    format!("    {name}:\n      description: {}\n      type: {kind}\n      default: {default}\n", quoted(description))
 }
 
 /// An input of the program. An empty text is an absent input, so a number has to be declared as a text of digits.
 fn of_the_program(input: &Input) -> String {
-    let Input { name, help, default, flag, many, number, options } = input;
-    if *flag {
-        return declared(name, help, "boolean", "false");
+    let Input { name, help, default, flag, many, boolean, number, options } = input;
+    if *flag || *boolean {
+        return declared(name, help, "boolean", if *boolean { default } else { "false" });
     }
     let several = if *many { " (several: separated by commas)" } else { "" };
     let mut text = declared(name, &format!("{help}{several}"), "string", &quoted(default));

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::commands::{CommandError, Context};
 use crate::eval::run::Collected;
+use crate::host::GITLAB_REPORTS;
 use crate::report::{self, Report};
 use crate::store::file::{AtomicFile, write_atomically};
 
-/// The forms of a report, and the file that GitLab's host adds.
-const REPORTS: [&str; 4] = ["report.json", "report.md", "junit.xml", "llmci.env"];
+/// The forms of a report; GitLab's host adds its own.
+const REPORTS: [&str; 3] = ["report.json", "report.md", "junit.xml"];
 
 /// Removes what an earlier run left: a run that is killed must not leave another one's verdict for the next step to read.
 pub(crate) fn clear(folder: &Path) -> Result<(), CommandError> {
@@ -17,7 +18,8 @@ pub(crate) fn clear(folder: &Path) -> Result<(), CommandError> {
 
 /// Removes an earlier verdict only, for programs that do not write samples.
 pub(crate) fn clear_reports(folder: &Path) -> Result<(), CommandError> {
-    REPORTS.iter().try_for_each(|name| remove(&folder.join(name)))
+    let of_the_host = GITLAB_REPORTS.iter().map(|(_, name)| name);
+    REPORTS.iter().chain(of_the_host).try_for_each(|name| remove(&folder.join(name)))
 }
 
 fn remove(file: &Path) -> Result<(), CommandError> {

@@ -1,0 +1,266 @@
+//! The note on a merge request: all of them read, ours found, written or edited. Which one is ours and what is done with it is
+//! decided by `host::sticky`. No line of a note of ours can be a quick action, when it is made and when it is edited.
+//! Source: GitLab docs, `api/notes`.
+
+use std::borrow::Cow;
+
+use gitlab::api::Endpoint;
+use gitlab::api::common::SortOrder;
+use gitlab::api::projects::merge_requests::notes::{
+    CreateMergeRequestNote, EditMergeRequestNote, MergeRequestNotes, NoteOrderBy,
+};
+use gitlab::api::users::CurrentUser;
+use http::Method;
+use serde::Deserialize;
+
+use super::api::{Api, NextPage, Trouble};
+use crate::host::sticky::{Decision, Existing, Marker, Old, Show, plan};
+use crate::trust::Untrusted;
+
+/// Pages of 100 notes that are read at most; a merge request with more of them gets no note.
+const MOST_PAGES: u64 = 200;
+/// How an outdated note begins.
+const FOLDED: &str = "<details><summary>An outdated result of llmci</summary>";
+
+/// A merge request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MergeRequest {
+    /// The number or the path of the project that it goes into.
+    pub project: String,
+    /// Its number in that project.
+    pub number: u64,
+}
+
+/// What became of a note.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Shown {
+    /// A new one.
+    Created,
+    /// The one that was there was edited.
+    Updated,
+    /// Nothing was written, for this reason.
+    Skipped(&'static str),
+    /// A newer run has written.
+    Superseded,
+}
+
+#[derive(Deserialize)]
+struct Note {
+    id: u64,
+    body: String,
+    #[serde(default)]
+    system: bool,
+    author: Author,
+}
+
+#[derive(Deserialize)]
+struct Author {
+    id: u64,
+}
+
+/// The text with its lines made harmless: GitLab deletes CR before it looks for quick actions, and runs those of an edit too.
+/// Inside a fence, a fold or a comment they run as well, so there is one rule for every line.
+/// Sources: gitlabhq, `lib/gitlab/quick_actions/extractor.rb`, `app/services/notes/update_service.rb`.
+pub fn shielded(text: &str) -> String {
+    let text = text.replace('\r', "");
+    let lines = text.split('\n').map(|line| {
+        let rest = line.trim_start();
+        match rest.strip_prefix('/') {
+            Some(after) => Cow::Owned(format!("{}&#47;{after}", &line[..line.len() - rest.len()])),
+            None => Cow::Borrowed(line),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Shows a result. The text is expected to be shielded, since its marker has a digest of it.
+pub(super) async fn show(api: &Api, place: &MergeRequest, show: &Show<'_>) -> Result<(Shown, Vec<Untrusted>), Trouble> {
+    let me = me(api).await?;
+    let existing = all(api, place, me).await?;
+    let planned = plan(&existing, show);
+    let shown = match planned.decision {
+        Decision::Skip(why) => Shown::Skipped(why),
+        Decision::Superseded(_) => Shown::Superseded,
+        Decision::Update(id) => match edit(api, place, id, &planned.body).await {
+            Ok(()) => Shown::Updated,
+            // Somebody has deleted it since it was read.
+            Err(Trouble::NoRight(404, _)) => {
+                create(api, place, me, &planned.body).await?;
+                Shown::Created
+            }
+            Err(trouble) => return Err(trouble),
+        },
+        Decision::Create { earlier, then } => {
+            create(api, place, me, &planned.body).await?;
+            return Ok((Shown::Created, put_away(api, place, &existing, &earlier, then).await));
+        }
+    };
+    Ok((shown, Vec::new()))
+}
+
+/// The user that the token stands for: a project's token has a user of its own.
+async fn me(api: &Api) -> Result<u64, Trouble> {
+    let endpoint = CurrentUser::builder().build().map_err(|error| unbuilt(&error))?;
+    let author: Author = read(api.ask(&endpoint).await?)?;
+    Ok(author.id)
+}
+
+/// Every note, the oldest first.
+async fn all(api: &Api, place: &MergeRequest, me: u64) -> Result<Vec<Existing<u64>>, Trouble> {
+    let endpoint = MergeRequestNotes::builder()
+        .project(place.project.as_str())
+        .merge_request(place.number)
+        .order_by(NoteOrderBy::CreatedAt)
+        .sort(SortOrder::Ascending)
+        .build()
+        .map_err(|error| unbuilt(&error))?;
+    let mut existing = Vec::new();
+    let mut number = 1;
+    loop {
+        let (page, next) = api.page(&endpoint, number).await?;
+        let notes: Vec<Note> = read(page)?;
+        let full = !notes.is_empty();
+        existing.extend(notes.into_iter().map(|note| Existing {
+            id: note.id,
+            ours: note.author.id == me && !note.system,
+            body: note.body,
+        }));
+        number = match next {
+            NextPage::Number(next) if next > number => next,
+            NextPage::Unsaid if full => number + 1,
+            NextPage::Number(_) | NextPage::Unsaid | NextPage::None => return Ok(existing),
+        };
+        if number > MOST_PAGES {
+            return Err(Trouble::Refused(0, Untrusted::new("the merge request has too many notes to read them all")));
+        }
+    }
+}
+
+/// Writes a new note. Where the answer is lost, the notes are read again before it is written a second time.
+async fn create(api: &Api, place: &MergeRequest, me: u64, body: &str) -> Result<(), Trouble> {
+    let body = shielded(body);
+    let endpoint = CreateMergeRequestNote::builder()
+        .project(place.project.as_str())
+        .merge_request(place.number)
+        .body(body.as_str())
+        .build()
+        .map_err(|error| unbuilt(&error))?;
+    match api.ask(&endpoint).await {
+        Ok(_) => Ok(()),
+        Err(Trouble::Lost(_)) => {
+            let marker = Marker::of(&body);
+            let there = all(api, place, me).await?;
+            if there.iter().any(|note| note.ours && marker.is_some() && Marker::of(&note.body) == marker) {
+                return Ok(());
+            }
+            api.ask(&endpoint).await.map(drop)
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
+async fn edit(api: &Api, place: &MergeRequest, id: u64, body: &str) -> Result<(), Trouble> {
+    let endpoint = EditMergeRequestNote::builder()
+        .project(place.project.as_str())
+        .merge_request(place.number)
+        .note(id)
+        .body(shielded(body))
+        .build()
+        .map_err(|error| unbuilt(&error))?;
+    api.ask(&endpoint).await.map(drop)
+}
+
+/// Deletes or folds earlier notes once the new one is there. GitLab has no way of its own to fold a note: its text is put
+/// into one.
+async fn put_away(
+    api: &Api,
+    place: &MergeRequest,
+    existing: &[Existing<u64>],
+    earlier: &[u64],
+    then: Old,
+) -> Vec<Untrusted> {
+    let mut warnings = Vec::new();
+    for note in existing.iter().filter(|note| earlier.contains(&note.id)) {
+        let done = match then {
+            Old::Keep => Ok(()),
+            Old::Delete => api.ask(&DeleteNote { place, note: note.id }).await.map(drop),
+            Old::Hide if note.body.starts_with(FOLDED) => Ok(()),
+            Old::Hide => edit(api, place, note.id, &folded(&note.body)).await,
+        };
+        match done {
+            Ok(()) | Err(Trouble::NoRight(404, _)) => {}
+            Err(trouble) => {
+                warnings.push(Untrusted::new(format!("an earlier note stays as it is: {}", trouble.words())))
+            }
+        }
+    }
+    warnings
+}
+
+fn folded(body: &str) -> String {
+    let text = format!("{FOLDED}\n\n{}\n\n</details>", Marker::text_above(body).trim_end());
+    match Marker::of(body) {
+        Some(marker) => Marker { body: Marker::digest(&text), ..marker }.under(&text),
+        None => text,
+    }
+}
+
+/// The one endpoint that the library lacks.
+struct DeleteNote<'a> {
+    place: &'a MergeRequest,
+    note: u64,
+}
+
+impl Endpoint for DeleteNote<'_> {
+    fn method(&self) -> Method {
+        Method::DELETE
+    }
+
+    fn endpoint(&self) -> Cow<'static, str> {
+        let project = gitlab::api::common::NameOrId::from(self.place.project.as_str());
+        format!("projects/{project}/merge_requests/{}/notes/{}", self.place.number, self.note).into()
+    }
+}
+
+fn unbuilt(error: &dyn std::error::Error) -> Trouble {
+    Trouble::Refused(0, Untrusted::new(crate::net::chain_of(error)))
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, Trouble> {
+    serde_json::from_value(value)
+        .map_err(|error| Trouble::Refused(200, Untrusted::new(format!("the reply has another form: {error}"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn no_line_is_a_quick_action_wherever_it_stands() {
+        for text in [
+            "/merge",
+            "a\n/approve",
+            "```\n/close\n```",
+            "/mer\rge",
+            "\r/merge",
+            "x\r\n/merge",
+            " /merge",
+            "\u{3000}/merge",
+        ] {
+            let shielded = shielded(text);
+            assert!(!shielded.contains('\r'), "{text:?}");
+            assert!(shielded.lines().all(|line| !line.trim_start().starts_with('/')), "{text:?} {shielded:?}");
+        }
+        assert_eq!(shielded("a/b\n- /c\nhttps://d/e"), "a/b\n- /c\nhttps://d/e");
+    }
+
+    proptest! {
+        #[test]
+        fn shielding_twice_is_shielding_once_and_leaves_no_slash_at_a_beginning(text in "[ /\\r\\n\\t\u{a0}a]{0,40}") {
+            let once = shielded(&text);
+            prop_assert_eq!(&shielded(&once), &once);
+            prop_assert!(once.split(['\n', '\r']).all(|line| !line.trim_start().starts_with('/')));
+        }
+    }
+}
