@@ -4,9 +4,10 @@
 mod annotate;
 mod event;
 pub mod forge;
-mod github;
+pub mod github;
 pub mod gitlab;
 mod print;
+mod remote;
 pub mod settings;
 pub mod sticky;
 mod tokens;
@@ -18,6 +19,7 @@ use crate::trust::{Secret, Untrusted};
 
 pub use gitlab::GITLAB_REPORTS;
 pub use print::{print, print_error};
+pub use remote::{Beginning, Conclusion, Published, Remote};
 pub use settings::PublishArgs;
 pub use tokens::{GITHUB_TOKENS, GITLAB_TOKENS, token};
 
@@ -101,15 +103,13 @@ impl Host {
         }
     }
 
-    /// Publishes a report on every surface that the host has. What failed comes back as warnings.
+    /// Publishes a report on the job's own surfaces: log, outputs, summary. What failed comes back as warnings.
     pub fn publish(&self, publication: &Publication<'_>, sink: &Sink) -> Vec<Untrusted> {
         let values = outputs(publication.report, &publication.path.display().to_string());
         match &self.kind {
             Kind::GitHub(paths) => {
                 github::print_guarded(&publication.terminal);
-                let mut warnings = paths.publish(&values, &publication.markdown);
-                warnings.extend(annotate::github(publication.report, sink, paths.workspace()));
-                warnings
+                paths.publish(&values, &publication.markdown)
             }
             Kind::GitLab(paths) => {
                 print(&publication.terminal);
@@ -119,6 +119,15 @@ impl Host {
                 print(&publication.terminal);
                 Vec::new()
             }
+        }
+    }
+
+    /// Annotates by commands of the log, where the host reads them; the samples only where no check run shows them.
+    pub fn annotate(&self, report: &Report, sink: &Sink, published: &Published) {
+        let samples = if published.annotated { annotate::Samples::Elsewhere } else { annotate::Samples::Shown };
+        match &self.kind {
+            Kind::GitHub(paths) => annotate::github(report, sink, paths.workspace(), samples),
+            Kind::GitLab(_) | Kind::Local => {}
         }
     }
 

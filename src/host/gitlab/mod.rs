@@ -8,8 +8,8 @@ mod reports;
 mod runner;
 mod status;
 
-pub use note::{MergeRequest, shielded};
-pub use publisher::{Publisher, Showing};
+pub use note::shielded;
+pub use publisher::Publisher;
 pub use reports::GITLAB_REPORTS;
 
 pub(super) use runner::{Paths, on_default_branch};

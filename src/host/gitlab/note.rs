@@ -24,11 +24,11 @@ const FOLDED: &str = "<details><summary>An outdated result of llmci</summary>";
 
 /// A merge request.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MergeRequest {
+pub(super) struct MergeRequest {
     /// The number or the path of the project that it goes into.
-    pub project: String,
+    pub(super) project: String,
     /// Its number in that project.
-    pub number: u64,
+    pub(super) number: u64,
 }
 
 /// What became of a note.

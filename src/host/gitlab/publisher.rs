@@ -5,25 +5,32 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::api::{Access, Api, Trouble};
 use super::note::{self, MergeRequest, shielded};
 use super::status::{self, State, Status};
 use crate::gate::Verdict;
-use crate::host::settings::{PublishArgs, StatusWhen};
+use crate::host::github::{comment, done, failure, line, standing};
+use crate::host::settings::{StatusWhen, When};
 use crate::host::sticky::{Decision, Marker, RunNumber, Show, Standing, plan};
-use crate::host::{GITLAB_TOKENS, token};
+use crate::host::{Beginning, Conclusion, GITLAB_TOKENS, PublishArgs, token};
 use crate::report::{Report, Sink};
 use crate::trust::{Secret, Untrusted};
 
 /// All the time that publishing may take.
 const TIME: Duration = Duration::from_secs(60);
+/// The same in a run that was told to stop, and will be killed soon.
+const LAST_TIME: Duration = Duration::from_secs(4);
 /// What to do where a token is missing or may not.
 const TOKEN: &str = "make a project access token with the role Reporter (Developer for a commit status) and the scope api, and \
                      set it as the masked CI/CD variable LLMCI_GITLAB_TOKEN";
 
-/// What GitLab's variables say about where to publish.
-#[derive(Clone)]
+/// One run on GitLab.
 pub struct Publisher {
+    program: &'static str,
+    args: PublishArgs,
+    interrupted: CancellationToken,
     base: Option<String>,
     token: Option<Secret>,
     has_job_token: bool,
@@ -40,29 +47,30 @@ pub struct Publisher {
 }
 
 /// What is shown.
-pub struct Showing<'a> {
-    /// The report.
-    pub report: &'a Report,
-    /// The text of the note, without a marker.
-    pub text: &'a str,
-    /// How much it wants to be seen.
-    pub standing: Standing,
-    /// What the user asks for.
-    pub args: &'a PublishArgs,
+struct Showing<'a> {
+    /// The text of the note, without a marker; none where there is nothing to comment on.
+    text: Option<&'a str>,
+    standing: Standing,
+    /// One line for the commit status.
+    title: &'a str,
+    /// None where a status would say nothing true.
+    state: Option<State>,
 }
 
 impl Publisher {
-    /// Reads the variables.
-    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        let text = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    /// Reads the variables; asks nothing.
+    pub(in crate::host) fn of(beginning: &Beginning<'_>) -> Self {
+        let text = |name: &str| (beginning.variable)(name).filter(|value| !value.trim().is_empty());
         let number = |name: &str| text(name).and_then(|value| value.parse().ok());
-        let head = text("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA");
         let pipeline_commit = text("CI_COMMIT_SHA");
-        let commit = head.or_else(|| pipeline_commit.clone());
+        let commit = text("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA").or_else(|| pipeline_commit.clone());
         let pipeline = number("CI_PIPELINE_ID");
         Self {
+            program: beginning.program,
+            args: beginning.args.clone(),
+            interrupted: beginning.interrupted.clone(),
             base: text("CI_API_V4_URL"),
-            token: token(&GITLAB_TOKENS, variable),
+            token: token(&GITLAB_TOKENS, beginning.variable),
             has_job_token: text("CI_JOB_TOKEN").is_some(),
             ca_file: text("CI_SERVER_TLS_CA_FILE").map(PathBuf::from),
             merge_request: merge_request(&text),
@@ -75,39 +83,66 @@ impl Publisher {
         }
     }
 
-    /// Shows a result, and says what could not be shown and why.
-    pub async fn publish(&self, showing: &Showing<'_>, sink: &Sink) -> Vec<Untrusted> {
-        let shielded = shielded(&sink.whole(showing.text));
-        let showing = &Showing { text: &shielded, ..*showing };
-        let wants_note = self.merge_request.is_some() && self.wants_note(showing);
-        let wants_status = showing.args.commit_status == StatusWhen::Always;
-        if !wants_note && !wants_status {
+    /// Shows a report.
+    pub(in crate::host) async fn publish(
+        &self,
+        report: &Report,
+        conclusion: Conclusion,
+        sink: &Sink,
+    ) -> Vec<Untrusted> {
+        let undecided = report.verdict == Verdict::Inconclusive && self.inconclusive_is_allowed;
+        let state = if undecided { Some(State::Skipped) } else { state(conclusion) };
+        let (text, title) = (comment(report, sink), line(report, sink));
+        self.show(&Showing { text: Some(&text), standing: standing(report), title: &title, state }).await
+    }
+
+    /// Shows that there is no report. An earlier note is kept true; a stopped run says nothing new about the gate.
+    pub(in crate::host) async fn fail(&self, why: &str, conclusion: Conclusion, sink: &Sink) -> Vec<Untrusted> {
+        let output = failure(self.program, why, sink);
+        let text = (conclusion == Conclusion::Failure).then_some(output.summary.as_str());
+        let state = state(conclusion);
+        self.show(&Showing { text, standing: Standing::Failed, title: &output.title, state }).await
+    }
+
+    /// Shows that the work is done without a report; there is nothing to comment on.
+    pub(in crate::host) async fn done(&self, what: &str, conclusion: Conclusion, sink: &Sink) -> Vec<Untrusted> {
+        let output = done(self.program, what, sink);
+        let state = state(conclusion);
+        self.show(&Showing { text: None, standing: Standing::Quiet, title: &output.title, state }).await
+    }
+
+    async fn show(&self, showing: &Showing<'_>) -> Vec<Untrusted> {
+        let text = showing.text.map(shielded);
+        let note = self.merge_request.as_ref().zip(text.as_deref());
+        let note = note.filter(|(_, text)| self.wants_note(text, showing.standing));
+        // The job itself is what a check run is on GitHub: a status beside it is set only where somebody asks for it.
+        let status = showing.state.filter(|_| self.args.commit_status == StatusWhen::Always);
+        if note.is_none() && status.is_none() {
             return Vec::new();
         }
         let (Some(base), Some(token)) = (&self.base, &self.token) else { return vec![self.unable()] };
-        let access = Access { base: base.clone(), token: token.clone(), ca_file: self.ca_file.clone(), time: TIME };
+        let time = if self.interrupted.is_cancelled() { LAST_TIME } else { TIME };
+        let access = Access { base: base.clone(), token: token.clone(), ca_file: self.ca_file.clone(), time };
         let api = match Api::open(&access) {
             Ok(api) => api,
             Err(trouble) => return vec![told("nothing is shown on GitLab", &trouble)],
         };
         let mut warnings = Vec::new();
-        if let (true, Some(place)) = (wants_note, &self.merge_request) {
-            warnings.extend(self.note(&api, place, showing).await);
+        if let Some((place, text)) = note {
+            warnings.extend(self.note(&api, place, text, showing.standing).await);
         }
-        if wants_status {
-            warnings.extend(self.status(&api, showing, sink).await);
+        if let Some(state) = status {
+            warnings.extend(self.status(&api, state, showing.title).await);
         }
         warnings
     }
 
     /// Whether there is a reason to ask at all. With a token a note of an earlier run may be there, which is kept true; without
     /// one there can be none, and nothing is said where nothing would be written.
-    fn wants_note(&self, showing: &Showing<'_>) -> bool {
-        let Some(marker) = self.marker(showing) else { return true };
-        let show = Show { marker: &marker, text: showing.text, standing: showing.standing, args: showing.args };
-        let alone = plan::<u64>(&[], &show);
-        match alone.decision {
-            Decision::Skip(_) => self.token.is_some() && showing.args.comment != crate::host::settings::When::Never,
+    fn wants_note(&self, text: &str, standing: Standing) -> bool {
+        let Some(marker) = self.marker(text) else { return self.args.comment != When::Never };
+        match plan::<u64>(&[], &Show { marker: &marker, text, standing, args: &self.args }).decision {
+            Decision::Skip(_) => self.token.is_some() && self.args.comment != When::Never,
             Decision::Create { .. } | Decision::Update(_) | Decision::Superseded(_) => true,
         }
     }
@@ -122,22 +157,21 @@ impl Publisher {
         Untrusted::new(format!("nothing is shown on the merge request or commit: {why}; {TOKEN}"))
     }
 
-    fn marker(&self, showing: &Showing<'_>) -> Option<Marker> {
+    fn marker(&self, text: &str) -> Option<Marker> {
         Some(Marker {
-            action: showing.report.program.clone(),
-            id: showing.args.comment_id.clone(),
+            action: self.program.to_owned(),
+            id: self.args.comment_id.clone(),
             sha: Marker::sha_word(self.commit.as_deref()),
             run: self.run?,
-            body: Marker::digest(showing.text),
+            body: Marker::digest(text),
         })
     }
 
-    async fn note(&self, api: &Api, place: &MergeRequest, showing: &Showing<'_>) -> Vec<Untrusted> {
-        let Some(marker) = self.marker(showing) else {
+    async fn note(&self, api: &Api, place: &MergeRequest, text: &str, standing: Standing) -> Vec<Untrusted> {
+        let Some(marker) = self.marker(text) else {
             return vec![Untrusted::new("no note is written: CI_PIPELINE_ID and CI_JOB_ID are not set")];
         };
-        let show = Show { marker: &marker, text: showing.text, standing: showing.standing, args: showing.args };
-        match note::show(api, place, &show).await {
+        match note::show(api, place, &Show { marker: &marker, text, standing, args: &self.args }).await {
             Ok((shown, warnings)) => {
                 tracing::info!("merge request {}: {shown:?}", place.number);
                 warnings
@@ -146,29 +180,30 @@ impl Publisher {
         }
     }
 
-    async fn status(&self, api: &Api, showing: &Showing<'_>, sink: &Sink) -> Vec<Untrusted> {
-        let report = showing.report;
+    async fn status(&self, api: &Api, state: State, title: &str) -> Option<Untrusted> {
         let (Some(project), Some(commit)) = (&self.project, &self.commit) else {
-            return vec![Untrusted::new("no commit status is set: CI_PROJECT_ID and CI_COMMIT_SHA are not set")];
+            return Some(Untrusted::new("no commit status is set: CI_PROJECT_ID and CI_COMMIT_SHA are not set"));
         };
-        let state = match report.verdict {
-            Verdict::Pass => State::Success,
-            Verdict::Inconclusive if self.inconclusive_is_allowed => State::Skipped,
-            Verdict::Inconclusive | Verdict::Fail | Verdict::Error => State::Failed,
-        };
-        let why = report.reasons.first().map_or("", |reason| reason.text.as_str());
-        let description = sink.line(&Untrusted::new(format!("{}: {why}", report.verdict.word())), 250);
         let status = Status {
             project: project.clone(),
             commit: commit.clone(),
-            name: showing.args.check_name(&report.program),
+            name: self.args.check_name(self.program),
             state,
-            description,
+            description: title.to_owned(),
             link: self.job.clone(),
             pipeline: self.pipeline_of_commit,
         };
-        let set = status::set(api, &status).await;
-        set.err().map(|trouble| told("the commit status was not set", &trouble)).into_iter().collect()
+        status::set(api, &status).await.err().map(|trouble| told("the commit status was not set", &trouble))
+    }
+}
+
+/// A stopped run leaves the status as it is: the job itself says that it was stopped.
+fn state(conclusion: Conclusion) -> Option<State> {
+    match conclusion {
+        Conclusion::Success => Some(State::Success),
+        Conclusion::Failure => Some(State::Failed),
+        Conclusion::Neutral => Some(State::Skipped),
+        Conclusion::Cancelled => None,
     }
 }
 
