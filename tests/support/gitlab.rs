@@ -221,10 +221,9 @@ fn problems(request: &Request, path: &str) -> Vec<String> {
     if ["POST", "PUT"].contains(&request.method.as_str()) && !is_form {
         problems.push("no form".to_owned());
     }
-    if let Some(body) = request.form.get("body") {
-        if body.trim().is_empty() || body.chars().count() > 1_000_000 {
-            problems.push("an empty or too long body".to_owned());
-        }
+    let useless = |body: &String| body.trim().is_empty() || body.chars().count() > 1_000_000;
+    if request.form.get("body").is_some_and(useless) {
+        problems.push("an empty or too long body".to_owned());
     }
     for (name, most) in [("description", 255), ("target_url", 255), ("name", 255)] {
         if request.form.get(name).is_some_and(|value| value.is_empty() || value.len() > most) {

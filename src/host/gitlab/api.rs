@@ -127,13 +127,13 @@ impl Api {
                         (Trouble::Lost(Untrusted::new("the reply is no JSON")), self.wait(attempt, Answered::Broken))
                     }
                 },
+                // It was not done: whatever it was, it may be sent again.
                 Ok((status @ 429, headers, _)) => {
                     let after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-                    // It was not done: whatever it was, it may be sent again.
-                    match self.wait(attempt, Answered::Status(status, after)) {
-                        Decision::Wait(time) => (Trouble::Limited, Decision::Wait(time)),
-                        Decision::GiveUp => return Err(Trouble::Limited),
+                    if after.is_some_and(is_far) {
+                        return Err(Trouble::Limited);
                     }
+                    (Trouble::Limited, self.wait(attempt, Answered::Status(status, after)))
                 }
                 Ok((status @ (408 | 500..=599), _, body)) => {
                     (Trouble::Lost(message(status, &body)), self.wait(attempt, Answered::Status(status, None)))
@@ -183,6 +183,11 @@ impl Api {
         }
         request.build().map_err(|error| Trouble::unmade(&error))
     }
+}
+
+/// Whether the server asks for a longer wait than we make: then waiting at all would be for nothing.
+fn is_far(after: &str) -> bool {
+    after.trim().parse::<f64>().is_ok_and(|seconds| seconds > RETRY.longest_wait.as_secs_f64())
 }
 
 fn read(body: &[u8]) -> Option<Value> {
