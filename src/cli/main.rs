@@ -57,7 +57,7 @@ fn run(program: Program) -> Exit {
         Ok(Parsed::Run(invocation)) => invocation,
         Ok(Parsed::Shown) => return Exit::Pass,
         Err(text) => {
-            print_error(&text);
+            host.print_error(&text);
             warn(&host.publish_failure(None), &sink);
             return Exit::Inputs;
         }
@@ -137,7 +137,7 @@ fn finish(outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>, 
             exit
         }
         Err((error, folder)) => {
-            print_error(&explain(&error, sink));
+            context.host.print_error(&explain(&error, sink));
             if let Some(folder) = folder {
                 warn(&context.host.publish_failure(Some(&folder)), sink);
             }

@@ -10,7 +10,7 @@ mod print;
 
 use std::path::{Path, PathBuf};
 
-use crate::report::{HostInfo, Report, Sink, outputs};
+use crate::report::{Flavour, HostInfo, Report, Sink, outputs};
 use crate::trust::{Secret, Untrusted};
 
 pub use print::{print, print_error};
@@ -81,6 +81,22 @@ impl Host {
         self.default_branch
     }
 
+    /// A file's path relative to the checkout, with everything resolved; none where it lies outside of it.
+    pub fn inside(&self, path: &Untrusted) -> Option<String> {
+        match &self.kind {
+            Kind::GitHub(paths) => annotate::inside(paths.workspace(), path),
+            Kind::GitLab(_) | Kind::Local => annotate::inside(Path::new("."), path),
+        }
+    }
+
+    /// Whose Markdown a comment is written in.
+    pub fn flavour(&self) -> Flavour {
+        match self.kind {
+            Kind::GitLab(_) => Flavour::GitLab,
+            Kind::GitHub(_) | Kind::Local => Flavour::GitHub,
+        }
+    }
+
     /// Whether a person may be watching.
     pub fn is_local(&self) -> bool {
         matches!(self.kind, Kind::Local)
@@ -95,12 +111,20 @@ impl Host {
         }
     }
 
+    /// Prints what went wrong to stderr: it may quote a server's reply or a file's name.
+    pub fn print_error(&self, text: &str) {
+        match &self.kind {
+            Kind::GitHub(_) => github::print_guarded(text, print_error),
+            Kind::GitLab(_) | Kind::Local => print_error(text),
+        }
+    }
+
     /// Publishes a report on every surface that the host has. What failed comes back as warnings.
     pub fn publish(&self, publication: &Publication<'_>, sink: &Sink) -> Vec<Untrusted> {
         let values = outputs(publication.report, &publication.path.display().to_string());
         match &self.kind {
             Kind::GitHub(paths) => {
-                github::print_guarded(&publication.terminal);
+                github::print_guarded(&publication.terminal, print);
                 let mut warnings = paths.publish(&values, &publication.markdown);
                 warnings.extend(annotate::github(publication.report, sink, paths.workspace()));
                 warnings

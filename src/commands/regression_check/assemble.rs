@@ -119,6 +119,7 @@ fn described(role: &str, found: &Found) -> ComparedSide {
         digest: found.digest.clone(),
         model: found.report.as_ref().map(|report| report.model.name.clone()),
         commit: found.report.as_ref().and_then(|report| report.host.commit.clone()),
+        run_url: found.report.as_ref().and_then(|report| report.host.run_url.clone()),
         paired: None,
         coverage: None,
     }
