@@ -72,7 +72,7 @@ fn prepare(folder: &Path, entry: &Entry, place: Place, base: &str) -> Option<Com
     };
     let case = match place {
         Place::JudgesWords => json!({"id": id, "prompt": "x", "assertions":
-            [{"type": "llm-rubric", "value": "good", "judge": "j"}, {"type": "equals", "value": "z"}]}),
+            [{"type": "llm-judge", "value": "good", "judge": "j"}, {"type": "equals", "value": "z"}]}),
         _ => json!({"id": id, "prompt": "x", "expected": expected}),
     };
     let head = if is(Place::SuiteFile) { "{\"suite\": {\"name\": \"s\"}}\n" } else { "" };
@@ -155,19 +155,25 @@ fn no_entry_of_the_corpus_acts_in_any_sink() {
     assert!(!entries.is_empty());
     // Every machine that runs this has two processors.
     let (left, right) = entries.split_at(entries.len() / 2);
-    let broken: Vec<String> = std::thread::scope(|scope| {
-        let halves = [scope.spawn(|| broken_of(left)), scope.spawn(|| broken_of(right))];
-        halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
+    let halves = std::thread::scope(|scope| {
+        [scope.spawn(|| broken_of(left)), scope.spawn(|| broken_of(right))].map(|half| half.join().unwrap())
     });
+    let broken: Vec<&str> = halves.iter().flat_map(|half| &half.0).map(String::as_str).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+    for (at, place) in EVERYWHERE.iter().enumerate() {
+        let seen: usize = halves.iter().map(|half| half.1[at]).sum();
+        assert!(seen * 5 > entries.len(), "{place:?}: only {seen} of {} runs came as far as a sink", entries.len());
+    }
 }
 
-fn broken_of(entries: &[Entry]) -> Vec<String> {
+/// What is broken, and how many runs reached their sink, place by place.
+fn broken_of(entries: &[Entry]) -> (Vec<String>, [usize; EVERYWHERE.len()]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut broken = Vec::new();
+    let mut reached = [0; EVERYWHERE.len()];
     for entry in entries {
         let text = entry.text();
-        for place in EVERYWHERE {
+        for (at, place) in EVERYWHERE.into_iter().enumerate() {
             let text = text.clone();
             let answers = move |_: usize, _: &str| match place {
                 Place::JudgesWords => chat(&json!({"reason": text, "score": 0}).to_string()),
@@ -189,6 +195,7 @@ fn broken_of(entries: &[Entry]) -> Vec<String> {
                 .unwrap()
             });
             let at_home = place == home(entry);
+            reached[at] += usize::from(seen.is_some());
             match seen {
                 Some(surface) => broken.extend(hostile::broken(entry, &format!("{place:?}"), at_home, &surface)),
                 None if at_home && entry.payload_fits() => broken.push(format!("{}: no surface", entry.id)),
@@ -196,7 +203,7 @@ fn broken_of(entries: &[Entry]) -> Vec<String> {
             }
         }
     }
-    broken
+    (broken, reached)
 }
 
 #[test]

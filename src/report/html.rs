@@ -2,7 +2,7 @@
 //! is not written here goes through the sink as entities.
 
 use super::headline::headline;
-use super::layout::{capital, duration};
+use super::layout::{capital, duration, heading, signs};
 use super::rows::{early_stop, word};
 use super::table::{Line, power, table};
 use super::{FailedSample, Report, Sink};
@@ -82,7 +82,7 @@ impl Page<'_> {
 
     fn top(&mut self, report: &Report) {
         let decided = headline(report);
-        let words = format!("{}: {}. {}", report.program, report.verdict.word(), decided.text);
+        let words = format!("{}: {}. {}", report.program, report.verdict.word(), capital(&decided.text));
         self.element("h1", Some(report.verdict.word()), |page| page.own(&words));
         if let Some(sentence) = decided.sentence {
             self.element("p", None, |page| page.own(&capital(&sentence)));
@@ -100,7 +100,7 @@ impl Page<'_> {
         let class = |at: usize| table.right.contains(&at).then_some("number");
         self.raw("<h2>Metrics</h2>\n<div class=scroll><table>\n<thead><tr>");
         for (at, name) in table.head.iter().enumerate() {
-            self.element("th", class(at), |page| page.own(&capital(name)));
+            self.element("th", class(at), |page| page.own(&heading(name)));
         }
         self.raw("</tr></thead>\n<tbody>\n");
         for line in &table.lines {
@@ -111,7 +111,7 @@ impl Page<'_> {
 
     fn line(&mut self, line: &Line, class: &dyn Fn(usize) -> Option<&'static str>) {
         for (at, cell) in line.cells.iter().enumerate() {
-            self.element("td", class(at), |page| page.own(cell));
+            self.element("td", class(at), |page| page.own(&signs(cell)));
         }
         let verdict = line.verdict.map_or("", Verdict::word);
         self.element("td", line.verdict.map(|_| verdict), |page| page.own(line.word()));
@@ -163,7 +163,11 @@ impl Page<'_> {
         let counts = &report.counts;
         let bad = counts.failed + counts.unscored + counts.errors;
         let shown = report.failed_samples.len();
-        self.element("h2", None, |page| page.own(&format!("{shown} of {bad} samples that did not pass")));
+        let title = match report.comparison {
+            Some(_) => format!("{shown} newly failing samples"),
+            None => format!("{shown} of {bad} samples that did not pass"),
+        };
+        self.element("h2", None, |page| page.own(&title));
         for sample in &report.failed_samples {
             self.element("details", None, |page| page.sample(sample));
         }

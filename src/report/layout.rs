@@ -90,13 +90,13 @@ impl Layout<'_> {
             Inline::fixed(": "),
             self.words(report.verdict.word()),
             Inline::fixed(". "),
-            self.words(&decided.text),
+            self.words(&capital(&decided.text)),
         ]));
         if let Some(sentence) = decided.sentence.filter(|_| detail.rows > 0) {
             page.paragraph(&self.words(&capital(&sentence)));
         }
         for note in self.notes {
-            page.paragraph(&Inline::all([Inline::fixed("Note: ").bold(), self.words(note.raw())]));
+            page.paragraph(&Inline::all([Inline::fixed("Note").bold(), Inline::fixed(": "), self.words(note.raw())]));
         }
         if let Some(saved) = early_stop(&report.run) {
             page.paragraph(&self.words(&capital(&saved)));
@@ -123,7 +123,7 @@ impl Layout<'_> {
         let rows: Vec<Vec<Inline>> = lines
             .iter()
             .map(|line| {
-                let cells = line.cells.iter().map(|cell| self.words(cell));
+                let cells = line.cells.iter().map(|cell| self.words(&signs(cell)));
                 let verdict = line.verdict.map(|verdict| Inline::verdict(verdict, word(verdict)));
                 cells.chain([verdict.unwrap_or_default()]).collect()
             })
@@ -163,7 +163,10 @@ impl Layout<'_> {
         let bad = self.bad();
         let samples = report.failed_samples.len().min(detail.samples) as u64;
         if samples > 0 {
-            parts.push(self.words(&format!("{samples} of {bad} samples that did not pass")));
+            parts.push(self.words(&match report.comparison {
+                Some(_) => format!("{samples} newly failing {}", if samples == 1 { "sample" } else { "samples" }),
+                None => format!("{samples} of {bad} samples that did not pass"),
+            }));
         }
         if let Some(comparison) = report.comparison.as_ref().filter(|_| detail.changes > 0) {
             let (worse, better) = (comparison.newly_failing_count, comparison.newly_passing_count);
@@ -354,8 +357,13 @@ impl Layout<'_> {
     }
 }
 
+/// The signs of a rule as they are printed, which need no escape.
+pub(super) fn signs(cell: &str) -> String {
+    cell.replace(">= ", "≥ ").replace("<= ", "≤ ")
+}
+
 /// A column's name.
-fn heading(name: &str) -> String {
+pub(super) fn heading(name: &str) -> String {
     if name == "n" { name.to_owned() } else { capital(name) }
 }
 

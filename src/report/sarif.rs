@@ -12,6 +12,9 @@ use crate::trust::{Hasher, Untrusted, escape_json};
 /// Characters of a message.
 const LONGEST: usize = 2000;
 
+/// What a reader of one result is told.
+const HELP: &str = "The report of the run, report.html, shows the numbers, the prompt and the answer.";
+
 /// A rule: its id, and what it asks.
 struct Rule {
     id: String,
@@ -108,6 +111,8 @@ fn described(sink: &Sink, rule: &Rule) -> Value {
     json!({
         "id": text(sink, &rule.id),
         "shortDescription": {"text": sentence(sink, &rule.text)},
+        "fullDescription": {"text": sentence(sink, &format!("The gate asks that {}", rule.text))},
+        "help": {"text": HELP},
         "helpUri": env!("CARGO_PKG_REPOSITORY"),
     })
 }

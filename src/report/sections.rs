@@ -58,7 +58,7 @@ pub fn merge_section(existing: &str, program: &str, section: &str) -> String {
     }
     for (name, text) in &mut all {
         if name != program {
-            let verdict = text.lines().next().unwrap_or_default();
+            let verdict = text.trim_start().lines().next().unwrap_or_default();
             *text = format!("{verdict}\n\nIts details were left out for want of room; they are in its run.\n");
         }
     }

@@ -130,8 +130,8 @@ fn is_inert(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let next_is = |index: usize, what: fn(&char) -> bool| at(index + 1).as_ref().is_some_and(what);
     let acts = |(index, letter): (usize, &char)| match letter {
-        // `GH-1`, `KEY-1`: references of trackers.
-        '-' => index > 0 && at(index - 1).is_some_and(char::is_alphabetic) && next_is(index, char::is_ascii_digit),
+        // `GH-1`, `KEY-1`: references of trackers; `1e-15` is a number.
+        '-' => next_is(index, char::is_ascii_digit) && is_key(letters.get(..index).unwrap_or_default()),
         // `%1`, `%"v1.0"`: milestones.
         '%' => next_is(index, |next| !".,;:)".contains(*next)),
         // `:name:`, `scheme://`.
@@ -145,6 +145,12 @@ fn is_inert(text: &str) -> bool {
         && !lower.contains("www.")
         && !lower.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_commit)
         && !letters.iter().enumerate().any(acts)
+}
+
+/// Whether what stands before a hyphen begins, as far as letters and digits go, with a letter.
+fn is_key(before: &[char]) -> bool {
+    let start = before.iter().rposition(|letter| !letter.is_alphanumeric()).map_or(0, |last| last + 1);
+    before.get(start).is_some_and(|first| first.is_alphabetic())
 }
 
 /// Seven and more hexadecimal digits become a link to a commit where there is one.
@@ -180,6 +186,7 @@ mod tests {
         let shown = |text: &str| sink.words(&text.into(), 1000);
         for plain in [
             "pass_rate 0.3333 (95 % interval -0.1 to +0.7, n=3) is not at least 1",
+            "p 7.1e-15); -0.1",
             "decides neither way: even a perfect result; it's 5 % or 20%, and so on",
         ] {
             assert_eq!(shown(plain), plain);

@@ -110,7 +110,8 @@ fn changes(text: &mut String, report: &Report, sink: &Sink) {
 
 fn samples(text: &mut String, report: &Report, sink: &Sink) {
     let bad = report.counts.failed + report.counts.unscored + report.counts.errors;
-    if report.failed_samples.is_empty() {
+    // A comparison has named its cases already.
+    if report.failed_samples.is_empty() || report.comparison.is_some() {
         return;
     }
     let _ = writeln!(text, "  {bad} of {} samples did not pass:", report.counts.samples);
