@@ -211,12 +211,48 @@ fn the_check_of_the_check_sees_what_acts() {
     let entry = Entry::read(&json!({"id": "x", "sink": "comment", "payload": "p", "must_hold": "",
         "forbidden_regex": ["@[a-z]"], "required_regex": ["word"], "max_bytes": 20}));
     let broken = |text: &str| hostile::broken(&entry, "", true, text).len();
-    assert_eq!((broken("a word"), broken("@a word"), broken("nothing"), broken(&"word".repeat(9))), (0, 1, 1, 1));
+    // A mention is found twice: by the pattern, and by the view of the host.
+    assert_eq!((broken("a word"), broken("@a word"), broken("nothing"), broken(&"word".repeat(9))), (0, 2, 1, 1));
     assert!(hostile::broken(&entry, "", true, "word\n</details>").len() == 1, "a tag that nothing opened");
     assert!(Regex::new("^::error").unwrap().is_match("::error"));
     for (log, count) in
         [("a\r::error::x", 1), ("\u{3000}::SET-ENV name=x::y", 1), ("x ##[error]y", 1), ("| ::error", 0)]
     {
         assert_eq!(hostile::commands(log, true).len(), count, "{log}");
+    }
+}
+
+#[test]
+fn the_view_of_a_host_sees_what_its_filters_would_find() {
+    let acting = |text: &str| !support::rendered::acting(text).is_empty();
+    for text in [
+        "a @team",
+        "&#64;team",
+        "see #1",
+        "&#35;1",
+        "GH-1",
+        "!1",
+        "~bug",
+        "$3",
+        "%1",
+        "https://x.example",
+        "[a](b)",
+        "![a](b)",
+        "<b>x</b>",
+        "/merge",
+        "&#47;merge",
+        ":tada:",
+        "deadbeef",
+        "www.x.example",
+        "<code>@a</code> @b",
+        "# h1",
+        "[[x]]",
+    ] {
+        assert!(acting(text), "{text}");
+    }
+    for text in
+        ["<code>@team #1 &#64;x</code>", "95 % interval, 5 % of n=3", "<https://git.example/o/r/actions/runs/1>"]
+    {
+        assert_eq!(support::rendered::acting(text), Vec::<String>::new(), "{text}");
     }
 }

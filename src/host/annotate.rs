@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::print;
-use crate::report::{Annotation, COMMANDS_A_LEVEL, Report, Sink, annotations};
+use crate::report::{Annotation, COMMANDS_A_LEVEL, Report, Sink, line_annotations};
 use crate::trust::Untrusted;
 
 /// Characters of a text; it was cut before.
@@ -13,7 +13,7 @@ const LONGEST: usize = 2000;
 /// Prints annotations; nothing for a gate that passed.
 pub(super) fn github(report: &Report, sink: &Sink, workspace: &Path) -> Vec<Untrusted> {
     let mut printed = BTreeMap::new();
-    for annotation in annotations(report, sink, &|path| inside(workspace, path)) {
+    for annotation in line_annotations(report, sink, &|path| inside(workspace, path.raw())) {
         let count: &mut usize = printed.entry(annotation.level).or_default();
         *count += 1;
         if *count <= COMMANDS_A_LEVEL {
@@ -24,9 +24,9 @@ pub(super) fn github(report: &Report, sink: &Sink, workspace: &Path) -> Vec<Untr
 }
 
 /// A file's path relative to the workspace; none where it is not a file inside it.
-pub(super) fn inside(workspace: &Path, path: &Untrusted) -> Option<String> {
+pub(super) fn inside(workspace: &Path, path: &str) -> Option<String> {
     let root = workspace.canonicalize().ok()?;
-    let file = Path::new(path.raw()).canonicalize().ok().filter(|file| file.is_file())?;
+    let file = Path::new(path).canonicalize().ok().filter(|file| file.is_file())?;
     file.strip_prefix(&root).ok()?.to_str().map(str::to_owned)
 }
 

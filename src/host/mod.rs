@@ -84,8 +84,8 @@ impl Host {
     /// A file's path relative to the checkout, with everything resolved; none where it lies outside of it.
     pub fn inside(&self, path: &Untrusted) -> Option<String> {
         match &self.kind {
-            Kind::GitHub(paths) => annotate::inside(paths.workspace(), path),
-            Kind::GitLab(_) | Kind::Local => annotate::inside(Path::new("."), path),
+            Kind::GitHub(paths) => annotate::inside(paths.workspace(), path.raw()),
+            Kind::GitLab(_) | Kind::Local => annotate::inside(Path::new("."), path.raw()),
         }
     }
 

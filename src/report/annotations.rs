@@ -59,7 +59,11 @@ pub struct Annotation {
 
 /// All annotations of a report, the gravest first; none for a gate that passed. `inside` gives a file's path relative to the
 /// workspace, or nothing where the file is not in it.
-pub fn annotations(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option<String>) -> Vec<Annotation> {
+pub fn line_annotations(
+    report: &Report,
+    sink: &Sink,
+    inside: &dyn Fn(&Untrusted) -> Option<String>,
+) -> Vec<Annotation> {
     let level = match report.verdict {
         Verdict::Pass => return Vec::new(),
         Verdict::Inconclusive => Level::Warning,

@@ -19,7 +19,7 @@ mod table;
 mod terminal;
 mod types;
 
-pub use annotations::{Annotation, COMMANDS_A_LEVEL, Level, annotations};
+pub use annotations::{Annotation, COMMANDS_A_LEVEL, Level, line_annotations};
 pub use html::html;
 pub use json::{json, schema};
 pub use junit::junit;

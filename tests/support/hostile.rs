@@ -86,7 +86,10 @@ pub fn broken(entry: &Entry, place: &str, at_home: bool, surface: &str) -> Vec<S
         say("holds a carriage return".to_owned());
     }
     match entry.sink.as_str() {
-        "comment" | "summary" | "gitlab_note" => open_tags(surface).into_iter().for_each(&mut say),
+        "comment" | "summary" | "gitlab_note" => {
+            open_tags(surface).into_iter().for_each(&mut say);
+            super::rendered::acting(surface).into_iter().for_each(&mut say);
+        }
         "junit" => not_xml(surface).into_iter().for_each(&mut say),
         "sarif" => {
             if let Err(error) = serde_json::from_str::<Value>(surface) {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub mod hostile;
+pub mod rendered;
 pub mod stub;
 
 /// The project's folder.
