@@ -132,9 +132,12 @@ fn a_fork_gets_the_same_verdict_on_a_lower_rung() {
     let shown = text(&output);
     assert_eq!(code(&output), 1, "{shown}");
     assert!(shown.contains("a pull request from a fork gets a token that can only read"), "{shown}");
-    assert!(shown.contains("::error title=eval-gate fail::") && shown.contains("::notice file=suite.yaml,line=4::"));
+    assert!(
+        shown.contains("::error title=eval-gate fail::") && shown.contains("::notice file=suite.yaml,line=4,"),
+        "{shown}"
+    );
     let summary = std::fs::read_to_string(folder.path().join("summary.md")).unwrap();
-    assert!(summary.starts_with("### ❌ eval-gate"), "{summary}");
+    assert!(summary.starts_with("### ❌ eval-gate") && summary.contains("a token that can only read"), "{summary}");
 
     // In the repository itself the permission is named; where only the check is refused, a status stands in for it.
     let name = "no-checks";

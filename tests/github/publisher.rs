@@ -217,6 +217,8 @@ fn a_report_of_any_size_fits_into_a_comment_and_a_check() {
         assert!(repository.comments[0]["body"].as_str().unwrap().len() < 65_536);
         let output = &repository.checks[0]["output"];
         assert!(output["summary"].as_str().unwrap().len() < 65_536);
+        let closed = repository.asked.iter().find(|asked| asked.body["conclusion"].is_string()).unwrap();
+        assert!(closed.body["output"]["text"].as_str().unwrap().len() < 65_536);
         assert!(output["title"].as_str().unwrap().chars().count() <= 255);
     });
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::reply::Trouble;
 use crate::host::Conclusion;
+use crate::report::Annotation;
 
 /// Annotations of one request.
 const BATCH: usize = 50;
@@ -18,23 +19,10 @@ const PAGE: usize = 100;
 pub struct Output {
     /// One line of plain text.
     pub title: String,
-    /// Markdown.
+    /// Markdown that is read at once.
     pub summary: String,
-}
-
-/// A note at a line of a file of the repository; its texts are plain and escaped already.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Annotation {
-    /// Relative to the repository.
-    pub path: String,
-    /// 1-based.
-    pub line: u32,
-    /// `notice`, `warning` or `failure`.
-    pub level: &'static str,
-    /// Plain text.
-    pub title: String,
-    /// Plain text.
-    pub message: String,
+    /// Markdown that is read after it; may be empty.
+    pub text: String,
 }
 
 /// A check run that is there.
@@ -148,18 +136,23 @@ impl Check {
 }
 
 fn body(end: Option<(Conclusion, &str)>, output: &Output, annotations: &[Annotation]) -> Value {
-    let notes: Vec<Value> = annotations
-        .iter()
-        .map(|Annotation { path, line, level, title, message }| {
-            json!({
-                "path": path, "start_line": line, "end_line": line, "annotation_level": level, "title": title,
-                "message": message,
-            })
-        })
-        .collect();
+    // An annotation of a check run has a place, always.
+    let placed = annotations.iter().filter_map(|Annotation { level, place, title, message }| {
+        let (path, line) = place.as_ref()?;
+        Some(json!({
+            "path": path, "start_line": line, "end_line": line, "annotation_level": level.check(), "title": title,
+            "message": message,
+        }))
+    });
+    let notes: Vec<Value> = placed.collect();
     let mut shown = json!({"title": output.title, "summary": output.summary});
-    if let (false, Some(shown)) = (notes.is_empty(), shown.as_object_mut()) {
-        shown.insert("annotations".to_owned(), json!(notes));
+    if let Some(shown) = shown.as_object_mut() {
+        if !output.text.is_empty() {
+            shown.insert("text".to_owned(), json!(output.text));
+        }
+        if !notes.is_empty() {
+            shown.insert("annotations".to_owned(), json!(notes));
+        }
     }
     match end {
         Some((conclusion, at)) => {

@@ -14,7 +14,7 @@ mod status;
 mod text;
 
 pub use api::{Access, Api};
-pub use check::{Annotation, Check, Output, Ticket};
+pub use check::{Check, Output, Ticket};
 pub use comment::{Comments, Shown};
 pub use deployment::{Audience, DeploymentState, NewDeployment, deploy, set_deployment_status};
 pub use pace::Clock;

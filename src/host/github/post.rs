@@ -44,6 +44,7 @@ pub async fn close_dangling(
         let output = Output {
             title: "stopped".to_owned(),
             summary: "The job was stopped before there was a verdict.".to_owned(),
+            text: String::new(),
         };
         let closed = match Check::still_open(&api, &ticket).await {
             Ok(Some(check)) => check.close(&api, Conclusion::Cancelled, &output, &[], now).await,

@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{Access, Api};
-use super::check::{Annotation, Check, Output, Ticket};
+use super::check::{Check, Output, Ticket};
 use super::comment::{Comments, Shown};
 use super::pace::Clock;
 use super::reply::Trouble;
@@ -18,7 +18,7 @@ use crate::gate::Verdict;
 use crate::host::settings::{StatusWhen, When};
 use crate::host::sticky::{Marker, RunNumber, Show, Standing};
 use crate::host::{Beginning, Conclusion, GITHUB_TOKENS, PublishArgs, Published, token};
-use crate::report::{HostInfo, Report, Sink};
+use crate::report::{Annotation, Flavour, HostInfo, Report, Sink, comment};
 use crate::trust::{Secret, Untrusted};
 
 /// What a run on a pull request knows of itself.
@@ -175,7 +175,7 @@ impl Publisher {
         let annotations = text::annotations(report, sink, workspace);
         let mut published = self.end_check(conclusion, &output, &annotations).await;
         if self.run.args.comment != When::Never {
-            published.warnings.extend(self.comment(&text::comment(report, sink), standing(report)).await);
+            published.warnings.extend(self.comment(&comment(report, sink, Flavour::GitHub), standing(report)).await);
         }
         published.warnings.extend(self.end_status(conclusion, &output.title).await);
         if let CheckState::Closed(check) = &self.check
