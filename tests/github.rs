@@ -6,6 +6,8 @@
 mod faults;
 #[path = "github/flows.rs"]
 mod flows;
+#[path = "github/hostile.rs"]
+mod hostile;
 #[path = "github/publisher.rs"]
 mod publisher;
 #[path = "github/server.rs"]

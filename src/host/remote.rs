@@ -74,9 +74,10 @@ impl Host {
                 let Some(run) = Run::of(paths, &self.info, beginning) else { return (Remote::Nothing, Vec::new()) };
                 match Publisher::new(run, Clock::real(), beginning.interrupted.clone()) {
                     Ok(mut publisher) => {
-                        let mut warnings = publisher.open().await;
                         let state = publisher.state();
-                        warnings.extend(state.iter().filter_map(|(name, value)| paths.save_state(name, value)));
+                        let kept = state.iter().filter_map(|(name, value)| paths.save_state(name, value));
+                        let mut warnings: Vec<Untrusted> = kept.collect();
+                        warnings.extend(publisher.open().await);
                         (Remote::GitHub(Box::new(publisher)), warnings)
                     }
                     Err(trouble) => {

@@ -12,7 +12,7 @@ const LONGEST: usize = 255;
 
 /// The JSON text. `job` is the job's own address, `folder` the report's folder relative to the repository's root.
 /// Nothing where there is no link to give.
-pub fn annotations(report: &Report, sink: &Sink, job: &str, folder: &str) -> Option<String> {
+pub fn job_links(report: &Report, sink: &Sink, job: &str, folder: &str) -> Option<String> {
     let files = [("report.md", "report"), ("report.json", "report for programs"), ("junit.xml", "JUnit")];
     let links: Vec<_> = files
         .iter()

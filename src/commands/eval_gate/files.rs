@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::commands::{CommandError, Context};
 use crate::eval::run::Collected;
 use crate::host::GITLAB_REPORTS;
-use crate::report::{self, Report};
+use crate::report::{self, Flavour, Report};
 use crate::store::file::{AtomicFile, write_atomically};
+use crate::trust::Untrusted;
 
 /// The forms of a report; GitLab's host adds its own.
-const REPORTS: [&str; 3] = ["report.json", "report.md", "junit.xml"];
+const REPORTS: [&str; 7] =
+    ["report.json", "report.md", "report.html", "report.sarif", "junit.xml", "comment.md", "note.md"];
 
 /// Removes what an earlier run left: a run that is killed must not leave another one's verdict for the next step to read.
 pub(crate) fn clear(folder: &Path) -> Result<(), CommandError> {
@@ -55,13 +57,23 @@ pub(crate) fn write_samples(folder: &Path, collected: &Collected) -> Result<(), 
     samples.commit().map_err(|error| failed(&error))
 }
 
-/// Writes the report in its three forms, and gives the path of `report.json`.
+/// Writes the report in its forms, `report.json` last, and gives its path. The comment is among them: where this job's token
+/// cannot post it, a later job or a person can.
 pub(crate) fn write_report(folder: &Path, report: &Report, context: &Context) -> Result<PathBuf, CommandError> {
     let sink = &context.sink;
     let path = folder.join("report.json");
+    let inside = |file: &Untrusted| context.host.inside(file);
+    let flavour = context.host.flavour();
+    let comment = match flavour {
+        Flavour::GitHub => "comment.md",
+        Flavour::GitLab => "note.md",
+    };
     let files = [
         (folder.join("report.md"), report::markdown(report, sink, report::SUMMARY_BYTES)),
+        (folder.join("report.html"), report::html(report, sink)),
+        (folder.join("report.sarif"), report::sarif(report, sink, &inside)),
         (folder.join("junit.xml"), report::junit(report, sink)),
+        (folder.join(comment), report::comment(report, sink, flavour)),
         (path.clone(), report::json(report, sink)),
     ];
     for (place, text) in files {

@@ -14,7 +14,7 @@ mod status;
 mod text;
 
 pub use api::{Access, Api};
-pub use check::{Annotation, Check, Output};
+pub use check::{Check, Output, Ticket};
 pub use comment::{Comments, Shown};
 pub use deployment::{Audience, DeploymentState, NewDeployment, deploy, set_deployment_status};
 pub use pace::Clock;
@@ -26,4 +26,4 @@ pub use status::{State, Status};
 
 pub(super) use publisher::standing;
 pub(super) use runner::{Paths, mask, print_guarded};
-pub(super) use text::{comment, done, failure, line};
+pub(super) use text::{done, failure};

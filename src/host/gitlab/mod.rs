@@ -8,7 +8,6 @@ mod reports;
 mod runner;
 mod status;
 
-pub use note::shielded;
 pub use publisher::Publisher;
 pub use reports::GITLAB_REPORTS;
 

@@ -1,5 +1,6 @@
 //! The note on a merge request: all of them read, ours found, written or edited. Which one is ours and what is done with it is
-//! decided by `host::sticky`. No line of a note of ours can be a quick action, when it is made and when it is edited.
+//! decided by `host::sticky`. No line of a note of ours can be a quick action, when it is made and when it is edited: GitLab
+//! runs those of an edit too (gitlabhq, `app/services/notes/update_service.rb`).
 //! Source: GitLab docs, `api/notes`.
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 use super::api::{Api, NextPage, Trouble};
 use crate::host::sticky::{Decision, Existing, Marker, Old, Show, plan};
+use crate::report::without_commands;
 use crate::trust::Untrusted;
 
 /// Pages of 100 notes that are read at most; a merge request with more of them gets no note.
@@ -58,22 +60,7 @@ struct Author {
     id: u64,
 }
 
-/// The text with its lines made harmless: GitLab deletes CR before it looks for quick actions, and runs those of an edit too.
-/// Inside a fence, a fold or a comment they run as well, so there is one rule for every line.
-/// Sources: gitlabhq, `lib/gitlab/quick_actions/extractor.rb`, `app/services/notes/update_service.rb`.
-pub fn shielded(text: &str) -> String {
-    let text = text.replace('\r', "");
-    let lines = text.split('\n').map(|line| {
-        let rest = line.trim_start();
-        match rest.strip_prefix('/') {
-            Some(after) => Cow::Owned(format!("{}&#47;{after}", &line[..line.len() - rest.len()])),
-            None => Cow::Borrowed(line),
-        }
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Shows a result. The text is expected to be shielded, since its marker has a digest of it.
+/// Shows a result. The text is expected to be free of commands, since its marker has a digest of it.
 pub(super) async fn show(api: &Api, place: &MergeRequest, show: &Show<'_>) -> Result<(Shown, Vec<Untrusted>), Trouble> {
     let me = me(api).await?;
     let existing = all(api, place, me).await?;
@@ -138,7 +125,7 @@ async fn all(api: &Api, place: &MergeRequest, me: u64) -> Result<Vec<Existing<u6
 
 /// Writes a new note. Where the answer is lost, the notes are read again before it is written a second time.
 async fn create(api: &Api, place: &MergeRequest, me: u64, body: &str) -> Result<(), Trouble> {
-    let body = shielded(body);
+    let body = without_commands(body);
     let endpoint = CreateMergeRequestNote::builder()
         .project(place.project.as_str())
         .merge_request(place.number)
@@ -164,7 +151,7 @@ async fn edit(api: &Api, place: &MergeRequest, id: u64, body: &str) -> Result<()
         .project(place.project.as_str())
         .merge_request(place.number)
         .note(id)
-        .body(shielded(body))
+        .body(without_commands(body))
         .build()
         .map_err(|error| unbuilt(&error))?;
     api.ask(&endpoint).await.map(drop)
@@ -229,38 +216,4 @@ fn unbuilt(error: &dyn std::error::Error) -> Trouble {
 fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, Trouble> {
     serde_json::from_value(value)
         .map_err(|error| Trouble::Refused(200, Untrusted::new(format!("the reply has another form: {error}"))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn no_line_is_a_quick_action_wherever_it_stands() {
-        for text in [
-            "/merge",
-            "a\n/approve",
-            "```\n/close\n```",
-            "/mer\rge",
-            "\r/merge",
-            "x\r\n/merge",
-            " /merge",
-            "\u{3000}/merge",
-        ] {
-            let shielded = shielded(text);
-            assert!(!shielded.contains('\r'), "{text:?}");
-            assert!(shielded.lines().all(|line| !line.trim_start().starts_with('/')), "{text:?} {shielded:?}");
-        }
-        assert_eq!(shielded("a/b\n- /c\nhttps://d/e"), "a/b\n- /c\nhttps://d/e");
-    }
-
-    proptest! {
-        #[test]
-        fn shielding_twice_is_shielding_once_and_leaves_no_slash_at_a_beginning(text in "[ /\\r\\n\\t\u{a0}a]{0,40}") {
-            let once = shielded(&text);
-            prop_assert_eq!(&shielded(&once), &once);
-            prop_assert!(once.split(['\n', '\r']).all(|line| !line.trim_start().starts_with('/')));
-        }
-    }
 }

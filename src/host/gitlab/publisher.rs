@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{Access, Api, Trouble};
-use super::note::{self, MergeRequest, shielded};
+use super::note::{self, MergeRequest};
 use super::status::{self, State, Status};
 use crate::gate::Verdict;
-use crate::host::github::{comment, done, failure, line, standing};
+use crate::host::github::{done, failure, standing};
 use crate::host::settings::{StatusWhen, When};
 use crate::host::sticky::{Decision, Marker, RunNumber, Show, Standing, plan};
 use crate::host::{Beginning, Conclusion, GITLAB_TOKENS, PublishArgs, token};
-use crate::report::{Report, Sink};
+use crate::report::{Flavour, Report, Sink, check, comment, without_commands};
 use crate::trust::{Secret, Untrusted};
 
 /// All the time that publishing may take.
@@ -92,7 +92,7 @@ impl Publisher {
     ) -> Vec<Untrusted> {
         let undecided = report.verdict == Verdict::Inconclusive && self.inconclusive_is_allowed;
         let state = if undecided { Some(State::Skipped) } else { state(conclusion) };
-        let (text, title) = (comment(report, sink), line(report, sink));
+        let (text, title) = (comment(report, sink, Flavour::GitLab), check(report, sink).title);
         self.show(&Showing { text: Some(&text), standing: standing(report), title: &title, state }).await
     }
 
@@ -112,7 +112,7 @@ impl Publisher {
     }
 
     async fn show(&self, showing: &Showing<'_>) -> Vec<Untrusted> {
-        let text = showing.text.map(shielded);
+        let text = showing.text.map(without_commands);
         let note = self.merge_request.as_ref().zip(text.as_deref());
         let note = note.filter(|(_, text)| self.wants_note(text, showing.standing));
         // The job itself is what a check run is on GitHub: a status beside it is set only where somebody asks for it.

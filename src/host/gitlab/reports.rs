@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::super::warning;
-use crate::report::{Report, Sink, annotations, codequality, openmetrics};
+use crate::report::{Report, Sink, codequality, job_links, openmetrics};
 use crate::store::file::write_atomically;
 use crate::trust::Untrusted;
 
@@ -48,7 +48,7 @@ pub(super) fn write_reports(report: &Report, sink: &Sink, folder: &Path, place: 
     let mut warnings = write(folder, CODE_QUALITY, &codequality(report, sink, &inside));
     warnings.extend(write(folder, METRICS, &openmetrics(report, sink)));
     let shown = folder.to_str().and_then(inside);
-    let links = place.job.zip(shown).and_then(|(job, shown)| annotations(report, sink, job, &shown));
+    let links = place.job.zip(shown).and_then(|(job, shown)| job_links(report, sink, job, &shown));
     warnings.extend(links.iter().flat_map(|links| write(folder, ANNOTATIONS, links)));
     warnings
 }
