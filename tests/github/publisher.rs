@@ -206,6 +206,31 @@ fn programs_share_a_comment_where_that_is_wanted() {
 }
 
 #[test]
+fn a_shared_comment_that_another_program_overwrites_at_the_same_moment_gets_both_sections() {
+    let name = "shared-race";
+    let args = || PublishArgs { check: false, shared_comment: true, ..PublishArgs::default() };
+    publish(run(name, 10, args()), &failed().1);
+    let first = github().with(name, |repository| repository.comments[0].clone());
+    let mut other = failed().1.clone();
+    other.program = "regression-check".to_owned();
+    // Once the other program has written, the first one, which had read before, writes over it.
+    let mut writes = 0;
+    github().with(name, |repository| {
+        repository.faults = Some(Box::new(move |asked| {
+            writes += usize::from(asked.method == "PATCH");
+            (writes == 1 && asked.method == "PATCH").then(|| Fault::Reply(200, "", first.clone()))
+        }));
+    });
+    publish(Run { program: "regression-check", ..run(name, 10, args()) }, &other);
+    github().with(name, |repository| {
+        let body = repository.comments[0]["body"].as_str().unwrap();
+        assert!(body.contains("### ❌ eval-gate") && body.contains("### ❌ regression-check"), "{body}");
+        assert_eq!(repository.count("PATCH", "comments"), 2);
+    });
+    assert_eq!(github().violations(name), Vec::<String>::new());
+}
+
+#[test]
 fn a_report_of_any_size_fits_into_a_comment_and_a_check() {
     let name = "huge";
     let mut report = failed().1.clone();

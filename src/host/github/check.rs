@@ -60,9 +60,11 @@ impl Ticket {
         let Self { sha, external_id, name } = self;
         let name = encoded(name);
         let found = api.get(&format!("commits/{sha}/check-runs?check_name={name}&filter=all&per_page={PAGE}")).await?;
-        let runs = found.get("check_runs").and_then(Value::as_array).cloned().unwrap_or_default();
-        let same = |run: &Value| run.get("external_id").and_then(Value::as_str) == Some(external_id.as_str());
-        Ok(runs.into_iter().find(same))
+        // What cannot be read is no proof that the check run is not there.
+        let runs = found.get("check_runs").and_then(Value::as_array);
+        let runs = runs.ok_or_else(|| Trouble::Refused(200, "no list of check runs".into()))?;
+        let same = |run: &&Value| run.get("external_id").and_then(Value::as_str) == Some(external_id.as_str());
+        Ok(runs.iter().find(same).cloned())
     }
 }
 
@@ -107,7 +109,11 @@ impl Check {
         completed_at: &str,
     ) -> Result<(), Trouble> {
         let first = annotations.chunks(BATCH).next().unwrap_or_default();
-        self.patch(api, &body(Some((conclusion, completed_at)), output, first)).await
+        let closed = self.patch(api, &body(Some((conclusion, completed_at)), output, first)).await?;
+        match closed.get("conclusion").and_then(Value::as_str) == Some(conclusion.word()) {
+            true => Ok(()),
+            false => Err(Trouble::Refused(200, "the check run did not take the conclusion".into())),
+        }
     }
 
     /// Adds the annotations that were too many for the first request.
@@ -130,8 +136,8 @@ impl Check {
         api.last_patch(&format!("check-runs/{}", self.id), &body).await.map(|_| ())
     }
 
-    async fn patch(&self, api: &Api, body: &Value) -> Result<(), Trouble> {
-        api.patch(&format!("check-runs/{}", self.id), body).await.map(|_| ())
+    async fn patch(&self, api: &Api, body: &Value) -> Result<Value, Trouble> {
+        api.patch(&format!("check-runs/{}", self.id), body).await
     }
 }
 
