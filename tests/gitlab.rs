@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use regex::Regex;
 use serde_json::Value;
 use server::{Fault, GitLab, State, TOKEN};
-use support::{code, eval_gate, root, text, write};
+use support::{code, eval_gate, regression_check, root, text, write};
 
 const SHA: &str = "9f8e7d6c5b4a39281706f5e4d3c2b1a098765432";
 
@@ -45,7 +45,12 @@ impl Job {
 
     fn run_without_token(&self, answer: &str, pipeline: u64, more: &[(&str, &str)]) -> Output {
         write(self.path(), "tape.jsonl", &support::recording(&[("a", answer)]));
-        eval_gate(self.path())
+        self.program(eval_gate(self.path()), pipeline, more)
+    }
+
+    /// A program in a job of the merge request. What it prints never holds the token.
+    fn program(&self, mut program: Command, pipeline: u64, more: &[(&str, &str)]) -> Output {
+        let output = program
             .envs([("GITLAB_CI", "true"), ("CI_PROJECT_ID", "12"), ("CI_PROJECT_PATH", "group/project")])
             .envs([("CI_MERGE_REQUEST_IID", "5"), ("CI_MERGE_REQUEST_PROJECT_ID", "12"), ("CI_COMMIT_SHA", SHA)])
             .envs([("CI_PIPELINE_ID", pipeline.to_string()), ("CI_JOB_ID", (pipeline * 10).to_string())])
@@ -53,7 +58,9 @@ impl Job {
             .env("CI_JOB_URL", "https://gitlab.example.com/group/project/-/jobs/1")
             .envs(more.iter().copied())
             .output()
-            .unwrap()
+            .unwrap();
+        assert!(!text(&output).contains(TOKEN), "{}", text(&output));
+        output
     }
 
     fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
@@ -206,6 +213,27 @@ fn earlier_notes_are_deleted_or_folded_after_the_new_one_is_there() {
             state.asked.iter().filter_map(|line| line.split(' ').next()).filter(|method| *method != "GET").collect();
         assert_eq!(order, ["POST", "POST", "DELETE", "POST", "PUT", "POST", "PUT"]);
     });
+}
+
+#[test]
+fn programs_share_a_note_and_none_of_their_sections_is_lost() {
+    let job = Job::new();
+    let shared = [("LLMCI_GITLAB_TOKEN", TOKEN), ("LLMCI_SHARED_COMMENT", "true"), ("LLMCI_COMMENT", "always")];
+    job.run("no", 100, &shared);
+    let compare = |pipeline| {
+        let mut program = regression_check(job.path());
+        program.args(["--baseline", "llmci-out"]);
+        job.program(program, pipeline, &shared)
+    };
+    // Somebody who has read before us writes after us.
+    job.state(|state| state.faults.push(("PUT", Fault::Overwritten)));
+    let output = compare(100);
+    assert!(!text(&output).contains("warning: the note"), "{}", text(&output));
+    let note = job.note();
+    for program in ["action=eval-gate ", "action=regression-check ", "action=shared "] {
+        assert_eq!(note.matches(program).count(), 1, "{program}: {note}");
+    }
+    job.state(|state| assert_eq!((state.count("POST"), state.count("PUT")), (1, 2)));
 }
 
 #[test]

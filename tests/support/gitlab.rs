@@ -24,6 +24,8 @@ pub enum Fault {
     DoneAndCut,
     /// Does nothing, and closes the connection.
     Cut,
+    /// Does it; then another writer, who had read before, puts back what was there.
+    Overwritten,
 }
 
 /// A note.
@@ -186,6 +188,12 @@ fn answer(request: &Request, state: &mut State) -> (String, bool) {
     match fault.map(|index| state.faults.remove(index).1) {
         Some(Fault::Status(status, headers, body)) => (reply(status, headers, body), false),
         Some(Fault::Cut) => (String::new(), true),
+        Some(Fault::Overwritten) => {
+            let before = state.notes.clone();
+            let answer = done(request, path, state);
+            state.notes = before;
+            (answer, false)
+        }
         Some(Fault::DoneAndCut) => (done(request, path, state), true),
         None => (done(request, path, state), false),
     }

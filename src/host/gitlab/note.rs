@@ -15,12 +15,14 @@ use http::Method;
 use serde::Deserialize;
 
 use super::api::{Api, NextPage, Trouble};
-use crate::host::sticky::{Decision, Existing, Marker, Old, Show, plan};
+use crate::host::sticky::{Decision, Existing, Marker, Old, Show, plan, spare};
 use crate::report::without_commands;
 use crate::trust::Untrusted;
 
 /// Pages of 100 notes that are read at most; a merge request with more of them gets no note.
 const MOST_PAGES: u64 = 200;
+/// How often a shared note is written, where others write it at the same time.
+const LOOKS: usize = 4;
 /// How an outdated note begins.
 const FOLDED: &str = "<details><summary>An outdated result of llmci</summary>";
 
@@ -60,29 +62,44 @@ struct Author {
     id: u64,
 }
 
-/// Shows a result. The text is expected to be free of commands, since its marker has a digest of it.
+/// Shows a result. The text is expected to be free of commands, since its marker has a digest of it. A shared note is read
+/// again after it was written: GitLab has no write that fails where somebody else was faster.
 pub(super) async fn show(api: &Api, place: &MergeRequest, show: &Show<'_>) -> Result<(Shown, Vec<Untrusted>), Trouble> {
     let me = me(api).await?;
+    let mut written = None;
+    for _ in 0..if show.args.shared_comment { LOOKS } else { 1 } {
+        match (write(api, place, me, show).await?, &written) {
+            ((Shown::Skipped(_), _), Some(_)) => break,
+            (shown @ (Shown::Skipped(_) | Shown::Superseded, _), _) => return Ok(shown),
+            (shown @ (Shown::Created | Shown::Updated, _), _) => written = Some(shown),
+        }
+    }
+    written.ok_or_else(|| Trouble::Refused(0, Untrusted::new("nothing was written")))
+}
+
+async fn write(api: &Api, place: &MergeRequest, me: u64, show: &Show<'_>) -> Result<(Shown, Vec<Untrusted>), Trouble> {
     let existing = all(api, place, me).await?;
     let planned = plan(&existing, show);
-    let shown = match planned.decision {
-        Decision::Skip(why) => Shown::Skipped(why),
-        Decision::Superseded(_) => Shown::Superseded,
-        Decision::Update(id) => match edit(api, place, id, &planned.body).await {
-            Ok(()) => Shown::Updated,
-            // Somebody has deleted it since it was read.
-            Err(Trouble::NoRight(404, _)) => {
-                create(api, place, me, &planned.body).await?;
-                Shown::Created
-            }
-            Err(trouble) => return Err(trouble),
-        },
+    match planned.decision {
+        Decision::Skip(why) => Ok((Shown::Skipped(why), Vec::new())),
+        Decision::Superseded(_) => Ok((Shown::Superseded, Vec::new())),
+        Decision::Update(id) => {
+            let shown = match edit(api, place, id, &planned.body).await {
+                Ok(()) => Shown::Updated,
+                // Somebody has deleted it since it was read.
+                Err(Trouble::NoRight(404, _)) => {
+                    create(api, place, me, &planned.body).await?;
+                    Shown::Created
+                }
+                Err(trouble) => return Err(trouble),
+            };
+            Ok((shown, put_away(api, place, &existing, &spare(&existing, show), Old::Delete).await))
+        }
         Decision::Create { earlier, then } => {
             create(api, place, me, &planned.body).await?;
-            return Ok((Shown::Created, put_away(api, place, &existing, &earlier, then).await));
+            Ok((Shown::Created, put_away(api, place, &existing, &earlier, then).await))
         }
-    };
-    Ok((shown, Vec::new()))
+    }
 }
 
 /// The user that the token stands for: a project's token has a user of its own.
