@@ -279,7 +279,7 @@ fn github_gets_outputs_summary_annotations_and_no_command_of_a_model() {
         if let Some(token) = line.strip_prefix("::stop-commands::") {
             stopped = Some(token.to_owned());
         } else if line.starts_with("::") {
-            let own = ["::add-mask::", "::error title=eval-gate", "::notice file=suite.yaml,line=4::"];
+            let own = ["::add-mask::", "::error title=eval-gate", "::notice file=suite.yaml,line=4,title=b failed::"];
             assert!(own.iter().any(|own| line.starts_with(own)), "{line}");
         }
     }

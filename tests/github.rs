@@ -6,8 +6,12 @@
 mod faults;
 #[path = "github/flows.rs"]
 mod flows;
+#[path = "github/hostile.rs"]
+mod hostile;
 #[path = "github/publisher.rs"]
 mod publisher;
+#[path = "github/schedules.rs"]
+mod schedules;
 #[path = "github/server.rs"]
 mod server;
 mod support;

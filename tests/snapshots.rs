@@ -10,7 +10,8 @@ fn masked(text: &str) -> String {
     let masks = [
         (r"\b[0-9a-f]{12}\b", "DIGEST"),
         (r"sha256:[0-9a-f]{64}", "sha256:DIGEST"),
-        (r"· [0-9.]+ s</sub>", "· SECONDS s</sub>"),
+        (r"· [0-9.]+ s ·", "· SECONDS s ·"),
+        (r"· (no GPU|[0-9]+ × <code>[^<]*</code>)", "· GPU"),
         (r#"time(stamp)?="[^"]*""#, "time=TIME"),
     ];
     masks.iter().fold(text.to_owned(), |text, (pattern, mask)| {

@@ -58,7 +58,7 @@ fn run(program: Program) -> Exit {
         Ok(Parsed::Run(invocation)) => invocation,
         Ok(Parsed::Shown) => return Exit::Pass,
         Err(text) => {
-            print_error(&text);
+            host.print_error(&text);
             warn(&host.publish_failure(None), &sink);
             return Exit::Inputs;
         }
@@ -87,23 +87,23 @@ fn run(program: Program) -> Exit {
     }
     let context = Context { cancel, host, environment, redactor, sink, clock };
     let exit = runtime.block_on(async {
-        let mut remote = begin(&invocation, &context).await;
+        let begun = begin(&invocation, &context).await;
         let outcome = dispatch(*invocation, &context).await;
-        finish(outcome, &mut remote, &context).await
+        finish(outcome, begun, &context).await
     });
     // A request that does not end must not keep the process: everything worth keeping is on disk.
     runtime.shutdown_background();
     exit
 }
 
-/// Tells the host that the work begins, where somebody wants to see it.
-async fn begin(invocation: &Invocation, context: &Context) -> Remote {
-    let Some((program, args)) = invocation.publishing() else { return Remote::Nothing };
+/// Tells the host that the work begins, where somebody wants to see it. Trouble with that is printed, and kept for the summary.
+async fn begin(invocation: &Invocation, context: &Context) -> (Remote, Vec<Untrusted>) {
+    let Some((program, args)) = invocation.publishing() else { return (Remote::Nothing, Vec::new()) };
     let variable = |name: &str| context.environment.get(name).map(str::to_owned);
     let beginning = Beginning { program, args: &args, variable: &variable, interrupted: context.cancel.clone(), clock };
     let (remote, warnings) = context.host.open(&beginning).await;
     warn(&warnings, &context.sink);
-    remote
+    (remote, warnings)
 }
 
 async fn dispatch(
@@ -136,7 +136,7 @@ async fn dispatch(
 /// Publishes what a command left, and gives its exit code, which nothing of that changes.
 async fn finish(
     outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>,
-    remote: &mut Remote,
+    (mut remote, told): (Remote, Vec<Untrusted>),
     context: &Context,
 ) -> Exit {
     let (sink, host) = (&context.sink, &context.host);
@@ -150,12 +150,15 @@ async fn finish(
                     report::terminal(&report, sink, colour(context)),
                     sink.line(&path.display().to_string().into(), 300)
                 ),
-                markdown: report::markdown(&report, sink, report::SUMMARY_BYTES),
             };
-            warn(&host.publish(&publication), sink);
+            warn(&host.publish(&publication, sink), sink);
             let published = remote.publish(&report, conclusion(exit, report.verdict), sink, host).await;
             host.annotate(&report, sink, &published);
             warn(&published.warnings, sink);
+            // What could not be shown, and how to mend that, is read in the summary.
+            let notes: Vec<Untrusted> = told.into_iter().chain(published.warnings).collect();
+            let summary = report::markdown_with_notes(&report, sink, report::SUMMARY_BYTES, &notes);
+            warn(&host.summarise(&summary), sink);
             exit
         }
         Ok(Outcome { exit, report: None, text }) => {
@@ -165,7 +168,7 @@ async fn finish(
         }
         Err((error, folder)) => {
             let text = explain(&error, sink);
-            print_error(&text);
+            host.print_error(&text);
             if let Some(folder) = folder {
                 warn(&host.publish_failure(Some(&folder)), sink);
             }

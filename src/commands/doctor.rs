@@ -8,6 +8,7 @@ use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::model::{self, Surroundings};
 use crate::eval::policy;
 use crate::gpu;
+use crate::host;
 use crate::host::forge::{self, GitLabToken};
 use crate::report::Gpu;
 use crate::store::registry::EcrImage;
@@ -124,9 +125,11 @@ async fn github(context: &Context) -> Option<Finding> {
 async fn gitlab(context: &Context) -> Option<Finding> {
     let environment = &context.environment;
     let (base, project) = (environment.get("CI_API_V4_URL")?, environment.get("CI_PROJECT_PATH")?);
-    let access = environment.get("GITLAB_TOKEN").map(|token| GitLabToken::Access(Secret::new(token)));
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let access = host::token(&host::GITLAB_TOKENS, &variable).map(GitLabToken::Access);
     let token = access.or_else(|| Some(GitLabToken::Job(Secret::new(environment.get("CI_JOB_TOKEN")?))))?;
-    Some(finding("gitlab", forge::gitlab(base, project, &token).await))
+    let ca_file = environment.get("CI_SERVER_TLS_CA_FILE").map(std::path::Path::new);
+    Some(finding("gitlab", forge::gitlab(base, project, &token, ca_file).await))
 }
 
 async fn policy_of(args: &DoctorArgs, context: &Context) -> Vec<Finding> {

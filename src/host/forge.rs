@@ -1,6 +1,7 @@
 //! Read-only questions to GitHub and GitLab: does the token work, and what may it do? Over our own HTTP client, so that
 //! proxies and time limits hold. Writing (comments, checks) has its own place when it comes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,10 +37,11 @@ pub async fn github(base: &str, repository: &str, token: &Secret) -> Rights {
     Ok(permissions.unwrap_or_else(|| "the repository can be read; the token's rights are not told".to_owned()).into())
 }
 
-/// Asks GitLab whether the token can read a project. `base` is `CI_API_V4_URL`.
-pub async fn gitlab(base: &str, project: &str, token: &GitLabToken) -> Rights {
+/// Asks GitLab whether the token can read a project. `base` is `CI_API_V4_URL`, `ca_file` is `CI_SERVER_TLS_CA_FILE`.
+pub async fn gitlab(base: &str, project: &str, token: &GitLabToken, ca_file: Option<&Path>) -> Rights {
+    let options = ClientOptions { ca_file: ca_file.map(Path::to_owned), ..ClientOptions::default() };
     let client = Rest {
-        client: client(&ClientOptions::default()).map_err(|error| unanswered(&error))?,
+        client: client(&options).map_err(|error| unanswered(&error))?,
         base: format!("{}/", base.trim_end_matches('/')),
         token: token.clone(),
     };

@@ -5,7 +5,7 @@ mod annotate;
 mod event;
 pub mod forge;
 pub mod github;
-mod gitlab;
+pub mod gitlab;
 mod print;
 mod remote;
 mod review;
@@ -15,9 +15,10 @@ mod tokens;
 
 use std::path::{Path, PathBuf};
 
-use crate::report::{HostInfo, Report, Sink, outputs};
+use crate::report::{Flavour, HostInfo, Report, Sink, outputs};
 use crate::trust::{Secret, Untrusted};
 
+pub use gitlab::GITLAB_REPORTS;
 pub use print::{print, print_error};
 pub use remote::{Beginning, Conclusion, Published, Remote};
 pub use review::Review;
@@ -46,8 +47,6 @@ pub struct Publication<'a> {
     pub path: &'a Path,
     /// The report as a small table.
     pub terminal: String,
-    /// The report as Markdown.
-    pub markdown: String,
 }
 
 impl Host {
@@ -101,6 +100,22 @@ impl Host {
         self.review.as_ref()
     }
 
+    /// A file's path relative to the checkout, with everything resolved; none where it lies outside of it.
+    pub fn inside(&self, path: &Untrusted) -> Option<String> {
+        match &self.kind {
+            Kind::GitHub(paths) => annotate::inside(paths.workspace(), path.raw()),
+            Kind::GitLab(_) | Kind::Local => annotate::inside(Path::new("."), path.raw()),
+        }
+    }
+
+    /// Whose Markdown a comment is written in.
+    pub fn flavour(&self) -> Flavour {
+        match self.kind {
+            Kind::GitLab(_) => Flavour::GitLab,
+            Kind::GitHub(_) | Kind::Local => Flavour::GitHub,
+        }
+    }
+
     /// Whether a person may be watching.
     pub fn is_local(&self) -> bool {
         matches!(self.kind, Kind::Local)
@@ -115,22 +130,38 @@ impl Host {
         }
     }
 
-    /// Publishes a report on the job's own surfaces: log, outputs, summary. What failed comes back as warnings.
-    pub fn publish(&self, publication: &Publication<'_>) -> Vec<Untrusted> {
+    /// Prints what went wrong to stderr: it may quote a server's reply or a file's name.
+    pub fn print_error(&self, text: &str) {
+        match &self.kind {
+            Kind::GitHub(_) => github::print_guarded(text, print_error),
+            Kind::GitLab(_) | Kind::Local => print_error(text),
+        }
+    }
+
+    /// Publishes a report on the job's own surfaces: log and outputs. What failed comes back as warnings.
+    pub fn publish(&self, publication: &Publication<'_>, sink: &Sink) -> Vec<Untrusted> {
         let values = outputs(publication.report, &publication.path.display().to_string());
         match &self.kind {
             Kind::GitHub(paths) => {
-                github::print_guarded(&publication.terminal);
-                paths.publish(&values, &publication.markdown)
+                github::print_guarded(&publication.terminal, print);
+                paths.publish(&values, "")
             }
             Kind::GitLab(paths) => {
                 print(&publication.terminal);
-                paths.publish(&values, publication.path)
+                paths.publish(publication.report, &values, publication.path, sink)
             }
             Kind::Local => {
                 print(&publication.terminal);
                 Vec::new()
             }
+        }
+    }
+
+    /// Writes the job's summary, where the host has one.
+    pub fn summarise(&self, markdown: &str) -> Vec<Untrusted> {
+        match &self.kind {
+            Kind::GitHub(paths) => paths.publish(&[], markdown),
+            Kind::GitLab(_) | Kind::Local => Vec::new(),
         }
     }
 
@@ -149,9 +180,7 @@ impl Host {
         match &self.kind {
             Kind::GitHub(paths) => paths.publish(&values, ""),
             // Without a known output folder there is no place that a later job would look at.
-            Kind::GitLab(paths) => {
-                folder.map(|folder| paths.publish(&values, &folder.join("report.json"))).unwrap_or_default()
-            }
+            Kind::GitLab(paths) => folder.map(|folder| paths.publish_failure(&values, folder)).unwrap_or_default(),
             Kind::Local => Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::github::{self, Clock, Publisher, Run};
+use super::gitlab;
 use super::{Host, Kind, PublishArgs};
 use crate::report::{Report, Sink};
 use crate::trust::Untrusted;
@@ -50,6 +51,8 @@ pub struct Beginning<'a> {
 pub enum Remote {
     /// GitHub.
     GitHub(Box<Publisher>),
+    /// GitLab, which is asked only at the end.
+    GitLab(Box<gitlab::Publisher>),
     /// A terminal, a push, a host without a token.
     Nothing,
 }
@@ -71,9 +74,10 @@ impl Host {
                 let Some(run) = Run::of(paths, &self.info, beginning) else { return (Remote::Nothing, Vec::new()) };
                 match Publisher::new(run, Clock::real(), beginning.interrupted.clone()) {
                     Ok(mut publisher) => {
-                        let mut warnings = publisher.open().await;
                         let state = publisher.state();
-                        warnings.extend(state.iter().filter_map(|(name, value)| paths.save_state(name, value)));
+                        let kept = state.iter().filter_map(|(name, value)| paths.save_state(name, value));
+                        let mut warnings: Vec<Untrusted> = kept.collect();
+                        warnings.extend(publisher.open().await);
                         (Remote::GitHub(Box::new(publisher)), warnings)
                     }
                     Err(trouble) => {
@@ -82,7 +86,8 @@ impl Host {
                     }
                 }
             }
-            Kind::GitLab(_) | Kind::Local => (Remote::Nothing, Vec::new()),
+            Kind::GitLab(_) => (Remote::GitLab(Box::new(gitlab::Publisher::of(beginning))), Vec::new()),
+            Kind::Local => (Remote::Nothing, Vec::new()),
         }
     }
 }
@@ -96,6 +101,9 @@ impl Remote {
                 published.warnings.extend(paths.settle(publisher));
                 published
             }
+            (Remote::GitLab(publisher), _) => {
+                Published { warnings: publisher.publish(report, conclusion, sink).await, annotated: false }
+            }
             (Remote::GitHub(_) | Remote::Nothing, _) => Published::default(),
         }
     }
@@ -108,6 +116,7 @@ impl Remote {
                 warnings.extend(paths.settle(publisher));
                 warnings
             }
+            (Remote::GitLab(publisher), _) => publisher.fail(why, conclusion, sink).await,
             (Remote::GitHub(_) | Remote::Nothing, _) => Vec::new(),
         }
     }
@@ -120,6 +129,7 @@ impl Remote {
                 warnings.extend(paths.settle(publisher));
                 warnings
             }
+            (Remote::GitLab(publisher), _) => publisher.done(what, conclusion, sink).await,
             (Remote::GitHub(_) | Remote::Nothing, _) => Vec::new(),
         }
     }

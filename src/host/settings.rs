@@ -56,7 +56,7 @@ pub enum Mode {
 /// When a commit status is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum StatusWhen {
-    /// Where there is no check run: it was refused, or the host has none.
+    /// Where a check run was refused; on GitLab the job itself is one.
     Fallback,
     /// After every run.
     Always,

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use super::{ChangeKind, GateChange, Report, Sink};
 
 /// Changes that a surface names.
-const NAMED: usize = 20;
+pub(super) const NAMED: usize = 20;
 
-fn word(kind: ChangeKind) -> &'static str {
+/// A change in one word.
+pub(super) fn word(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Loosened => "LOOSENED",
         ChangeKind::Other => "changed",
@@ -15,7 +16,8 @@ fn word(kind: ChangeKind) -> &'static str {
     }
 }
 
-fn in_order(report: &Report) -> Vec<&GateChange> {
+/// What is loosened stands first, then what a reviewer may want to see.
+pub(super) fn in_order(report: &Report) -> Vec<&GateChange> {
     let rank = |change: &&GateChange| match change.kind {
         ChangeKind::Loosened => 0,
         ChangeKind::Other => 1,
@@ -39,22 +41,5 @@ pub(super) fn lines(report: &Report, sink: &Sink) -> String {
         let _ = writeln!(text, "  {} {place}: {what}", word(change.kind));
     }
     let _ = writeln!(text);
-    text
-}
-
-/// As Markdown; open where something is loosened, since a reviewer has to see it.
-pub(super) fn markdown(report: &Report, sink: &Sink) -> String {
-    let mut text = String::new();
-    if report.gate_changes.is_empty() {
-        return text;
-    }
-    let loosened = report.gate_changes.iter().any(|change| change.kind == ChangeKind::Loosened);
-    let open = if loosened { " open" } else { "" };
-    let _ = writeln!(text, "<details{open}><summary>This pull request changes its own gate</summary>\n");
-    for change in in_order(report).into_iter().take(NAMED) {
-        let (place, what) = (sink.cell(&change.place, 200), sink.cell(&change.what, 300));
-        let _ = writeln!(text, "- **{}** <code>{place}</code>: {what}", word(change.kind));
-    }
-    let _ = writeln!(text, "\n</details>\n");
     text
 }

@@ -1,13 +1,14 @@
 //! `report.json`: the Report itself, versioned.
 
 use super::{Report, Sink};
+use crate::trust::escape_json;
 
 /// The text of `report.json`, with a newline at its end.
 pub fn json(report: &Report, sink: &Sink) -> String {
     // A Report has only text keys, and metrics keep only finite numbers, so it can always be written.
     let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
     text.push('\n');
-    sink.whole(&text)
+    sink.whole(&escape_json(&text))
 }
 
 /// The published schema: file name and text.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Report;
 use crate::gate::Verdict;
+use crate::trust::clean;
 
 /// Names of the outputs, in order, with what they hold.
 pub const OUTPUTS: [(&str, &str); 5] = [
@@ -52,7 +53,8 @@ pub fn outputs(report: &Report, report_path: &str) -> Vec<(&'static str, String)
         passed.to_string(),
         rate,
         json!(metrics).to_string(),
-        report_path.to_owned(),
+        // A path may hold anything but zero; a value is one line.
+        clean(report_path).replace(['\n', '\t'], " "),
     ];
     OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()
 }

@@ -21,10 +21,16 @@ impl Sink {
         self.redactor.redact(surface)
     }
 
-    /// One line of a log: no line of it can begin a command of the runner, whatever the text holds.
+    /// One line of a log: no line of it can begin a command of the runner, whatever the text holds. What breaks a marker
+    /// is visible: .NET's comparison may skip characters of no width.
     pub fn line(&self, text: &Untrusted, most: usize) -> String {
         let text = self.plain(text, most);
-        text.replace('\n', "\\n").replace('\t', " ").replace("##[", "##\\[").replace("::", ":\u{200a}:")
+        text.replace('\n', "\\n").replace('\t', " ").replace("##[", "##\\[").replace("::", ":\\:")
+    }
+
+    /// Text as it may stand where nothing acts but line ends and invisible characters: the JSON of an API.
+    pub fn text(&self, text: &Untrusted, most: usize) -> String {
+        self.plain(text, most)
     }
 
     /// Text inside `<code>` or `<pre>` of Markdown or HTML: every ASCII character that could mean anything is an entity.
@@ -37,27 +43,32 @@ impl Sink {
         entities(&self.plain(text, most).replace(['\n', '\t'], " "))
     }
 
-    /// Text of our own words, with names out of the policy in it, for Markdown: only what could act is an entity, so that
-    /// the file reads well as it is.
+    /// Our own words, with names out of the policy in them, for Markdown. A word that a host could read as more than text
+    /// (a mention, a reference, an address) becomes code: entities alone are no shield, since hosts look for mentions
+    /// after they have decoded them.
     pub fn words(&self, text: &Untrusted, most: usize) -> String {
+        let plain = self.plain(text, most).replace(['\n', '\t'], " ");
+        plain.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A message of SARIF: its brackets make links, and its braces placeholders (SARIF 2.1.0, 3.11.5 and 3.11.6).
+    pub fn sarif(&self, text: &Untrusted, most: usize) -> String {
         let mut escaped = String::new();
-        for letter in self.plain(text, most).replace(['\n', '\t'], " ").chars() {
-            if letter.is_ascii_alphanumeric() || " .,;()%=+-/'_".contains(letter) || !letter.is_ascii() {
-                escaped.push(letter);
-            } else {
-                escaped.push_str(&entities(letter.encode_utf8(&mut [0; 4])));
+        for letter in self.plain(text, most).chars() {
+            match letter {
+                '[' | ']' | '\\' => escaped.extend(['\\', letter]),
+                '{' | '}' => escaped.extend([letter, letter]),
+                letter => escaped.push(letter),
             }
         }
-        // A host name that begins so becomes a link by itself.
-        escaped.replace("www.", "www&#46;")
+        // Readers that do not know the escape must not see a link either.
+        escaped.replace("](", "] (")
     }
 
     /// Text for an XML library, which escapes it itself; attachments of GitLab's reader cannot be named in it.
     pub fn xml(&self, text: &Untrusted, most: usize) -> String {
-        let plain = self.plain(text, most);
-        let valid =
-            plain.chars().map(|letter| if matches!(letter, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { letter });
-        valid.collect::<String>().replace("[[", "[ [")
+        // Cleaning has taken all characters that XML cannot hold.
+        self.plain(text, most).replace("[[", "[ [")
     }
 
     /// The message of an annotation command. Source: actions/toolkit, `command.ts` (`escapeData`).
@@ -98,6 +109,57 @@ fn entities(text: &str) -> String {
     escaped
 }
 
+/// One word: as it is where no host could read more into it, else as code.
+fn word(text: &str) -> String {
+    let plain: String = if is_inert(text) {
+        text.chars()
+            .map(|letter| if "<>\"".contains(letter) { entities(&letter.to_string()) } else { letter.into() })
+            .collect()
+    } else {
+        format!("<code>{}</code>", entities(text))
+    };
+    plain
+}
+
+/// Whether a word is only a word: no mention, reference, commit, address, emoji, emphasis, command or mark of any dialect.
+fn is_inert(text: &str) -> bool {
+    let letters: Vec<char> = text.chars().collect();
+    let at = |index: usize| letters.get(index).copied();
+    let known =
+        |letter: &char| letter.is_ascii_alphanumeric() || ".,;:()+-/'_=%<>\"?".contains(*letter) || !letter.is_ascii();
+    let lower = text.to_ascii_lowercase();
+    let next_is = |index: usize, what: fn(&char) -> bool| at(index + 1).as_ref().is_some_and(what);
+    let acts = |(index, letter): (usize, &char)| match letter {
+        // `GH-1`, `KEY-1`: references of trackers; `1e-15` is a number.
+        '-' => next_is(index, char::is_ascii_digit) && is_key(letters.get(..index).unwrap_or_default()),
+        // `%1`, `%"v1.0"`: milestones.
+        '%' => next_is(index, |next| !".,;:)".contains(*next)),
+        // `:name:`, `scheme://`.
+        ':' => index + 1 < letters.len(),
+        // `_emphasis_`.
+        '_' => !(index > 0 && next_is(index, char::is_ascii_alphanumeric) && at(index - 1) != Some('_')),
+        _ => false,
+    };
+    letters.iter().all(known)
+        && !text.starts_with('/')
+        && !lower.contains("www.")
+        && !lower.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_commit)
+        && !letters.iter().enumerate().any(acts)
+}
+
+/// Whether what stands before a hyphen begins, as far as letters and digits go, with a letter.
+fn is_key(before: &[char]) -> bool {
+    let start = before.iter().rposition(|letter| !letter.is_alphanumeric()).map_or(0, |last| last + 1);
+    before.get(start).is_some_and(|first| first.is_alphabetic())
+}
+
+/// Seven and more hexadecimal digits become a link to a commit where there is one.
+fn is_commit(word: &str) -> bool {
+    word.len() >= 7
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && word.bytes().any(|byte| byte.is_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +178,64 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn words_that_a_host_could_read_more_into_become_code() {
+        let sink = Sink::default();
+        let shown = |text: &str| sink.words(&text.into(), 1000);
+        for plain in [
+            "pass_rate 0.3333 (95 % interval -0.1 to +0.7, n=3) is not at least 1",
+            "p 7.1e-15); -0.1",
+            "decides neither way: even a perfect result; it's 5 % or 20%, and so on",
+        ] {
+            assert_eq!(shown(plain), plain);
+        }
+        assert_eq!(shown("a >= 1"), "a &#62;= 1");
+        for acting in [
+            "@team",
+            "#1",
+            "o/r#1",
+            "GH-1",
+            "gh-1",
+            "JIRA-12",
+            "!1",
+            "&2",
+            "~bug",
+            "$3",
+            "%1",
+            "%\"v1\"",
+            "[vulnerability:4]",
+            "https://evil.example",
+            "www.evil.example",
+            "WWW.x",
+            ":tada:",
+            "_em_",
+            "*b*",
+            "`c`",
+            "<!--",
+            "a|b",
+            "/merge",
+            "deadbeef",
+            "a@b.example",
+            "[TOC]",
+            "{+x+}",
+            "~~~",
+            "__x__",
+            "\\",
+            "^1",
+        ] {
+            let word = shown(acting);
+            assert!(word.starts_with("<code>") && word.ends_with("</code>"), "{acting} -> {word}");
+            let inside = word.trim_start_matches("<code>").trim_end_matches("</code>");
+            assert!(!inside.contains(['@', '<', '|', '`', '[', '/', ':', '*', '_', '~', '$', '!']), "{word}");
+        }
+    }
+
+    #[test]
+    fn sarif_holds_neither_links_nor_placeholders() {
+        let text = Sink::default().sarif(&"see [click](https://x) {0} \\".into(), 200);
+        assert_eq!(text, "see \\[click\\] (https://x) {{0}} \\\\");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Report;
 use super::rows::{in_order, row, stage_words, word};
 use crate::gate::compare::{Compared, Scale, change, magnitude};
-use crate::gate::{Unit, Verdict, amount, known_metric};
+use crate::gate::{Direction, Unit, Verdict, amount, known_metric};
 
 /// A table that a surface lays out.
 pub(super) struct Table {
@@ -61,8 +61,24 @@ fn graver_first(rows: &[Compared]) -> Vec<&Compared> {
         Verdict::Pass => 3,
     };
     let mut ordered: Vec<&Compared> = rows.iter().collect();
-    ordered.sort_by_key(|row| rank(row.verdict));
+    // Within one verdict the largest change first, in margins, since units differ.
+    let size = |row: &Compared| row.difference.map_or(0.0, |change| (change / row.margin).abs());
+    ordered.sort_by(|a, b| rank(a.verdict).cmp(&rank(b.verdict)).then(size(b).total_cmp(&size(a))));
     ordered
+}
+
+/// What a change means: the arrow shows better or worse, never the sign, and a word says the same.
+pub(super) fn goodness(compared: &Compared) -> &'static str {
+    let Some(change) = compared.difference else { return "unknown" };
+    let (up, down) = match (compared.low, compared.high) {
+        (None, None) => (change > 0.0, change < 0.0),
+        (low, high) => (low.is_some_and(|low| low > 0.0), high.is_some_and(|high| high < 0.0)),
+    };
+    match (compared.direction, up, down) {
+        (_, false, false) => "≈ within noise",
+        (Direction::Higher, true, _) | (Direction::Lower, false, true) => "▲ better",
+        (Direction::Higher, false, true) | (Direction::Lower, true, _) => "▼ worse",
+    }
 }
 
 /// A comparison's name: metric, scope, and the side where it is not the baseline.
@@ -94,7 +110,9 @@ fn compared(compared: &Compared) -> Line {
         compared_name(compared),
         show(compared.candidate),
         show(compared.baseline),
-        compared.difference.map_or_else(|| "-".to_owned(), difference),
+        compared
+            .difference
+            .map_or_else(|| "-".to_owned(), |value| format!("{} {}", goodness(compared), difference(value))),
         format!("{interval}{}", stage_words(compared.stage, compared.confidence)),
         format!("{}{missing}", compared.n),
         compared_rule(compared),

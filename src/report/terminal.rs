@@ -16,7 +16,8 @@ pub enum Colour {
     Plain,
 }
 
-/// Samples that are named.
+/// Samples that are named. Lines with somebody else's text begin with a bar: a problem matcher of an earlier step, which
+/// runs on every line of a job's log, finds no beginning of a line in them.
 const NAMED: usize = 10;
 
 /// The text, with a newline at its end.
@@ -100,7 +101,7 @@ fn changes(text: &mut String, report: &Report, sink: &Sink) {
         }
         let names: Vec<String> = cases.iter().take(NAMED).map(|case| sink.line(&case.case, 80)).collect();
         let more = if count > names.len() as u64 { ", ..." } else { "" };
-        let _ = writeln!(text, "  {count} {what}: {}{more}", names.join(", "));
+        let _ = writeln!(text, "  | {count} {what}: {}{more}", names.join(", "));
     }
     for row in &comparison.rows {
         let _ = writeln!(text, "  {}", line(sink, &super::table::power(row)));
@@ -110,7 +111,8 @@ fn changes(text: &mut String, report: &Report, sink: &Sink) {
 
 fn samples(text: &mut String, report: &Report, sink: &Sink) {
     let bad = report.counts.failed + report.counts.unscored + report.counts.errors;
-    if report.failed_samples.is_empty() {
+    // A comparison has named its cases already.
+    if report.failed_samples.is_empty() || report.comparison.is_some() {
         return;
     }
     let _ = writeln!(text, "  {bad} of {} samples did not pass:", report.counts.samples);
@@ -118,7 +120,7 @@ fn samples(text: &mut String, report: &Report, sink: &Sink) {
         let place = format!("{}:{}", sink.line(&sample.path, 120), sample.line);
         let _ = writeln!(
             text,
-            "  {place} {} {}: {}",
+            "  | {place} {} {}: {}",
             sink.line(&sample.case, 80),
             sample.status,
             sink.line(&sample.why, 120)

@@ -110,6 +110,9 @@ pub struct ComparedSide {
     pub model: Option<String>,
     /// Its commit, likewise.
     pub commit: Option<Untrusted>,
+    /// A link to its run, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_url: Option<Untrusted>,
     /// Cases of both, unchanged; absent where its samples are not there.
     pub paired: Option<u64>,
     /// The share of all cases that are paired.

@@ -34,9 +34,32 @@ pub(super) fn acts(letter: char) -> bool {
         | '\u{ffa0}' => true,
         '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
         '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => true,
+        '\u{1bca0}'..='\u{1bca3}' | '\u{13430}'..='\u{1343f}' => true,
         '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => true,
-        _ => false,
+        // Noncharacters, which XML and some readers of JSON refuse.
+        '\u{fdd0}'..='\u{fdef}' => true,
+        letter => u32::from(letter) & 0xfffe == 0xfffe,
     }
+}
+
+/// JSON with every invisible or acting character as an escape: the same values, and nothing that a terminal, an editor or a
+/// reader of lines takes for more than text.
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    // Within JSON those of the first 32 that are no white space are escapes already.
+    let raw = |letter: char| letter >= '\u{7f}' && acts(letter);
+    if !json.chars().any(raw) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for letter in json.chars() {
+        if raw(letter) {
+            let units = &mut [0; 2];
+            escaped.extend(letter.encode_utf16(units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(letter);
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]
@@ -49,5 +72,8 @@ mod tests {
         assert_eq!(clean("a\u{202e}b\u{200b}c\u{1b}[31m"), "a[U+202E]b[U+200B]c[U+001B][31m");
         assert_eq!(clean("a\rb\r\nc"), "a\nb\nc");
         assert_eq!(clean("\u{2028}\u{85}\u{e0041}"), "[U+2028][U+0085][U+E0041]");
+        let json = serde_json::to_string("a\u{2028}b\u{e0041}c\u{85}\u{0}ü\n").unwrap_or_default();
+        assert_eq!(escape_json(&json), "\"a\\u2028b\\udb40\\udc41c\\u0085\\u0000ü\\n\"");
+        assert_eq!(clean("\u{fffe}\u{1ffff}\u{fdd0}\u{2069}"), "[U+FFFE][U+1FFFF][U+FDD0][U+2069]");
     }
 }

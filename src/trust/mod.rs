@@ -7,7 +7,7 @@ mod redact;
 mod secret;
 mod untrusted;
 
-pub use clean::clean;
+pub use clean::{clean, escape_json};
 pub use digest::{Digest, Hasher};
 pub use redact::Redactor;
 pub use secret::Secret;

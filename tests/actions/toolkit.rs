@@ -118,7 +118,9 @@ fn on_github(command: &mut Command) -> &mut Command {
 #[test]
 fn an_output_is_byte_for_byte_what_the_toolkit_writes() {
     let folder = taped();
-    let values: Vec<String> = VALUES.iter().map(|value| format!("{value}/report.json")).collect();
+    // A path is made to one harmless line before it is written: what the toolkit is given is that line.
+    let line = |value: &str| llmci::trust::clean(value).replace(['\n', '\t'], " ");
+    let values: Vec<String> = VALUES.iter().map(|value| line(&format!("{value}/report.json"))).collect();
     let outputs: Vec<_> = values.iter().map(|value| ("report", value)).collect();
     let theirs = asked(&json!(outputs), &json!([]), &json!([]), &nothing());
     for (number, value) in VALUES.iter().enumerate() {

@@ -107,7 +107,9 @@ fn a_pull_request_gets_one_comment_and_one_check_a_run_and_both_say_what_the_exi
         assert!(repository.statuses.is_empty());
     });
     let state = std::fs::read_to_string(folder.path().join("state.txt")).unwrap();
-    assert!(state.contains("LLMCI_CHECK_RUN") && state.contains("\n501\n"), "{state}");
+    let ticket = state.lines().nth(1).unwrap();
+    assert!(state.starts_with("LLMCI_CHECK_RUN<<") && ticket.starts_with(&format!("{SHA} llmci:11.1:")), "{state}");
+    assert!(ticket.ends_with(" eval-gate"), "{state}");
     // Annotated by the check run: not again by commands.
     assert!(!shown.contains("::notice"), "{shown}");
     let (exit, shown, _) = run("two", 12);
@@ -132,9 +134,12 @@ fn a_fork_gets_the_same_verdict_on_a_lower_rung() {
     let shown = text(&output);
     assert_eq!(code(&output), 1, "{shown}");
     assert!(shown.contains("a pull request from a fork gets a token that can only read"), "{shown}");
-    assert!(shown.contains("::error title=eval-gate fail::") && shown.contains("::notice file=suite.yaml,line=4::"));
+    assert!(
+        shown.contains("::error title=eval-gate fail::") && shown.contains("::notice file=suite.yaml,line=4,"),
+        "{shown}"
+    );
     let summary = std::fs::read_to_string(folder.path().join("summary.md")).unwrap();
-    assert!(summary.starts_with("### ❌ eval-gate"), "{summary}");
+    assert!(summary.starts_with("### ❌ eval-gate") && summary.contains("a token that can only read"), "{summary}");
 
     // In the repository itself the permission is named; where only the check is refused, a status stands in for it.
     let name = "no-checks";
@@ -260,11 +265,11 @@ fn the_step_after_a_killed_job_closes_its_check_and_leaves_a_finished_one_alone(
     signal(&child, "-KILL");
     child.wait().unwrap();
     let state = std::fs::read_to_string(folder.path().join("state.txt")).unwrap();
-    let id = state.lines().nth(1).unwrap().to_owned();
+    let ticket = state.lines().nth(1).unwrap().to_owned();
     assert_eq!(state.lines().next().unwrap().split("<<").next(), Some("LLMCI_CHECK_RUN"));
     let post = || {
         let mut command = llmci(folder.path());
-        on_runner(&mut command, folder.path(), name, 10).env("STATE_LLMCI_CHECK_RUN", &id);
+        on_runner(&mut command, folder.path(), name, 10).env("STATE_LLMCI_CHECK_RUN", &ticket);
         let output = command.arg("post").output().unwrap();
         assert_eq!((code(&output), unmasked(&output)), (0, String::new()));
     };
@@ -277,6 +282,11 @@ fn the_step_after_a_killed_job_closes_its_check_and_leaves_a_finished_one_alone(
     post();
     github().with(name, |repository| assert_eq!(repository.checks[0]["conclusion"], "success"));
     assert_eq!(github().violations(name), Vec::<String>::new());
+    // A status that nobody settled is no verdict.
+    let mut command = llmci(folder.path());
+    on_runner(&mut command, folder.path(), name, 10).env("STATE_LLMCI_STATUS", format!("{SHA} eval-gate"));
+    assert_eq!(code(&command.arg("post").output().unwrap()), 0);
+    github().with(name, |repository| assert_eq!(repository.statuses[0]["state"], "error"));
     // By the name that action.yml calls, and without anything to close.
     let link = folder.path().join("llmci-post");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_llmci"), &link).unwrap();
@@ -324,14 +334,14 @@ fn three_pages_of_comments_are_read_and_a_strangers_marker_is_left_alone() {
         repository.comments[3] = comment(name, 3, "mallory", "User", forged);
         repository.comments[120] = comment(name, 120, "other[bot]", "Bot", forged);
     });
-    let run = |number: u64| {
-        let folder = checkout(name, "three", false);
+    let run = |number: u64, answer: &str| {
+        let folder = checkout(name, answer, false);
         let mut command = eval_gate(folder.path());
         let output = on_runner(&mut command, folder.path(), name, number).args(["--check", "false"]).output().unwrap();
         assert_eq!(code(&output), 1, "{}", text(&output));
     };
-    run(10);
-    run(11);
+    run(10, "three");
+    run(11, "four");
     github().with(name, |repository| {
         assert_eq!(repository.comments.len(), 251);
         assert_eq!(repository.comments[3]["body"], forged);

@@ -16,7 +16,7 @@ use llmci::trust::{Secret, Untrusted};
 use tokio_util::sync::CancellationToken;
 
 use super::flows::{SHA, checkout};
-use super::server::github;
+use super::server::{Fault, github};
 use super::support::eval_gate;
 
 /// A report of a run that failed, and the checkout that it lies in.
@@ -45,6 +45,7 @@ pub fn run(name: &str, number: u64, args: PublishArgs) -> Run {
         number: 7,
         sha: SHA.to_owned(),
         run: RunNumber { run: number, attempt: 1 },
+        job: "job".to_owned(),
         url: None,
         origin: Origin::Own,
         clock: || "2026-01-02T03:04:05Z".to_owned(),
@@ -53,13 +54,18 @@ pub fn run(name: &str, number: u64, args: PublishArgs) -> Run {
 
 /// Publishes a report, and gives what was waited.
 pub fn publish(run: Run, report: &Report) -> (Published, Duration) {
+    publish_through(run, report, &Sink::default())
+}
+
+/// The same, through a sink that knows secrets.
+pub fn publish_through(run: Run, report: &Report, sink: &Sink) -> (Published, Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let clock = Clock::by_hand();
     let workspace: &Path = failed().0.path();
     let published = runtime.block_on(async {
         let mut publisher = Publisher::new(run, clock.clone(), CancellationToken::new()).unwrap();
         let mut warnings = publisher.open().await;
-        let mut published = publisher.publish(report, Conclusion::Failure, &Sink::default(), workspace).await;
+        let mut published = publisher.publish(report, Conclusion::Failure, sink, workspace).await;
         published.warnings.append(&mut warnings);
         published
     });
@@ -92,6 +98,34 @@ fn annotations_go_out_in_batches_of_fifty_and_writes_a_second_apart() {
     // One to open, five to close, one comment: six seconds between seven writes.
     assert_eq!(waited, Duration::from_secs(6));
     assert_eq!(github().violations(name), Vec::<String>::new());
+}
+
+#[test]
+fn a_run_that_is_stopped_while_it_publishes_still_tells_its_verdict() {
+    let name = "stopped";
+    let stop = CancellationToken::new();
+    let (inner, asked) = (stop.clone(), std::sync::atomic::AtomicUsize::new(0));
+    github().with(name, |repository| {
+        repository.faults = Some(Box::new(move |request| {
+            let closing = request.method == "PATCH" && request.path.contains("check-runs");
+            if closing && asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+                inner.cancel();
+                return Some(Fault::LoseAnswer);
+            }
+            None
+        }));
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let warnings = runtime.block_on(async {
+        let mut publisher = Publisher::new(run(name, 10, PublishArgs::default()), Clock::by_hand(), stop).unwrap();
+        publisher.open().await;
+        let workspace = failed().0.path();
+        publisher.publish(&failed().1, Conclusion::Failure, &Sink::default(), workspace).await.warnings.len()
+    });
+    github().with(name, |repository| {
+        assert_eq!(repository.checks[0]["conclusion"], "failure");
+        assert!(repository.comments.is_empty() && warnings == 0);
+    });
 }
 
 #[test]
@@ -172,6 +206,31 @@ fn programs_share_a_comment_where_that_is_wanted() {
 }
 
 #[test]
+fn a_shared_comment_that_another_program_overwrites_at_the_same_moment_gets_both_sections() {
+    let name = "shared-race";
+    let args = || PublishArgs { check: false, shared_comment: true, ..PublishArgs::default() };
+    publish(run(name, 10, args()), &failed().1);
+    let first = github().with(name, |repository| repository.comments[0].clone());
+    let mut other = failed().1.clone();
+    other.program = "regression-check".to_owned();
+    // Once the other program has written, the first one, which had read before, writes over it.
+    let mut writes = 0;
+    github().with(name, |repository| {
+        repository.faults = Some(Box::new(move |asked| {
+            writes += usize::from(asked.method == "PATCH");
+            (writes == 1 && asked.method == "PATCH").then(|| Fault::Reply(200, "", first.clone()))
+        }));
+    });
+    publish(Run { program: "regression-check", ..run(name, 10, args()) }, &other);
+    github().with(name, |repository| {
+        let body = repository.comments[0]["body"].as_str().unwrap();
+        assert!(body.contains("### ❌ eval-gate") && body.contains("### ❌ regression-check"), "{body}");
+        assert_eq!(repository.count("PATCH", "comments"), 2);
+    });
+    assert_eq!(github().violations(name), Vec::<String>::new());
+}
+
+#[test]
 fn a_report_of_any_size_fits_into_a_comment_and_a_check() {
     let name = "huge";
     let mut report = failed().1.clone();
@@ -183,6 +242,8 @@ fn a_report_of_any_size_fits_into_a_comment_and_a_check() {
         assert!(repository.comments[0]["body"].as_str().unwrap().len() < 65_536);
         let output = &repository.checks[0]["output"];
         assert!(output["summary"].as_str().unwrap().len() < 65_536);
+        let closed = repository.asked.iter().find(|asked| asked.body["conclusion"].is_string()).unwrap();
+        assert!(closed.body["output"]["text"].as_str().unwrap().len() < 65_536);
         assert!(output["title"].as_str().unwrap().chars().count() <= 255);
     });
 }

@@ -16,6 +16,8 @@ pub enum Fault {
     Reply(u16, &'static str, Value),
     /// It is done, and its answer is lost.
     LoseAnswer,
+    /// It is lost on its way: nothing is done.
+    LoseRequest,
 }
 
 /// One request.
@@ -236,6 +238,7 @@ fn answer(asked: &Asked, enterprise: bool, all: &mut BTreeMap<String, Repository
             act(name, repository, &asked.method, rest, query, &asked.body);
             None
         }
+        Some(Fault::LoseRequest) => None,
         None => Some(act(name, repository, &asked.method, rest, query, &asked.body)),
     }
 }

@@ -69,10 +69,10 @@ fn a_file_of_samples_that_is_wrong_is_refused_at_its_line_and_touches_nothing() 
 fn an_earlier_verdict_is_gone_before_a_new_one_is_there() {
     let folder = folder(&run(0, 200), &run(100, 200));
     write(folder.path(), "llmci-regression/report.json", "{\"verdict\": \"pass\"}");
-    write(folder.path(), "llmci-regression/report.md", "passed");
+    write(folder.path(), "llmci-regression/report.md", "an earlier verdict");
     assert_eq!(check(folder.path(), &[]).report["verdict"], "fail");
     let markdown = std::fs::read_to_string(folder.path().join("llmci-regression/report.md")).unwrap();
-    assert!(!markdown.contains("passed"), "{markdown}");
+    assert!(!markdown.contains("an earlier verdict"), "{markdown}");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+pub mod hostile;
+pub mod rendered;
 pub mod stub;
 
 /// The project's folder.

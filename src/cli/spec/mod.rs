@@ -4,6 +4,8 @@ mod action;
 mod pages;
 mod template;
 
+use std::any::TypeId;
+
 use clap::{Arg, ArgAction, Command};
 
 pub(super) use action::{IMAGE_FROM_SOURCE, action};
@@ -18,6 +20,12 @@ struct Input {
     default: String,
     flag: bool,
     many: bool,
+    /// `true` or `false` as a value, for what is on without being asked for.
+    boolean: bool,
+    /// A whole number and nothing else.
+    number: bool,
+    /// The only values that it takes, where it takes only some.
+    options: Vec<String>,
 }
 
 fn inputs(command: &Command) -> Vec<Input> {
@@ -32,8 +40,13 @@ fn input(argument: &Arg) -> Option<Input> {
         argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
     let flag = matches!(argument.get_action(), ArgAction::SetTrue);
     let many = matches!(argument.get_action(), ArgAction::Append);
+    let kind = argument.get_value_parser().type_id();
+    let number = kind == TypeId::of::<u32>() || kind == TypeId::of::<u64>();
+    let boolean = !flag && kind == TypeId::of::<bool>();
+    let options = if flag { Vec::new() } else { argument.get_possible_values() };
+    let options = options.iter().map(|value| value.get_name().to_owned()).collect();
     // An absent flag is false; clap says so itself.
-    Some(Input { name, help, default: default.join(","), flag, many })
+    Some(Input { name, help, default: default.join(","), flag, many, boolean, number, options })
 }
 
 fn about(command: &Command) -> String {

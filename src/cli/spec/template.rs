@@ -1,46 +1,114 @@
-//! The GitLab template of a program. Inputs become variables, never parts of a shell line.
+//! The GitLab template of a program. Inputs become variables of the job, never parts of a shell line. It sets nothing
+//! global and extends nothing: what is included merges by name with the user's own file.
+//! Sources: GitLab docs, `ci/inputs`, `ci/components`, `ci/yaml/artifacts_reports`.
 
 use clap::Command;
 
-use super::{inputs, quoted};
+use super::{Input, inputs, quoted};
+use crate::host::GITLAB_REPORTS;
+
+/// The exit code of a job whose verdict is inconclusive where the user lets that be a warning.
+const ALLOWED: u8 = 33;
+
+/// What every template takes beside the program's own inputs: name, description, type and default.
+const OF_THE_JOB: [(&str, &str, &str, &str); 6] = [
+    ("job-prefix", "Put before the job's name, so that it merges with no job of yours", "string", "\"llmci-\""),
+    ("stage", "The job's stage", "string", "\"test\""),
+    ("image", "The image that holds the programs and a shell", "string", "\"ghcr.io/org/llmci:v1\""),
+    ("runner-tags", "Tags of the runners that may take the job, such as those with a GPU", "array", "[]"),
+    (
+        "rules",
+        "The job's rules; unchanged, it is in every pipeline that your `workflow` lets be",
+        "array",
+        "[{\"when\": \"on_success\"}]",
+    ),
+    ("allow-inconclusive", "Exit code 3 (inconclusive) is a warning and not a failure", "boolean", "false"),
+];
 
 /// The text of `gitlab-templates/<name>.yml`.
 pub(in crate::cli) fn template(command: &Command) -> String {
     let name = command.get_name();
+    let inputs = inputs(command);
     let mut text =
         String::from("# Made by `llmci generate` from the program's own inputs. Do not edit.\nspec:\n  inputs:\n");
-    let mut add = |name: &str, description: &str, kind: &str, default: &str| {
-        text.push_str(&format!(
-            "    {name}:\n      description: {}\n      type: {kind}\n      default: {default}\n",
-            quoted(description)
-        ));
-    };
-    add("job-prefix", "Put before the job's name, so that it merges with no job of yours", "string", "\"llmci-\"");
-    add("stage", "The job's stage", "string", "\"test\"");
-    add("image", "The image that holds the programs", "string", "\"ghcr.io/org/llmci:v1\"");
-    add("runner-tags", "Tags of the runners that may take the job", "array", "[]");
-    add("allow-inconclusive", "Exit code 3 (inconclusive) is a warning and not a failure", "boolean", "false");
-    let inputs = inputs(command);
-    for input in &inputs {
-        let kind = if input.flag { "boolean" } else { "string" };
-        let default = if input.flag { "false".to_owned() } else { quoted(&input.default) };
-        add(&input.name, &input.help, kind, &default);
+    for (name, description, kind, default) in OF_THE_JOB {
+        text.push_str(&declared(name, description, kind, default));
     }
-    text.push_str(&format!("---\n\"$[[ inputs.job-prefix ]]{name}\":\n  stage: $[[ inputs.stage ]]\n  image:\n    name: $[[ inputs.image ]]\n    entrypoint: [\"\"]\n"));
-    text.push_str("  tags: $[[ inputs.runner-tags ]]\n  variables:\n");
     for input in &inputs {
-        let variable = input.name.to_uppercase().replace('-', "_");
-        text.push_str(&format!("    LLMCI_{variable}: \"$[[ inputs.{} ]]\"\n", input.name));
+        text.push_str(&of_the_program(input));
     }
-    text.push_str("    LLMCI_ALLOW_INCONCLUSIVE: \"$[[ inputs.allow-inconclusive ]]\"\n");
-    text.push_str("  script:\n");
-    text.push_str(&format!("    - code=0; {name} || code=$?; if [ \"$code\" = 3 ] && [ \"$LLMCI_ALLOW_INCONCLUSIVE\" = true ]; then exit 33; fi; exit \"$code\"\n"));
-    text.push_str(
-        "  # 33 stands for an inconclusive verdict that the input allows.\n  allow_failure:\n    exit_codes: [33]\n",
-    );
-    text.push_str("  artifacts:\n    when: always\n    expire_in: 1 week\n    paths:\n      - \"$[[ inputs.out ]]\"\n");
-    text.push_str(
-        "    reports:\n      junit: \"$[[ inputs.out ]]/junit.xml\"\n      dotenv: \"$[[ inputs.out ]]/llmci.env\"\n",
-    );
+    text.push_str(&format!(
+        "---\n\"$[[ inputs.job-prefix ]]{name}\":\n  stage: $[[ inputs.stage ]]\n  image:\n    name: $[[ inputs.image ]]\n    entrypoint: [\"\"]\n"
+    ));
+    text.push_str("  tags: $[[ inputs.runner-tags ]]\n  rules: $[[ inputs.rules ]]\n  variables:\n");
+    for input in &inputs {
+        text.push_str(&format!("    {}: \"$[[ inputs.{} ]]\"\n", variable(&input.name), input.name));
+    }
+    text.push_str("    LLMCI_ALLOW_INCONCLUSIVE: \"$[[ inputs.allow-inconclusive ]]\"\n  script:\n");
+    text.push_str(&format!(
+        "    - code=0; {name} || code=$?; if [ \"$code\" = 3 ] && [ \"$LLMCI_ALLOW_INCONCLUSIVE\" = true ]; then exit {ALLOWED}; fi; exit \"$code\"\n"
+    ));
+    text.push_str(&format!(
+        "  # {ALLOWED} stands for an inconclusive verdict that the input allows.\n  allow_failure:\n    exit_codes: [{ALLOWED}]\n"
+    ));
+    text.push_str("  artifacts:\n    when: always\n    expire_in: 1 week\n    paths:\n      - \"$[[ inputs.out ]]\"\n    reports:\n");
+    for (report, file) in GITLAB_REPORTS {
+        text.push_str(&format!("      {report}: \"$[[ inputs.out ]]/{file}\"\n"));
+    }
     text
+}
+
+/// The variable that carries an input to the program.
+fn variable(input: &str) -> String {
+    format!("LLMCI_{}", input.to_uppercase().replace('-', "_"))
+}
+
+fn declared(name: &str, description: &str, kind: &str, default: &str) -> String {
+    format!("    {name}:\n      description: {}\n      type: {kind}\n      default: {default}\n", quoted(description))
+}
+
+/// An input of the program. An empty text is an absent input, so a number has to be declared as a text of digits.
+fn of_the_program(input: &Input) -> String {
+    let Input { name, help, default, flag, many, boolean, number, options } = input;
+    if *flag || *boolean {
+        return declared(name, help, "boolean", if *boolean { default } else { "false" });
+    }
+    let several = if *many { " (several: separated by commas)" } else { "" };
+    let mut text = declared(name, &format!("{help}{several}"), "string", &quoted(default));
+    if !options.is_empty() {
+        let absent = if default.is_empty() { vec![String::new()] } else { Vec::new() };
+        let options: Vec<String> = absent.iter().chain(options).map(|option| quoted(option)).collect();
+        text.push_str(&format!("      options: [{}]\n", options.join(", ")));
+    } else if *number {
+        text.push_str("      regex: '^[0-9]*$'\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Program;
+    use crate::report::OUTPUTS;
+
+    #[test]
+    fn no_output_of_an_earlier_job_is_read_as_an_input_of_a_later_one() {
+        // Variables of a dotenv report reach later jobs, and come before the variables of the job itself.
+        for command in [Program::EvalGate.command(), Program::RegressionCheck.command()] {
+            for input in inputs(&command) {
+                for (output, _) in OUTPUTS {
+                    assert_ne!(variable(&input.name), variable(output), "{}", command.get_name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_input_of_a_program_hides_one_of_the_job() {
+        for command in [Program::EvalGate.command(), Program::RegressionCheck.command()] {
+            for input in inputs(&command) {
+                assert!(OF_THE_JOB.iter().all(|(name, ..)| *name != input.name), "{}", input.name);
+            }
+        }
+    }
 }

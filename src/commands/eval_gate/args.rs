@@ -34,7 +34,7 @@ pub struct EvalGateArgs {
     /// Go on with the journal of an interrupted run in DIR
     #[arg(long)]
     pub resume: bool,
-    /// The folder of report.json, samples.jsonl, report.md and junit.xml
+    /// The folder of samples.jsonl, and of the report as json, md, html, sarif and junit.xml
     #[arg(long, value_name = "DIR", default_value = "llmci-out")]
     pub out: PathBuf,
     /// Requests in flight at most (default: `run.concurrency` of the policy)

@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use crate::commands::{CommandError, Context};
 use crate::eval::run::Collected;
-use crate::report::{self, Report};
+use crate::host::GITLAB_REPORTS;
+use crate::report::{self, Flavour, Report};
 use crate::store::file::{AtomicFile, write_atomically};
+use crate::trust::Untrusted;
 
-/// The forms of a report, and the file that GitLab's host adds.
-const REPORTS: [&str; 4] = ["report.json", "report.md", "junit.xml", "llmci.env"];
+/// The forms of a report; GitLab's host adds its own.
+const REPORTS: [&str; 7] =
+    ["report.json", "report.md", "report.html", "report.sarif", "junit.xml", "comment.md", "note.md"];
 
 /// Removes what an earlier run left: a run that is killed must not leave another one's verdict for the next step to read.
 pub(crate) fn clear(folder: &Path) -> Result<(), CommandError> {
@@ -17,7 +20,8 @@ pub(crate) fn clear(folder: &Path) -> Result<(), CommandError> {
 
 /// Removes an earlier verdict only, for programs that do not write samples.
 pub(crate) fn clear_reports(folder: &Path) -> Result<(), CommandError> {
-    REPORTS.iter().try_for_each(|name| remove(&folder.join(name)))
+    let of_the_host = GITLAB_REPORTS.iter().map(|(_, name)| name);
+    REPORTS.iter().chain(of_the_host).try_for_each(|name| remove(&folder.join(name)))
 }
 
 fn remove(file: &Path) -> Result<(), CommandError> {
@@ -53,13 +57,23 @@ pub(crate) fn write_samples(folder: &Path, collected: &Collected) -> Result<(), 
     samples.commit().map_err(|error| failed(&error))
 }
 
-/// Writes the report in its three forms, and gives the path of `report.json`.
+/// Writes the report in its forms, `report.json` last, and gives its path. The comment is among them: where this job's token
+/// cannot post it, a later job or a person can.
 pub(crate) fn write_report(folder: &Path, report: &Report, context: &Context) -> Result<PathBuf, CommandError> {
     let sink = &context.sink;
     let path = folder.join("report.json");
+    let inside = |file: &Untrusted| context.host.inside(file);
+    let flavour = context.host.flavour();
+    let comment = match flavour {
+        Flavour::GitHub => "comment.md",
+        Flavour::GitLab => "note.md",
+    };
     let files = [
         (folder.join("report.md"), report::markdown(report, sink, report::SUMMARY_BYTES)),
+        (folder.join("report.html"), report::html(report, sink)),
+        (folder.join("report.sarif"), report::sarif(report, sink, &inside)),
         (folder.join("junit.xml"), report::junit(report, sink)),
+        (folder.join(comment), report::comment(report, sink, flavour)),
         (path.clone(), report::json(report, sink)),
     ];
     for (place, text) in files {

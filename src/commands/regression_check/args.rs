@@ -23,7 +23,7 @@ pub struct RegressionCheckArgs {
     /// The policy file; without one the pass rate may not fall by two points
     #[arg(long, value_name = "PATH")]
     pub policy: Option<PathBuf>,
-    /// The folder of report.json, report.md and junit.xml
+    /// The folder of the report as json, md, html, sarif and junit.xml
     #[arg(long, value_name = "DIR", default_value = "llmci-regression")]
     pub out: PathBuf,
     /// Ask the policy's model now instead of reading --candidate, and stop as soon as the verdict is certain; the samples are left in --out

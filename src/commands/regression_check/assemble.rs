@@ -14,7 +14,8 @@ use crate::gate::compare::{
 };
 use crate::gate::{Reason, Subject, Verdict, in_gravity};
 use crate::report::{
-    ComparedSide, Comparison, Counts, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, SuiteInfo, Timing,
+    ComparedSide, Comparison, Counts, FailedSample, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, SuiteInfo,
+    Timing,
 };
 use crate::stats::float;
 use crate::trust::{Digest, Untrusted};
@@ -121,6 +122,7 @@ fn described(role: &str, found: &Found) -> ComparedSide {
         digest: found.digest.clone(),
         model: found.report.as_ref().map(|report| report.model.name.clone()),
         commit: found.report.as_ref().and_then(|report| report.host.commit.clone()),
+        run_url: found.report.as_ref().and_then(|report| report.host.run_url.clone()),
         paired: None,
         coverage: None,
     }
@@ -208,7 +210,6 @@ fn report(work: &Work<'_>, verdict: Verdict, reasons: Vec<Reason>, comparison: C
         verdict,
         reasons,
         metrics: Vec::new(),
-        comparison: Some(comparison),
         gate_changes: Vec::new(),
         counts: candidate.side.as_deref().map(counts).or_else(|| own.map(|own| own.counts)).unwrap_or_default(),
         model: own.map_or_else(|| unknown_model(candidate), |own| own.model.clone()),
@@ -222,8 +223,17 @@ fn report(work: &Work<'_>, verdict: Verdict, reasons: Vec<Reason>, comparison: C
         },
         run: own.map_or_else(RunInfo::default, |own| own.run.clone()),
         seed: own.map_or(0, |own| own.seed),
-        failed_samples: Vec::new(),
+        failed_samples: own.map(|own| newly_failing(own, &comparison)).unwrap_or_default(),
+        comparison: Some(comparison),
     }
+}
+
+/// The candidate's samples of cases that the baseline gets right, as far as its own report quotes them.
+fn newly_failing(own: &Report, comparison: &Comparison) -> Vec<FailedSample> {
+    let newly = |sample: &&FailedSample| {
+        comparison.newly_failing.iter().any(|changed| changed.suite == sample.suite && changed.case == sample.case)
+    };
+    own.failed_samples.iter().filter(newly).cloned().collect()
 }
 
 /// Two runs that have too little in common for a question to be worth its price.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::sample::Sample;
-use crate::trust::Digest;
+use crate::trust::{Digest, escape_json};
 
 pub use lock::FolderLock;
 pub use read::{Recovered, recover};
@@ -95,10 +95,10 @@ pub fn place(folder: &Path) -> PathBuf {
 
 /// One line for one sample, and where in it the sample's JSON begins.
 pub fn encode(slot: u32, sample: &Sample) -> Result<(Vec<u8>, usize), JournalError> {
-    let mut line = Vec::with_capacity(1024);
-    line.extend_from_slice(format!("{{\"slot\":{slot},\"sample\":").as_bytes());
+    let mut line = format!("{{\"slot\":{slot},\"sample\":");
     let start = line.len();
-    serde_json::to_writer(&mut line, sample).map_err(|error| JournalError::Encode(error.to_string()))?;
-    line.extend_from_slice(b"}\n");
-    Ok((line, start))
+    let sample = serde_json::to_string(sample).map_err(|error| JournalError::Encode(error.to_string()))?;
+    line.push_str(&escape_json(&sample));
+    line.push_str("}\n");
+    Ok((line.into_bytes(), start))
 }

@@ -209,8 +209,13 @@ impl Api {
         if self.pace.is_over() {
             return Reply::No(Trouble::Interrupted);
         }
-        let sent = tokio::time::timeout(PATIENCE, self.send(method, url, body)).await;
-        sent.unwrap_or_else(|_| Reply::Lost("no answer in 20 s".into()))
+        tokio::select! {
+            sent = tokio::time::timeout(PATIENCE, self.send(method, url, body)) => {
+                sent.unwrap_or_else(|_| Reply::Lost("no answer in 20 s".into()))
+            }
+            // A server that does not answer must not keep a process that is to end.
+            () = self.pace.over() => Reply::No(Trouble::Interrupted),
+        }
     }
 
     async fn send(&self, method: Method, url: &str, body: &Value) -> Reply {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::reply::Trouble;
 use crate::host::Conclusion;
+use crate::report::Annotation;
 
 /// Annotations of one request.
 const BATCH: usize = 50;
@@ -18,23 +19,10 @@ const PAGE: usize = 100;
 pub struct Output {
     /// One line of plain text.
     pub title: String,
-    /// Markdown.
+    /// Markdown that is read at once.
     pub summary: String,
-}
-
-/// A note at a line of a file of the repository; its texts are plain and escaped already.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Annotation {
-    /// Relative to the repository.
-    pub path: String,
-    /// 1-based.
-    pub line: u32,
-    /// `notice`, `warning` or `failure`.
-    pub level: &'static str,
-    /// Plain text.
-    pub title: String,
-    /// Plain text.
-    pub message: String,
+    /// Markdown that is read after it; may be empty.
+    pub text: String,
 }
 
 /// A check run that is there.
@@ -44,21 +32,51 @@ pub struct Check {
     pub id: u64,
 }
 
-/// What a check run is opened with.
-pub(super) struct Opening<'a> {
-    pub(super) name: &'a str,
-    pub(super) sha: &'a str,
-    /// Tells this run's check from all others: by it a lost answer is found.
-    pub(super) external_id: &'a str,
-    /// RFC 3339.
-    pub(super) started_at: &'a str,
-    pub(super) details_url: Option<&'a str>,
+/// By what a check run is found again, also where the answer to its opening was lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    /// The commit.
+    pub sha: String,
+    /// Tells this run's check from all others.
+    pub external_id: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Ticket {
+    /// As a value of the step's state.
+    pub(super) fn words(&self) -> String {
+        format!("{} {} {}", self.sha, self.external_id, self.name)
+    }
+
+    /// Reads what [`Ticket::words`] wrote.
+    pub(super) fn parse(words: &str) -> Option<Self> {
+        let mut parts = words.splitn(3, ' ').map(str::to_owned);
+        Some(Self { sha: parts.next()?, external_id: parts.next()?, name: parts.next()? })
+    }
+
+    /// Looks for the check run.
+    async fn find(&self, api: &Api) -> Result<Option<Value>, Trouble> {
+        let Self { sha, external_id, name } = self;
+        let name = encoded(name);
+        let found = api.get(&format!("commits/{sha}/check-runs?check_name={name}&filter=all&per_page={PAGE}")).await?;
+        // What cannot be read is no proof that the check run is not there.
+        let runs = found.get("check_runs").and_then(Value::as_array);
+        let runs = runs.ok_or_else(|| Trouble::Refused(200, "no list of check runs".into()))?;
+        let same = |run: &&Value| run.get("external_id").and_then(Value::as_str) == Some(external_id.as_str());
+        Ok(runs.iter().find(same).cloned())
+    }
 }
 
 impl Check {
     /// Opens a check that is in progress.
-    pub(super) async fn open(api: &Api, opening: &Opening<'_>) -> Result<Self, Trouble> {
-        let Opening { name, sha, external_id, started_at, details_url } = opening;
+    pub(super) async fn open(
+        api: &Api,
+        ticket: &Ticket,
+        started_at: &str,
+        details_url: Option<&str>,
+    ) -> Result<Self, Trouble> {
+        let Ticket { sha, external_id, name } = ticket;
         let mut body = json!({
             "name": name, "head_sha": sha, "status": "in_progress", "external_id": external_id, "started_at": started_at,
             "output": {"title": "running", "summary": "The verdict follows."},
@@ -66,18 +84,22 @@ impl Check {
         if let (Some(url), Some(body)) = (details_url, body.as_object_mut()) {
             body.insert("details_url".to_owned(), json!(url));
         }
-        let path = format!("commits/{sha}/check-runs?check_name={}&filter=all&per_page={PAGE}", encoded(name));
-        let look = async || {
-            let found = api.get(&path).await?;
-            let runs = found.get("check_runs").and_then(Value::as_array).cloned().unwrap_or_default();
-            Ok(runs.into_iter().find(|run| run.get("external_id").and_then(Value::as_str) == Some(external_id)))
-        };
-        let made = api.post("check-runs", &body, look).await?;
-        let id = made.get("id").and_then(Value::as_u64);
-        id.map(|id| Self { id }).ok_or_else(|| Trouble::Refused(201, "the check run has no id".into()))
+        let made = api.post("check-runs", &body, async || ticket.find(api).await).await?;
+        Self::of(&made).ok_or_else(|| Trouble::Refused(201, "the check run has no id".into()))
     }
 
-    /// Ends it, with the first annotations; the verdict is the first thing that is told.
+    /// The check run of a ticket, where it is there and not completed.
+    pub(super) async fn still_open(api: &Api, ticket: &Ticket) -> Result<Option<Self>, Trouble> {
+        let found = ticket.find(api).await?;
+        let open = found.filter(|run| run.get("status").and_then(Value::as_str) != Some("completed"));
+        Ok(open.as_ref().and_then(Self::of))
+    }
+
+    fn of(run: &Value) -> Option<Self> {
+        run.get("id").and_then(Value::as_u64).map(|id| Self { id })
+    }
+
+    /// Ends it, with the first annotations; the rest of them is [`Check::annotate`]'s.
     pub(super) async fn close(
         &self,
         api: &Api,
@@ -86,10 +108,17 @@ impl Check {
         annotations: &[Annotation],
         completed_at: &str,
     ) -> Result<(), Trouble> {
-        let mut batches = annotations.chunks(BATCH);
-        let first = body(Some((conclusion, completed_at)), output, batches.next().unwrap_or_default());
-        self.patch(api, &first).await?;
-        for batch in batches {
+        let first = annotations.chunks(BATCH).next().unwrap_or_default();
+        let closed = self.patch(api, &body(Some((conclusion, completed_at)), output, first)).await?;
+        match closed.get("conclusion").and_then(Value::as_str) == Some(conclusion.word()) {
+            true => Ok(()),
+            false => Err(Trouble::Refused(200, "the check run did not take the conclusion".into())),
+        }
+    }
+
+    /// Adds the annotations that were too many for the first request.
+    pub(super) async fn annotate(&self, api: &Api, output: &Output, annotations: &[Annotation]) -> Result<(), Trouble> {
+        for batch in annotations.chunks(BATCH).skip(1) {
             self.patch(api, &body(None, output, batch)).await?;
         }
         Ok(())
@@ -107,30 +136,29 @@ impl Check {
         api.last_patch(&format!("check-runs/{}", self.id), &body).await.map(|_| ())
     }
 
-    /// Whether it is still open.
-    pub(super) async fn is_open(&self, api: &Api) -> Result<bool, Trouble> {
-        let found = api.get(&format!("check-runs/{}", self.id)).await?;
-        Ok(found.get("status").and_then(Value::as_str) != Some("completed"))
-    }
-
-    async fn patch(&self, api: &Api, body: &Value) -> Result<(), Trouble> {
-        api.patch(&format!("check-runs/{}", self.id), body).await.map(|_| ())
+    async fn patch(&self, api: &Api, body: &Value) -> Result<Value, Trouble> {
+        api.patch(&format!("check-runs/{}", self.id), body).await
     }
 }
 
 fn body(end: Option<(Conclusion, &str)>, output: &Output, annotations: &[Annotation]) -> Value {
-    let notes: Vec<Value> = annotations
-        .iter()
-        .map(|Annotation { path, line, level, title, message }| {
-            json!({
-                "path": path, "start_line": line, "end_line": line, "annotation_level": level, "title": title,
-                "message": message,
-            })
-        })
-        .collect();
+    // An annotation of a check run has a place, always.
+    let placed = annotations.iter().filter_map(|Annotation { level, place, title, message }| {
+        let (path, line) = place.as_ref()?;
+        Some(json!({
+            "path": path, "start_line": line, "end_line": line, "annotation_level": level.check(), "title": title,
+            "message": message,
+        }))
+    });
+    let notes: Vec<Value> = placed.collect();
     let mut shown = json!({"title": output.title, "summary": output.summary});
-    if let (false, Some(shown)) = (notes.is_empty(), shown.as_object_mut()) {
-        shown.insert("annotations".to_owned(), json!(notes));
+    if let Some(shown) = shown.as_object_mut() {
+        if !output.text.is_empty() {
+            shown.insert("text".to_owned(), json!(output.text));
+        }
+        if !notes.is_empty() {
+            shown.insert("annotations".to_owned(), json!(notes));
+        }
     }
     match end {
         Some((conclusion, at)) => {

@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::reply::Trouble;
-use crate::host::sticky::{Decision, Existing, Marker, Old, Plan, Show, plan};
+use crate::host::sticky::{Decision, Existing, Marker, Old, Plan, Show, plan, spare};
 use crate::trust::Untrusted;
 
 /// Comments of a page; the most that GitHub gives.
 const PAGE: usize = 100;
 /// Pages that are read at most: a bound for a server that never ends.
 const PAGES: usize = 200;
+/// How often a shared comment is written, where others write it at the same time.
+const LOOKS: usize = 4;
 /// The login of the runner's own token.
 const RUNNER: &str = "github-actions[bot]";
 
@@ -44,20 +46,34 @@ impl<'a> Comments<'a> {
         Self { api, number }
     }
 
-    /// Shows a result as the rules of `host::sticky` say.
+    /// Shows a result as the rules of `host::sticky` say. A shared comment is read again after it was written: GitHub has no
+    /// write that fails where somebody else was faster.
     pub async fn show(&self, show: &Show<'_>) -> Result<Shown, Trouble> {
         let login = self.login().await?;
-        let existing = self.all(&login).await?;
+        let mut written = None;
+        let looks = if show.args.shared_comment { LOOKS } else { 1 };
+        for _ in 0..looks {
+            match (self.write(&login, show).await?, &written) {
+                (Shown::Kept(_), Some(_)) => break,
+                (shown @ (Shown::Kept(_) | Shown::Superseded(_)), _) => return Ok(shown),
+                (shown @ Shown::Written(..), _) => written = Some(shown),
+            }
+        }
+        written.ok_or_else(|| Trouble::Refused(0, "nothing was written".into()))
+    }
+
+    async fn write(&self, login: &str, show: &Show<'_>) -> Result<Shown, Trouble> {
+        let existing = self.all(login).await?;
         let Plan { decision, body } = plan(&existing, show);
         match decision {
             Decision::Skip(why) => Ok(Shown::Kept(why)),
             Decision::Superseded(by) => Ok(Shown::Superseded(by)),
             Decision::Update(name) => {
                 self.api.patch(&format!("issues/comments/{}", name.id), &json!({"body": body})).await?;
-                Ok(Shown::Written(name.id, None))
+                Ok(Shown::Written(name.id, self.settle(&spare(&existing, show), Old::Delete).await))
             }
             Decision::Create { earlier, then } => {
-                let id = self.create(&login, &body).await?;
+                let id = self.create(login, &body).await?;
                 Ok(Shown::Written(id, self.settle(&earlier, then).await))
             }
         }

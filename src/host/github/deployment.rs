@@ -66,8 +66,9 @@ pub async fn deploy(api: &Api, new: &NewDeployment<'_>) -> Result<u64, Trouble> 
     let path = format!("deployments?sha={sha}&per_page=100");
     let look = async || {
         let there = api.get(&path).await?;
-        let there = there.as_array().cloned().unwrap_or_default();
-        Ok(there.into_iter().find(|one| one.pointer("/payload/llmci").and_then(Value::as_str) == Some(key)))
+        // What cannot be read is no proof that the deployment is not there.
+        let there = there.as_array().ok_or_else(|| Trouble::Refused(200, "no list of deployments".into()))?;
+        Ok(there.iter().find(|one| one.pointer("/payload/llmci").and_then(Value::as_str) == Some(key)).cloned())
     };
     let made = api.post("deployments", &body, look).await?;
     // A merge of the base branch is answered with 202 and without an id; we asked for none.

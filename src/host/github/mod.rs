@@ -14,7 +14,7 @@ mod status;
 mod text;
 
 pub use api::{Access, Api};
-pub use check::{Annotation, Check, Output};
+pub use check::{Check, Output, Ticket};
 pub use comment::{Comments, Shown};
 pub use deployment::{Audience, DeploymentState, NewDeployment, deploy, set_deployment_status};
 pub use pace::Clock;
@@ -24,5 +24,6 @@ pub use reply::Trouble;
 pub use rights::Origin;
 pub use status::{State, Status};
 
+pub(super) use publisher::standing;
 pub(super) use runner::{Paths, mask, print_guarded};
 pub(super) use text::{done, failure};

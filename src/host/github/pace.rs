@@ -68,6 +68,11 @@ impl Pace {
         self.interrupted.is_cancelled()
     }
 
+    /// Waits until the process is asked to stop.
+    pub(super) async fn over(&self) {
+        self.interrupted.cancelled().await;
+    }
+
     /// Waits for the next place in the queue.
     pub(super) async fn write(&self) {
         let now = self.clock.now();

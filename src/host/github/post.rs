@@ -3,15 +3,15 @@
 use tokio_util::sync::CancellationToken;
 
 use super::api::{Access, Api};
-use super::check::{Check, Output};
+use super::check::{Check, Output, Ticket};
 use super::pace::Clock;
 use super::status::{State, Status};
 use crate::host::{Conclusion, GITHUB_TOKENS, token};
 use crate::trust::Untrusted;
 
-/// The state that names the check run.
+/// The state that names the check run, by its ticket.
 pub(super) const CHECK: &str = "LLMCI_CHECK_RUN";
-/// The state that names the pending status: its commit and its context; empty once it is settled.
+/// The state that names a status that may be pending: its commit and its context; empty once it is settled.
 pub(super) const STATUS: &str = "LLMCI_STATUS";
 
 /// Closes a check run that is still in progress, and a status that is still pending. Gives lines for the log.
@@ -22,7 +22,7 @@ pub async fn close_dangling(
     interrupted: CancellationToken,
 ) -> Vec<Untrusted> {
     let text = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let check = text(&format!("STATE_{CHECK}")).and_then(|id| id.parse().ok()).map(|id| Check { id });
+    let check = text(&format!("STATE_{CHECK}")).and_then(|words| Ticket::parse(&words));
     let status = text(&format!("STATE_{STATUS}"));
     if check.is_none() && status.is_none() {
         return Vec::new();
@@ -40,19 +40,20 @@ pub async fn close_dangling(
     let mut told = |what: &str, trouble: super::Trouble| {
         lines.push(Untrusted::new(format!("{what} was not closed: {}", trouble.words())));
     };
-    if let Some(check) = check {
+    if let Some(ticket) = check {
         let output = Output {
             title: "stopped".to_owned(),
             summary: "The job was stopped before there was a verdict.".to_owned(),
+            text: String::new(),
         };
-        match check.is_open(&api).await {
-            Ok(false) => {}
-            Ok(true) => {
-                if let Err(trouble) = check.close(&api, Conclusion::Cancelled, &output, &[], now).await {
-                    told("the check run", trouble);
-                }
-            }
-            Err(trouble) => told("the check run", trouble),
+        let closed = match Check::still_open(&api, &ticket).await {
+            Ok(Some(check)) => check.close(&api, Conclusion::Cancelled, &output, &[], now).await,
+            // A token that may not write checks has opened none.
+            Ok(None) | Err(super::Trouble::NoRight(..)) => Ok(()),
+            Err(trouble) => Err(trouble),
+        };
+        if let Err(trouble) = closed {
+            told("the check run", trouble);
         }
     }
     if let Some((sha, context)) = status.as_deref().and_then(|status| status.split_once(' ')) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{Access, Api};
-use super::check::{Annotation, Check, Opening, Output};
+use super::check::{Check, Output, Ticket};
 use super::comment::{Comments, Shown};
 use super::pace::Clock;
 use super::reply::Trouble;
@@ -18,7 +18,7 @@ use crate::gate::Verdict;
 use crate::host::settings::{StatusWhen, When};
 use crate::host::sticky::{Marker, RunNumber, Show, Standing};
 use crate::host::{Beginning, Conclusion, GITHUB_TOKENS, PublishArgs, Published, token};
-use crate::report::{HostInfo, Report, Sink};
+use crate::report::{Annotation, Flavour, HostInfo, Report, Sink, comment};
 use crate::trust::{Secret, Untrusted};
 
 /// What a run on a pull request knows of itself.
@@ -41,6 +41,8 @@ pub struct Run {
     pub sha: String,
     /// The run and its attempt.
     pub run: RunNumber,
+    /// Tells this job from others of the same run, such as those of a matrix.
+    pub job: String,
     /// A link to the run.
     pub url: Option<String>,
     /// Whose token it is.
@@ -65,6 +67,7 @@ impl Run {
             number: info.pull_request?,
             sha: raw(&info.commit).filter(|sha| is_sha(sha))?,
             run: RunNumber { run: number("GITHUB_RUN_ID")?, attempt: number("GITHUB_RUN_ATTEMPT").unwrap_or(1) },
+            job: super::runner::token().ok()?,
             url: raw(&info.run_url),
             origin: paths.origin(),
             clock: beginning.clock,
@@ -84,6 +87,8 @@ pub struct Publisher {
     check: CheckState,
     /// Whether a status of ours is pending.
     pending: bool,
+    /// Whether it was told already that statuses are refused.
+    told: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -91,7 +96,7 @@ enum CheckState {
     Unwanted,
     Refused,
     Open(Check),
-    Closed,
+    Closed(Check),
 }
 
 impl Publisher {
@@ -101,7 +106,7 @@ impl Publisher {
             Access { base: &run.base, graphql: run.graphql.as_deref(), repository: &run.repository, token: &run.token };
         let api = Api::new(&access, clock, interrupted)?;
         let check_name = run.args.check_name(run.program);
-        Ok(Self { api, run, check_name, check: CheckState::Unwanted, pending: false })
+        Ok(Self { api, run, check_name, check: CheckState::Unwanted, pending: false, told: false })
     }
 
     /// The program.
@@ -109,21 +114,31 @@ impl Publisher {
         self.run.program
     }
 
+    /// What the step after the job has to know to close what is about to be opened; it is kept before anything is asked,
+    /// so that a process that is killed at any moment leaves nothing open.
+    pub fn state(&self) -> Vec<(&'static str, String)> {
+        let check = self.run.args.check.then(|| (post::CHECK, self.ticket().words()));
+        let may_be_pending = match self.run.args.commit_status {
+            StatusWhen::Always => true,
+            StatusWhen::Fallback => self.run.args.check,
+            StatusWhen::Never => false,
+        };
+        let status = may_be_pending.then(|| (post::STATUS, format!("{} {}", self.run.sha, self.check_name)));
+        check.into_iter().chain(status).collect()
+    }
+
+    fn ticket(&self) -> Ticket {
+        let Run { sha, run, job, .. } = &self.run;
+        Ticket { sha: sha.clone(), external_id: format!("llmci:{run}:{job}"), name: self.check_name.clone() }
+    }
+
     /// Opens the check run, or what stands in for it.
     pub async fn open(&mut self) -> Vec<Untrusted> {
         let mut warnings = Vec::new();
         if self.run.args.check {
-            let Run { sha, run, .. } = &self.run;
-            let external_id = format!("llmci:{}:{run}", self.check_name);
             let started_at = (self.run.clock)();
-            let opening = Opening {
-                name: &self.check_name,
-                sha,
-                external_id: &external_id,
-                started_at: &started_at,
-                details_url: self.run.url.as_deref(),
-            };
-            self.check = match Check::open(&self.api, &opening).await {
+            let url = self.run.url.as_deref();
+            self.check = match Check::open(&self.api, &self.ticket(), &started_at, url).await {
                 Ok(check) => CheckState::Open(check),
                 Err(trouble) => {
                     warnings.push(explain(Surface::Check, &trouble, self.run.origin));
@@ -134,25 +149,18 @@ impl Publisher {
         if self.wants_status() {
             match self.status().set(&self.api, State::Pending, "running").await {
                 Ok(()) => self.pending = true,
-                Err(trouble) => warnings.push(explain(Surface::Status, &trouble, self.run.origin)),
+                Err(trouble) => {
+                    self.told = true;
+                    warnings.push(explain(Surface::Status, &trouble, self.run.origin));
+                }
             }
         }
         warnings
     }
 
-    /// What the step after the job has to know to close what is open now.
-    pub fn state(&self) -> Vec<(&'static str, String)> {
-        let check = match &self.check {
-            CheckState::Open(check) => Some((post::CHECK, check.id.to_string())),
-            CheckState::Unwanted | CheckState::Refused | CheckState::Closed => None,
-        };
-        let status = self.pending.then(|| (post::STATUS, format!("{} {}", self.run.sha, self.check_name)));
-        check.into_iter().chain(status).collect()
-    }
-
-    /// Whether nothing that this run opened is open any more.
+    /// Whether no status of this run is pending.
     pub(in crate::host) fn is_settled(&self) -> bool {
-        !self.pending && !matches!(self.check, CheckState::Open(_))
+        !self.pending
     }
 
     /// Shows a report.
@@ -167,9 +175,15 @@ impl Publisher {
         let annotations = text::annotations(report, sink, workspace);
         let mut published = self.end_check(conclusion, &output, &annotations).await;
         if self.run.args.comment != When::Never {
-            published.warnings.extend(self.comment(&text::comment(report, sink), standing(report)).await);
+            published.warnings.extend(self.comment(&comment(report, sink, Flavour::GitHub), standing(report)).await);
         }
         published.warnings.extend(self.end_status(conclusion, &output.title).await);
+        if let CheckState::Closed(check) = &self.check
+            && let Err(trouble) = check.annotate(&self.api, &output, &annotations).await
+        {
+            let text = format!("some annotations were not published: {}", trouble.words());
+            published.warnings.push(Untrusted::new(text));
+        }
         published
     }
 
@@ -203,10 +217,11 @@ impl Publisher {
         };
         match closed {
             Ok(()) => {
-                self.check = CheckState::Closed;
+                self.check = CheckState::Closed(check);
                 Published { warnings: Vec::new(), annotated: !annotations.is_empty() }
             }
             Err(trouble) => {
+                self.check = CheckState::Refused;
                 let warnings = vec![explain(Surface::Check, &trouble, self.run.origin)];
                 Published { warnings, annotated: false }
             }
@@ -252,7 +267,7 @@ impl Publisher {
                 None
             }
             // It was said when it began.
-            Err(_) if !self.pending => None,
+            Err(_) if self.told => None,
             Err(trouble) => Some(explain(Surface::Status, &trouble, self.run.origin)),
         }
     }
@@ -270,7 +285,8 @@ impl Publisher {
     }
 }
 
-fn standing(report: &Report) -> Standing {
+/// How much a result wants to be seen.
+pub(in crate::host) fn standing(report: &Report) -> Standing {
     let changed = |report: &Report| {
         let comparison = report.comparison.as_ref();
         comparison.is_some_and(|comparison| comparison.newly_failing_count + comparison.newly_passing_count > 0)

@@ -34,6 +34,7 @@ pub enum Origin {
 pub(super) fn explain(surface: Surface, trouble: &Trouble, origin: Origin) -> Untrusted {
     let (what, permission) = surface.words();
     let advice = match (trouble, origin) {
+        (Trouble::NoRight(401, _), _) => "; the token is not valid: give the job's own by `token: ${{ github.token }}`".to_owned(),
         (Trouble::NoRight(..), Origin::Fork) => {
             "; a pull request from a fork gets a token that can only read: the result is in the summary and the annotations".to_owned()
         }
@@ -56,6 +57,8 @@ mod tests {
         assert!(text.contains("`permissions: {contents: read, pull-requests: write}`"), "{text}");
         let text = explain(Surface::Check, &denied, Origin::Fork).into_raw();
         assert!(text.contains("fork") && !text.contains("permissions:"), "{text}");
+        let text = explain(Surface::Check, &Trouble::NoRight(401, "Bad credentials".into()), Origin::Own).into_raw();
+        assert!(text.contains("not valid") && !text.contains("permissions:"), "{text}");
         assert!(!explain(Surface::Status, &Trouble::Limited, Origin::Own).raw().contains("permissions"));
     }
 }

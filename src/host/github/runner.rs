@@ -129,7 +129,7 @@ fn append(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// 128 random bits in hexadecimal digits.
-fn token() -> Result<String, &'static str> {
+pub(super) fn token() -> Result<String, &'static str> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| "the system gives no random bytes")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -144,10 +144,10 @@ pub(in crate::host) fn mask(secrets: &[Secret]) {
 }
 
 /// Prints text between stop-commands and its token, so that the runner reads no command in it, whatever it holds.
-pub(in crate::host) fn print_guarded(text: &str) {
+pub(in crate::host) fn print_guarded(text: &str, print: fn(&str)) {
     match token() {
         Ok(token) => {
-            let _guard = Guard::new(token);
+            let _guard = Guard::new(token, print);
             print(text);
         }
         // Without a token nothing can be guarded: the report is in its files.
@@ -155,18 +155,22 @@ pub(in crate::host) fn print_guarded(text: &str) {
     }
 }
 
-/// Resumes command processing when it goes, also in a panic.
-struct Guard(String);
+/// Resumes command processing when it goes, also in a panic. Both commands go the way of the text: the runner reads each
+/// stream by itself.
+struct Guard {
+    token: String,
+    print: fn(&str),
+}
 
 impl Guard {
-    fn new(token: String) -> Self {
+    fn new(token: String, print: fn(&str)) -> Self {
         print(&format!("::stop-commands::{token}\n"));
-        Self(token)
+        Self { token, print }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        print(&format!("::{}::\n", self.0));
+        (self.print)(&format!("::{}::\n", self.token));
     }
 }

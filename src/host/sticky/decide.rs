@@ -96,7 +96,7 @@ pub fn decide<Id: Clone>(existing: &[Existing<Id>], wanted: &Wanted<'_>) -> Deci
 }
 
 /// Our comments of one action and id. Others' are not looked at, whatever they say.
-fn own<'a, 'b, Id>(
+pub(super) fn own<'a, 'b, Id>(
     existing: &'a [Existing<Id>],
     action: &'b str,
     id: &'b str,

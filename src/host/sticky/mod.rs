@@ -8,7 +8,7 @@ mod sections;
 
 pub use decide::{Decision, Existing, Old, Standing, Wanted, decide, newest};
 pub use marker::{Marker, RunNumber, is_word};
-pub use plan::{Plan, Show, plan};
+pub use plan::{Plan, Show, plan, spare};
 pub use sections::{Section, with_section};
 
 /// The action that the marker of a shared comment names.

@@ -1,5 +1,6 @@
 //! From one program's text to the body of the comment and what is done with it, alone or in a shared comment.
 
+use super::decide::own;
 use super::{Decision, Existing, Marker, SHARED, Section, Standing, Wanted, decide, newest, with_section};
 use crate::host::settings::PublishArgs;
 
@@ -30,10 +31,12 @@ pub fn plan<Id: Clone>(existing: &[Existing<Id>], show: &Show<'_>) -> Plan<Id> {
     let (marker, text) = match show.args.shared_comment {
         false => (show.marker.clone(), show.text.to_owned()),
         true => {
-            let there = newest(existing, SHARED, &show.marker.id);
-            let above = there.as_ref().map(|(comment, _)| Marker::text_above(&comment.body)).unwrap_or_default();
+            // Two programs that began together may have written one each: what stands in any of them counts.
+            let there: Vec<_> = own(existing, SHARED, &show.marker.id).collect();
+            let above: Vec<&str> = there.iter().map(|(comment, _)| Marker::text_above(&comment.body)).collect();
+            let above = above.join("\n\n");
             let section = Section { marker: show.marker.clone(), text: show.text.to_owned() };
-            let text = match with_section(above, section) {
+            let text = match with_section(&above, section) {
                 Ok(text) => text,
                 Err(newer) => {
                     let decision = Decision::Superseded(Box::new(Marker { run: newer, ..show.marker.clone() }));
@@ -41,7 +44,7 @@ pub fn plan<Id: Clone>(existing: &[Existing<Id>], show: &Show<'_>) -> Plan<Id> {
                 }
             };
             // The sections have runs of their own: the comment's is the latest of them.
-            let run = there.map_or(show.marker.run, |(_, marker)| marker.run.max(show.marker.run));
+            let run = there.iter().map(|(_, marker)| marker.run).fold(show.marker.run, Ord::max);
             let marker = Marker { action: SHARED.to_owned(), run, body: Marker::digest(&text), ..show.marker.clone() };
             (marker, text)
         }
@@ -49,6 +52,17 @@ pub fn plan<Id: Clone>(existing: &[Existing<Id>], show: &Show<'_>) -> Plan<Id> {
     let wanted =
         Wanted { marker: &marker, standing: show.standing, when: show.args.comment, mode: show.args.comment_mode };
     Plan { decision: decide(existing, &wanted), body: marker.under(&text) }
+}
+
+/// Shared comments beside the one that is kept: they are deleted once that one holds all sections.
+pub fn spare<Id: Clone + PartialEq>(existing: &[Existing<Id>], show: &Show<'_>) -> Vec<Id> {
+    if !show.args.shared_comment {
+        return Vec::new();
+    }
+    let id = &show.marker.id;
+    let kept = newest(existing, SHARED, id).map(|(comment, _)| comment.id.clone());
+    let all = own(existing, SHARED, id).map(|(comment, _)| comment.id.clone());
+    all.filter(|id| Some(id) != kept.as_ref()).collect()
 }
 
 #[cfg(test)]
@@ -84,6 +98,23 @@ mod tests {
         there[0].body = second.body;
         assert!(matches!(shown(&there, "regression-check", 6, "old").decision, Decision::Superseded(_)));
         assert!(matches!(shown(&there, "eval-gate", 5, "bad").decision, Decision::Skip(_)));
+    }
+
+    #[test]
+    fn programs_that_began_together_end_in_one_comment() {
+        let body = |action: &str, text: &str| shown(&[], action, 7, text).body;
+        let there = [
+            Existing { id: 1, ours: true, body: body("regression-check", "worse") },
+            Existing { id: 2, ours: true, body: body("eval-gate", "bad") },
+        ];
+        let merged = shown(&there, "eval-gate", 7, "bad");
+        assert_eq!(merged.decision, Decision::Update(2));
+        assert!(merged.body.contains("worse") && merged.body.contains("bad"), "{}", merged.body);
+        let args = PublishArgs { shared_comment: true, ..PublishArgs::default() };
+        let own = marker("eval-gate", 7, "bad");
+        let show = Show { marker: &own, text: "bad", standing: Standing::Failed, args: &args };
+        assert_eq!(spare(&there, &show), [1]);
+        assert_eq!(spare(&there, &Show { args: &PublishArgs::default(), ..show }), Vec::<u32>::new());
     }
 
     #[test]
