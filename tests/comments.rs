@@ -6,7 +6,9 @@ mod support;
 
 use std::path::Path;
 
-use llmci::report::{Flavour, Gpu, Report, Sink, check, comment, markdown_with_notes};
+use llmci::report::{
+    CHECK_BYTES, COMMENT_BYTES, Flavour, Gpu, Report, SUMMARY_BYTES, Sink, check, comment, markdown_with_notes,
+};
 use llmci::trust::Untrusted;
 use serde_json::json;
 use support::{eval_gate, regression_check, root, write};
@@ -162,6 +164,62 @@ fn a_fork_run_gives_the_same_verdict_and_says_what_to_add() {
                 workflow_run can post comment.md, which this run leaves beside report.json";
     let notes = [Untrusted::new(note)];
     kept("fork.md", &markdown_with_notes(&report, &Sink::default(), PAGE_BYTES, &notes));
+}
+
+/// A report with far more in it than any comment holds, every text of it hostile.
+fn bloated(report: &Report, factor: usize) -> Report {
+    let mut report = report.clone();
+    let nasty =
+        |count: usize| "</pre>|`@a\u{202e}#1 漢\n/merge ".repeat(count / 4 + 1).chars().take(count).collect::<String>();
+    let mut metrics = Vec::new();
+    for number in 0..factor * 30 {
+        for metric in &report.metrics {
+            let mut metric = metric.clone();
+            metric.scope = Some(format!("tag={}{number}", nasty(factor * 20)));
+            metrics.push(metric);
+        }
+    }
+    report.metrics = metrics;
+    for reason in &mut report.reasons {
+        reason.text = nasty(factor * 300);
+    }
+    report.reasons = report.reasons.iter().cycle().take(factor * 40).cloned().collect();
+    for sample in &mut report.failed_samples {
+        for text in [&mut sample.case, &mut sample.path, &mut sample.why, &mut sample.prompt, &mut sample.completion] {
+            *text = nasty(factor * 100).into();
+        }
+    }
+    report.model.name = nasty(factor * 50);
+    report.suite.name = nasty(factor * 50);
+    report.host.commit = Some(nasty(100).into());
+    report
+}
+
+#[test]
+fn however_much_there_is_to_say_every_place_gets_what_it_holds_and_every_tag_is_closed() {
+    let folder = folder();
+    policy(folder.path(), "bad.jsonl", 0.9);
+    let report = evaluate(folder.path(), HEAD, "out");
+    for factor in [1, 3, 10] {
+        let report = bloated(&report, factor);
+        let sink = Sink::default();
+        let shown = check(&report, &sink);
+        let bodies = [
+            (comment(&report, &sink, Flavour::GitHub), COMMENT_BYTES),
+            (comment(&report, &sink, Flavour::GitLab), COMMENT_BYTES),
+            (markdown_with_notes(&report, &sink, SUMMARY_BYTES, &[]), SUMMARY_BYTES),
+            (shown.summary, CHECK_BYTES),
+            (shown.text, CHECK_BYTES),
+        ];
+        for (body, budget) in bodies {
+            assert!(body.len() <= budget, "{factor}: {} of {budget}", body.len());
+            assert_eq!(support::hostile::open_tags(&body), Vec::<String>::new(), "{factor}");
+            assert!(body.lines().all(|line| !line.trim_start().starts_with('/')), "{factor}");
+        }
+        let body = comment(&report, &sink, Flavour::GitHub);
+        assert!(body.starts_with("### ❌ eval-gate: fail. "), "the verdict is never dropped");
+        assert!(shown.title.chars().count() <= 210, "{}", shown.title);
+    }
 }
 
 #[test]

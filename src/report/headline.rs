@@ -1,6 +1,7 @@
 //! The first line of a report: the verdict, and the number that decided it, short enough for a notification.
 
 use super::Report;
+use super::layout::capital;
 use super::table::compared_name;
 use crate::gate::compare::Compared;
 use crate::gate::{Direction, Metric, Unit, Verdict, amount, known_metric};
@@ -23,7 +24,7 @@ pub(super) fn headline(report: &Report) -> Headline {
     let rows = report.comparison.iter().flat_map(|comparison| &comparison.rows);
     let rules = report.metrics.iter().filter(required).count() + rows.clone().filter(|row| row.required).count();
     if report.verdict == Verdict::Pass && rules > 1 {
-        return Headline { text: format!("all {rules} required rules hold"), sentence };
+        return Headline { text: format!("All {rules} required rules hold"), sentence };
     }
     let metric = report.metrics.iter().filter(required).find(|metric| metric.reason.as_ref() == Some(&decided.text));
     if let Some(text) = metric.and_then(of_metric) {
@@ -33,7 +34,9 @@ pub(super) fn headline(report: &Report) -> Headline {
     if let Some(text) = row.and_then(of_comparison) {
         return Headline { text, sentence };
     }
-    Headline { text: decided.text.clone(), sentence: None }
+    // A metric's name stays as the policy has it.
+    let text = if decided.metric.is_none() { capital(&decided.text) } else { decided.text.clone() };
+    Headline { text, sentence: None }
 }
 
 fn of_metric(metric: &Metric) -> Option<String> {

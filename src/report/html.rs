@@ -82,10 +82,10 @@ impl Page<'_> {
 
     fn top(&mut self, report: &Report) {
         let decided = headline(report);
-        let words = format!("{}: {}. {}", report.program, report.verdict.word(), capital(&decided.text));
+        let words = format!("{}: {}. {}", report.program, report.verdict.word(), decided.text);
         self.element("h1", Some(report.verdict.word()), |page| page.own(&words));
         if let Some(sentence) = decided.sentence {
-            self.element("p", None, |page| page.own(&capital(&sentence)));
+            self.element("p", None, |page| page.own(&sentence));
         }
         if let Some(saved) = early_stop(&report.run) {
             self.element("p", None, |page| page.own(&capital(&saved)));

@@ -6,7 +6,7 @@ use super::inline::Inline;
 use super::markup::Markup;
 use super::rows::{early_stop, word};
 use super::table::{Line, power, table};
-use super::{Comparison, FailedSample, Report, Sink};
+use super::{ChangedCase, Comparison, FailedSample, Report, Sink};
 use crate::gate::Reason;
 use crate::trust::{Digest, Untrusted};
 
@@ -90,10 +90,10 @@ impl Layout<'_> {
             Inline::fixed(": "),
             self.words(report.verdict.word()),
             Inline::fixed(". "),
-            self.words(&capital(&decided.text)),
+            self.words(&decided.text),
         ]));
         if let Some(sentence) = decided.sentence.filter(|_| detail.rows > 0) {
-            page.paragraph(&self.words(&capital(&sentence)));
+            page.paragraph(&self.words(&sentence));
         }
         for note in self.notes {
             page.paragraph(&Inline::all([Inline::fixed("Note").bold(), Inline::fixed(": "), self.words(note.raw())]));
@@ -208,6 +208,7 @@ impl Layout<'_> {
         let lines = table(self.report).lines;
         let hidden = lines.get(self.shown(&lines, detail)..).unwrap_or_default();
         if !hidden.is_empty() && detail.more_rows {
+            page.paragraph(&Inline::fixed("More metrics").bold());
             self.table(page, hidden);
         }
         let others: Vec<Inline> = self
@@ -266,23 +267,23 @@ impl Layout<'_> {
             }
             let of =
                 if shown as u64 == count { format!("{count} {title}") } else { format!("{shown} of {count} {title}") };
-            page.paragraph(&self.words(&of).bold());
-            let items: Vec<Inline> = cases
-                .iter()
-                .take(shown)
-                .map(|case| {
-                    let shares =
-                        format!(": passed {:.2} of its attempts before, {:.2} now", case.baseline, case.candidate);
-                    Inline::all([
-                        self.words(&case.suite),
-                        Inline::fixed(" "),
-                        self.code(&case.case, 120),
-                        self.words(&shares),
-                    ])
-                })
-                .collect();
-            page.list(&items);
+            let items: Vec<Inline> = cases.iter().take(shown).map(|case| self.changed(case)).collect();
+            let names = Inline::join(&items, ", ");
+            page.paragraph(&Inline::all([self.words(&of).bold(), Inline::fixed(": "), names]));
         }
+    }
+
+    /// A case that changed, with its shares where it did not change from all to none or back.
+    fn changed(&self, case: &ChangedCase) -> Inline {
+        let several = self.report.suite.parts.len() > 1;
+        let suite = if several { self.words(&format!("{} ", case.suite)) } else { Inline::default() };
+        let whole = |share: f64| share == 0.0 || share == 1.0;
+        let shares = if whole(case.baseline) && whole(case.candidate) {
+            Inline::default()
+        } else {
+            self.words(&format!(" ({:.2}, was {:.2})", case.candidate, case.baseline))
+        };
+        Inline::all([suite, self.code(&case.case, 120), shares])
     }
 
     /// What had to be dropped for want of room.
@@ -367,11 +368,8 @@ pub(super) fn heading(name: &str) -> String {
     if name == "n" { name.to_owned() } else { capital(name) }
 }
 
+/// With a capital at its beginning.
 pub(super) fn capital(name: &str) -> String {
-    // A metric's name stays as the policy has it.
-    if name.split(' ').next().is_some_and(|first| first.contains('_')) {
-        return name.to_owned();
-    }
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -390,9 +388,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_column_is_a_word_and_a_metric_keeps_its_name() {
+    fn columns_begin_with_a_capital_and_minutes_are_said() {
         assert_eq!(capital("verdict"), "Verdict");
-        assert_eq!(capital("pass_rate 0.3 is"), "pass_rate 0.3 is");
+        assert_eq!(heading("n"), "n");
         assert_eq!(duration(372.4), "6 min 12 s");
     }
 }

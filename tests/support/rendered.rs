@@ -41,7 +41,7 @@ fn judge(html: &str) -> Vec<String> {
     ];
     let mut found = Vec::new();
     let (mut shielded, mut end) = (0, 0);
-    let mut check = |text: &str, shielded: i32, found: &mut Vec<String>| {
+    let check = |text: &str, shielded: i32, found: &mut Vec<String>| {
         if shielded > 0 {
             return;
         }
