@@ -43,11 +43,22 @@ const EVERYWHERE: [Place; 9] = [
 fn home(entry: &Entry) -> Place {
     match (entry.sink.as_str(), entry.place.as_str()) {
         ("output_file", _) if entry.format != "jsonl" => Place::OutFolder,
-        (_, "uri") => Place::SuiteFile,
+        (_, "uri" | "file") if is_file_name(&entry.text()) => Place::SuiteFile,
         (_, "name" | "title" | "cell") => Place::CaseId,
         (_, _) => Place::Answer,
     }
 }
+
+/// Whether a suite's file can have the name without leaving the test's own folder.
+fn is_file_name(name: &str) -> bool {
+    let below = name.trim_start_matches("../").len();
+    let up = (name.len() - below) / 3;
+    let plain = |part: &str| !part.is_empty() && part != ".." && part.len() < 200;
+    up <= UP && !name.contains('\0') && name[name.len() - below..].split('/').all(plain)
+}
+
+/// Folders between the run and the test's own folder.
+const UP: usize = 4;
 
 /// A folder deep enough for a path that leads up, with the payload in its place; none where that cannot be (a file's name
 /// has no slash, a case's id no control character).
@@ -59,8 +70,7 @@ fn prepare(folder: &Path, entry: &Entry, place: Place, base: &str) -> Option<Com
     let answer = if is(Place::Answer) { payload.as_str() } else { "no" };
     let expected = if is(Place::Expected) { payload.as_str() } else { "one" };
     let suite = match place {
-        Place::SuiteFile if payload.contains('\0') || payload.len() > 200 => return None,
-        Place::SuiteFile if payload.contains('/') && !payload.starts_with("../") => return None,
+        Place::SuiteFile if !is_file_name(&payload) => return None,
         Place::SuiteFile => format!("{payload}.jsonl"),
         _ => "s.jsonl".to_owned(),
     };
@@ -173,6 +183,7 @@ fn broken_of(entries: &[Entry]) -> (Vec<String>, [usize; EVERYWHERE.len()]) {
     let mut reached = [0; EVERYWHERE.len()];
     for entry in entries {
         let text = entry.text();
+        let before: usize = reached.iter().sum();
         for (at, place) in EVERYWHERE.into_iter().enumerate() {
             let text = text.clone();
             let answers = move |_: usize, _: &str| match place {
@@ -201,6 +212,9 @@ fn broken_of(entries: &[Entry]) -> (Vec<String>, [usize; EVERYWHERE.len()]) {
                 None if at_home && entry.payload_fits() => broken.push(format!("{}: no surface", entry.id)),
                 None => {}
             }
+        }
+        if reached.iter().sum::<usize>() == before {
+            broken.push(format!("{}: no sink takes it", entry.id));
         }
     }
     (broken, reached)
@@ -241,6 +255,7 @@ fn the_view_of_a_host_sees_what_its_filters_would_find() {
         "<b>x</b>",
         "/merge",
         "&#47;merge",
+        "<code>a&#64;b.example</code>",
         ":tada:",
         "deadbeef",
         "www.x.example",
@@ -254,5 +269,23 @@ fn the_view_of_a_host_sees_what_its_filters_would_find() {
         ["<code>@team #1 &#64;x</code>", "95 % interval, 5 % of n=3", "<https://git.example/o/r/actions/runs/1>"]
     {
         assert_eq!(support::rendered::acting(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_words_of_a_policy_act_wherever_they_stand(text in "[@#!~$%&:/_*`<>|(){}\\[\\]\\\\^+=.,;\"'?a-hGHw0-3é \\n-]{0,30}") {
+        let sink = llmci::report::Sink::default();
+        let text = llmci::trust::Untrusted::new(text);
+        let (words, code, html) = (sink.words(&text, 500), sink.code(&text, 500), sink.html(&text, 500));
+        let body = format!(
+            "### x. {words}\n\nThe {words}\n\n- x {words} {code}\n\n| x {words} | {code} |\n|---|---|\n\
+             | x {words} | y |\n\n<details><summary>x {words}</summary>\n\n<pre>x{html}</pre>\n\n**x {words}**: y\n\n</details>\n\n\
+             <sub>x {words} · y</sub>\n"
+        );
+        let found = support::rendered::acting(&body);
+        proptest::prop_assert!(found.is_empty(), "{:?}\n{}", found, body);
     }
 }

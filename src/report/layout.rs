@@ -59,11 +59,11 @@ impl Layout<'_> {
         page.finish()
     }
 
-    /// What is in the fold, without it.
+    /// What is in the fold, without it; nothing where there is no fold.
     pub(super) fn below(&self, detail: Detail) -> String {
         let mut page = Markup::default();
         self.details(&mut page, detail);
-        page.finish()
+        if page.is_empty() { String::new() } else { page.finish() }
     }
 
     /// The verdict and what decided, as plain text on one line.
