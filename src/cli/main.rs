@@ -10,7 +10,8 @@ use super::programs::{Invocation, Program};
 use super::{generate, inputs, log, signals};
 use crate::commands::{self, CommandError, Context, Environment, Exit, Outcome};
 use crate::document::Problem;
-use crate::host::{Host, Publication, print, print_error};
+use crate::gate::Verdict;
+use crate::host::{Beginning, Conclusion, Host, Publication, Remote, print, print_error};
 use crate::report::{self, Colour, Sink};
 use crate::trust::{Redactor, Secret, Untrusted};
 
@@ -84,10 +85,24 @@ fn run(program: Program) -> Exit {
         host.set_gpus(commands::doctor::gpus());
     }
     let context = Context { cancel, host, environment, redactor, sink, clock };
-    let outcome = runtime.block_on(dispatch(*invocation, &context));
+    let exit = runtime.block_on(async {
+        let begun = begin(&invocation, &context).await;
+        let outcome = dispatch(*invocation, &context).await;
+        finish(outcome, begun, &context).await
+    });
     // A request that does not end must not keep the process: everything worth keeping is on disk.
     runtime.shutdown_background();
-    finish(outcome, &context)
+    exit
+}
+
+/// Tells the host that the work begins, where somebody wants to see it. Trouble with that is printed, and kept for the summary.
+async fn begin(invocation: &Invocation, context: &Context) -> (Remote, Vec<Untrusted>) {
+    let Some((program, args)) = invocation.publishing() else { return (Remote::Nothing, Vec::new()) };
+    let variable = |name: &str| context.environment.get(name).map(str::to_owned);
+    let beginning = Beginning { program, args: &args, variable: &variable, interrupted: context.cancel.clone(), clock };
+    let (remote, warnings) = context.host.open(&beginning).await;
+    warn(&warnings, &context.sink);
+    (remote, warnings)
 }
 
 async fn dispatch(
@@ -109,13 +124,18 @@ async fn dispatch(
         }
         Invocation::Check(args) => commands::check::run(&args, context).map_err(|error| (error, None)),
         Invocation::Doctor(args) => commands::doctor::run(&args, context).await.map_err(|error| (error, None)),
+        Invocation::Post(_) => Ok(commands::post::run(context).await),
         Invocation::Generate(args) => generate::run(&args).map_err(|error| (error, None)),
     }
 }
 
-/// Publishes what a command left, and gives its exit code.
-fn finish(outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>, context: &Context) -> Exit {
-    let sink = &context.sink;
+/// Publishes what a command left, and gives its exit code, which nothing of that changes.
+async fn finish(
+    outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>,
+    (mut remote, told): (Remote, Vec<Untrusted>),
+    context: &Context,
+) -> Exit {
+    let (sink, host) = (&context.sink, &context.host);
     match outcome {
         Ok(Outcome { exit, report: Some((report, path)), text: _ }) => {
             let publication = Publication {
@@ -126,22 +146,41 @@ fn finish(outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>, 
                     report::terminal(&report, sink, colour(context)),
                     sink.line(&path.display().to_string().into(), 300)
                 ),
-                markdown: report::markdown(&report, sink, report::SUMMARY_BYTES),
             };
-            warn(&context.host.publish(&publication, sink), sink);
+            warn(&host.publish(&publication), sink);
+            let published = remote.publish(&report, conclusion(exit, report.verdict), sink, host).await;
+            host.annotate(&report, sink, &published);
+            warn(&published.warnings, sink);
+            // What could not be shown, and how to mend that, is read in the summary.
+            let notes: Vec<Untrusted> = told.into_iter().chain(published.warnings).collect();
+            let summary = report::markdown_with_notes(&report, sink, report::SUMMARY_BYTES, &notes);
+            warn(&host.summarise(&summary), sink);
             exit
         }
         Ok(Outcome { exit, report: None, text }) => {
             print(&sink.whole(&text));
+            warn(&remote.done(&text, conclusion(exit, Verdict::Pass), sink, host).await, sink);
             exit
         }
         Err((error, folder)) => {
-            context.host.print_error(&explain(&error, sink));
+            let text = explain(&error, sink);
+            host.print_error(&text);
             if let Some(folder) = folder {
-                warn(&context.host.publish_failure(Some(&folder)), sink);
+                warn(&host.publish_failure(Some(&folder)), sink);
             }
+            let conclusion = if context.cancel.is_cancelled() { Conclusion::Cancelled } else { Conclusion::Failure };
+            warn(&remote.fail(&text, conclusion, sink, host).await, sink);
             error.exit()
         }
+    }
+}
+
+/// A check says what the exit code says: it is green only where that is 0.
+fn conclusion(exit: Exit, verdict: Verdict) -> Conclusion {
+    match (exit, verdict) {
+        (Exit::Pass, Verdict::Pass) => Conclusion::Success,
+        (Exit::Pass, Verdict::Fail | Verdict::Inconclusive | Verdict::Error) => Conclusion::Neutral,
+        (Exit::Fail | Exit::Inputs | Exit::Inconclusive | Exit::Environment | Exit::Bug, _) => Conclusion::Failure,
     }
 }
 

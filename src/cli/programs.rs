@@ -6,7 +6,9 @@ use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
 use crate::commands::merge::MergeArgs;
+use crate::commands::post::PostArgs;
 use crate::commands::regression_check::RegressionCheckArgs;
+use crate::host::PublishArgs;
 
 /// What the process was started as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +17,8 @@ pub enum Program {
     EvalGate,
     /// `regression-check`.
     RegressionCheck,
+    /// `llmci-post`: the step after a job.
+    Post,
     /// `llmci`, with a subcommand; or any program, by the name it was called.
     Llmci,
 }
@@ -31,6 +35,13 @@ struct EvalGate {
 struct RegressionCheck {
     #[command(flatten)]
     args: RegressionCheckArgs,
+}
+
+#[derive(Parser)]
+#[command(name = "llmci-post", version, about = "Closes what a cancelled step left open", long_about = None)]
+struct Post {
+    #[command(flatten)]
+    args: PostArgs,
 }
 
 #[derive(Parser)]
@@ -53,6 +64,9 @@ pub enum Invocation {
     Merge(MergeArgs),
     /// Say what this machine and host can do: tokens, GPU, stores, models
     Doctor(DoctorArgs),
+    /// Close what a cancelled step left open on the host
+    #[command(hide = true)]
+    Post(PostArgs),
     /// Write the files that are made from the code: actions, templates, schemas, tables
     #[command(hide = true)]
     Generate(GenerateArgs),
@@ -76,6 +90,7 @@ impl Program {
         match name {
             "eval-gate" => Program::EvalGate,
             "regression-check" => Program::RegressionCheck,
+            "llmci-post" => Program::Post,
             _ => self,
         }
     }
@@ -85,6 +100,7 @@ impl Program {
         match self {
             Program::EvalGate => EvalGate::command(),
             Program::RegressionCheck => RegressionCheck::command(),
+            Program::Post => Post::command(),
             Program::Llmci => Llmci::command(),
         }
     }
@@ -96,7 +112,22 @@ impl Program {
             Program::RegressionCheck => {
                 RegressionCheck::try_parse_from(arguments).map(|parsed| Invocation::RegressionCheck(parsed.args))
             }
+            Program::Post => Post::try_parse_from(arguments).map(|parsed| Invocation::Post(parsed.args)),
             Program::Llmci => Llmci::try_parse_from(arguments).map(|parsed| parsed.command),
+        }
+    }
+}
+
+impl Invocation {
+    /// Who publishes, and how; none for commands without a verdict of their own. A shard is judged by nobody before it is
+    /// merged, so it shows nothing.
+    pub(super) fn publishing(&self) -> Option<(&'static str, PublishArgs)> {
+        match self {
+            Invocation::EvalGate(args) if args.shard.is_some() => None,
+            Invocation::EvalGate(args) => Some(("eval-gate", args.publish.clone())),
+            Invocation::RegressionCheck(args) => Some(("regression-check", args.publish.clone())),
+            Invocation::Merge(args) => Some(("eval-gate", args.publish.clone())),
+            Invocation::Check(_) | Invocation::Doctor(_) | Invocation::Post(_) | Invocation::Generate(_) => None,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::eval::model::ModelIdentity;
 use crate::eval::run::{Collected, Plan, Selection};
 use crate::eval::suite::{Filter, Suite};
 use crate::eval::{Level, Sample};
+use crate::host::PublishArgs;
 use crate::report::Report;
 use crate::store;
 use crate::trust::Untrusted;
@@ -36,6 +37,9 @@ pub struct MergeArgs {
     /// The folder of the merged report
     #[arg(long, value_name = "DIR", default_value = "llmci-out")]
     pub out: PathBuf,
+    /// Comments, check runs and statuses
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }
 
 /// Merges and judges.

@@ -7,6 +7,7 @@ pub mod eval_gate;
 mod ledger;
 pub mod merge;
 mod outcome;
+pub mod post;
 pub mod regression_check;
 
 pub use outcome::{CommandError, Context, Environment, Exit, Outcome};

@@ -4,23 +4,32 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::print;
-use crate::report::{Annotation, COMMANDS_A_LEVEL, Report, Sink, line_annotations};
+use crate::report::{Annotation, COMMANDS_A_LEVEL, Level, Report, Sink, line_annotations};
 use crate::trust::Untrusted;
 
 /// Characters of a text; it was cut before.
 const LONGEST: usize = 2000;
 
+/// Whether the samples are annotated by commands too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Samples {
+    /// They are shown nowhere else.
+    Shown,
+    /// The check run shows them.
+    Elsewhere,
+}
+
 /// Prints annotations; nothing for a gate that passed.
-pub(super) fn github(report: &Report, sink: &Sink, workspace: &Path) -> Vec<Untrusted> {
+pub(super) fn github(report: &Report, sink: &Sink, workspace: &Path, samples: Samples) {
     let mut printed = BTreeMap::new();
-    for annotation in line_annotations(report, sink, &|path| inside(workspace, path.raw())) {
+    let all = line_annotations(report, sink, &|path| inside(workspace, path.raw()));
+    for annotation in all.iter().filter(|one| samples == Samples::Shown || one.level != Level::Notice) {
         let count: &mut usize = printed.entry(annotation.level).or_default();
         *count += 1;
         if *count <= COMMANDS_A_LEVEL {
-            print(&command(&annotation, sink));
+            print(&command(annotation, sink));
         }
     }
-    Vec::new()
 }
 
 /// A file's path relative to the workspace; none where it is not a file inside it.

@@ -14,6 +14,8 @@ pub(super) struct Event {
 pub(super) struct Repository {
     #[serde(default)]
     pub(super) default_branch: Option<String>,
+    #[serde(default)]
+    pub(super) full_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +29,9 @@ pub(super) struct Head {
     pub(super) sha: String,
     #[serde(rename = "ref")]
     pub(super) reference: String,
+    /// Absent where the fork is gone.
+    #[serde(default)]
+    pub(super) repo: Option<Repository>,
 }
 
 /// The event, or an empty one where there is no readable file.

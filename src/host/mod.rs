@@ -4,9 +4,13 @@
 mod annotate;
 mod event;
 pub mod forge;
-mod github;
+pub mod github;
 mod gitlab;
 mod print;
+mod remote;
+pub mod settings;
+pub mod sticky;
+mod tokens;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +18,9 @@ use crate::report::{Flavour, HostInfo, Report, Sink, outputs};
 use crate::trust::{Secret, Untrusted};
 
 pub use print::{print, print_error};
+pub use remote::{Beginning, Conclusion, Published, Remote};
+pub use settings::PublishArgs;
+pub use tokens::{GITHUB_TOKENS, GITLAB_TOKENS, token};
 
 /// The host and what it told the process.
 pub struct Host {
@@ -36,8 +43,6 @@ pub struct Publication<'a> {
     pub path: &'a Path,
     /// The report as a small table.
     pub terminal: String,
-    /// The report as Markdown.
-    pub markdown: String,
 }
 
 impl Host {
@@ -119,15 +124,13 @@ impl Host {
         }
     }
 
-    /// Publishes a report on every surface that the host has. What failed comes back as warnings.
-    pub fn publish(&self, publication: &Publication<'_>, sink: &Sink) -> Vec<Untrusted> {
+    /// Publishes a report on the job's own surfaces: log and outputs. What failed comes back as warnings.
+    pub fn publish(&self, publication: &Publication<'_>) -> Vec<Untrusted> {
         let values = outputs(publication.report, &publication.path.display().to_string());
         match &self.kind {
             Kind::GitHub(paths) => {
                 github::print_guarded(&publication.terminal, print);
-                let mut warnings = paths.publish(&values, &publication.markdown);
-                warnings.extend(annotate::github(publication.report, sink, paths.workspace()));
-                warnings
+                paths.publish(&values, "")
             }
             Kind::GitLab(paths) => {
                 print(&publication.terminal);
@@ -137,6 +140,23 @@ impl Host {
                 print(&publication.terminal);
                 Vec::new()
             }
+        }
+    }
+
+    /// Writes the job's summary, where the host has one.
+    pub fn summarise(&self, markdown: &str) -> Vec<Untrusted> {
+        match &self.kind {
+            Kind::GitHub(paths) => paths.publish(&[], markdown),
+            Kind::GitLab(_) | Kind::Local => Vec::new(),
+        }
+    }
+
+    /// Annotates by commands of the log, where the host reads them; the samples only where no check run shows them.
+    pub fn annotate(&self, report: &Report, sink: &Sink, published: &Published) {
+        let samples = if published.annotated { annotate::Samples::Elsewhere } else { annotate::Samples::Shown };
+        match &self.kind {
+            Kind::GitHub(paths) => annotate::github(report, sink, paths.workspace(), samples),
+            Kind::GitLab(_) | Kind::Local => {}
         }
     }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::eval::Level;
 use crate::eval::policy::EarlyStop;
 use crate::eval::shard::Shard;
+use crate::host::PublishArgs;
 
 /// The inputs of the program.
 #[derive(Args, Clone, Debug)]
@@ -53,4 +54,7 @@ pub struct EvalGateArgs {
     /// No progress display
     #[arg(long)]
     pub quiet: bool,
+    /// Comments, check runs and statuses
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::eval::policy::EarlyStop;
+use crate::host::PublishArgs;
 
 /// Compares a candidate's samples with a baseline's.
 #[derive(Args, Clone, Debug)]
@@ -57,4 +58,7 @@ pub struct RegressionCheckArgs {
     /// Keep the candidate as the baseline whatever the verdict, for this reason; on a CI host only on the default branch
     #[arg(long, value_name = "REASON")]
     pub bless: Option<String>,
+    /// Comments, check runs and statuses
+    #[command(flatten)]
+    pub publish: PublishArgs,
 }

@@ -5,22 +5,26 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::event;
-use super::{optional_path, print, warning};
+use super::publisher::Publisher;
+use super::rights::Origin;
+use crate::host::event;
+use crate::host::{optional_path, print, warning};
 use crate::report::HostInfo;
 use crate::trust::{Secret, Untrusted};
 
 /// The files and folders that the runner names.
-pub(super) struct Paths {
+pub(in crate::host) struct Paths {
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
     workspace: PathBuf,
+    state: Option<PathBuf>,
     default_branch: Option<bool>,
+    origin: Origin,
 }
 
 impl Paths {
     /// Reads the variables, and what they say of the run.
-    pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>, info: &mut HostInfo) -> Self {
+    pub(in crate::host) fn read(variable: &dyn Fn(&str) -> Option<String>, info: &mut HostInfo) -> Self {
         let text = |name: &str| variable(name).filter(|value| !value.is_empty());
         let event = event::read(text("GITHUB_EVENT_PATH"));
         let branch = text("GITHUB_REF").and_then(|name| name.strip_prefix("refs/heads/").map(str::to_owned));
@@ -32,6 +36,11 @@ impl Paths {
                 (false, None) => None,
             };
         let event = event.pull_request;
+        let head = event.as_ref().map(|event| event.head.repo.as_ref().and_then(|repo| repo.full_name.as_deref()));
+        let origin = match head {
+            Some(name) if name != text("GITHUB_REPOSITORY").as_deref() => Origin::Fork,
+            Some(_) | None => Origin::Own,
+        };
         info.repository = text("GITHUB_REPOSITORY").map(Untrusted::from);
         info.commit =
             event.as_ref().map(|event| event.head.sha.clone()).or_else(|| text("GITHUB_SHA")).map(Untrusted::from);
@@ -50,22 +59,44 @@ impl Paths {
             output: optional_path(variable("GITHUB_OUTPUT")),
             summary: optional_path(variable("GITHUB_STEP_SUMMARY")),
             workspace: optional_path(variable("GITHUB_WORKSPACE")).unwrap_or_else(|| PathBuf::from(".")),
+            state: optional_path(variable("GITHUB_STATE")),
             default_branch,
+            origin,
+        }
+    }
+
+    /// Whose pull request it is.
+    pub(in crate::host) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Tells the step after the job that nothing is left for it to close.
+    pub(in crate::host) fn settle(&self, publisher: &Publisher) -> Option<Untrusted> {
+        // A check run is looked at before it is closed; a status cannot be, so its state is taken back.
+        if publisher.is_settled() { self.save_state(super::post::STATUS, "") } else { None }
+    }
+
+    /// Leaves a value for the step after the job, which reads it as `STATE_<name>`.
+    pub(in crate::host) fn save_state(&self, name: &str, value: &str) -> Option<Untrusted> {
+        let path = self.state.as_ref()?;
+        match entry(name, value) {
+            Ok(text) => append(path, &text).err().map(|error| warning("the step's state", path, &error)),
+            Err(why) => Some(Untrusted::new(format!("the step's state was not written: {why}"))),
         }
     }
 
     /// Whether the run is one of the default branch.
-    pub(super) fn on_default_branch(&self) -> Option<bool> {
+    pub(in crate::host) fn on_default_branch(&self) -> Option<bool> {
         self.default_branch
     }
 
     /// The checkout.
-    pub(super) fn workspace(&self) -> &Path {
+    pub(in crate::host) fn workspace(&self) -> &Path {
         &self.workspace
     }
 
     /// Writes outputs and summary.
-    pub(super) fn publish(&self, outputs: &[(&'static str, String)], markdown: &str) -> Vec<Untrusted> {
+    pub(in crate::host) fn publish(&self, outputs: &[(&'static str, String)], markdown: &str) -> Vec<Untrusted> {
         let mut warnings = Vec::new();
         if let Some(path) = &self.output {
             let text: Result<String, &str> = outputs.iter().map(|(name, value)| entry(name, value)).collect();
@@ -98,14 +129,14 @@ fn append(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// 128 random bits in hexadecimal digits.
-fn token() -> Result<String, &'static str> {
+pub(super) fn token() -> Result<String, &'static str> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| "the system gives no random bytes")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Masks secrets in the log. Short ones would blank harmless words of it.
-pub(super) fn mask(secrets: &[Secret]) {
+pub(in crate::host) fn mask(secrets: &[Secret]) {
     for secret in secrets.iter().filter(|secret| secret.expose().chars().count() >= 8) {
         let data = secret.expose().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
         print(&format!("::add-mask::{data}\n"));
@@ -113,7 +144,7 @@ pub(super) fn mask(secrets: &[Secret]) {
 }
 
 /// Prints text between stop-commands and its token, so that the runner reads no command in it, whatever it holds.
-pub(super) fn print_guarded(text: &str, print: fn(&str)) {
+pub(in crate::host) fn print_guarded(text: &str, print: fn(&str)) {
     match token() {
         Ok(token) => {
             let _guard = Guard::new(token, print);
