@@ -61,7 +61,7 @@ fn no_secret_of_the_environment_is_printed() {
     support::write(folder.path(), "s.yaml", "name: s\ncases:\n  - {id: a, prompt: x, expected: y}\n");
     let policy = format!(
         "version: 1\nmodels:\n  m: {{provider: openai, base_url: \"http://127.0.0.1:1/{secret}\", model: m, api_key_env: OPENAI_API_KEY, retry: {{attempts: 1}}}}\n\
-         suites: [s.yaml]\ngate:\n  thresholds:\n    - {{metric: pass_rate, min: 0.5}}\n"
+         suites: [s.yaml]\ngate:\n  thresholds:\n    - {{metric: pass_rate, min: 0.5, decide_by: point}}\n"
     );
     support::write(folder.path(), "llmci.yaml", &policy);
     let output = eval_gate(folder.path()).envs([("OPENAI_API_KEY", secret), ("RUST_LOG", "trace")]).output().unwrap();

@@ -7,7 +7,8 @@ mod support;
 use std::path::Path;
 
 use llmci::report::{
-    CHECK_BYTES, COMMENT_BYTES, Flavour, Gpu, Report, SUMMARY_BYTES, Sink, check, comment, markdown_with_notes,
+    CHECK_BYTES, COMMENT_BYTES, ChangeKind, Flavour, GateChange, Gpu, Report, SUMMARY_BYTES, Sink, check, comment,
+    markdown_with_notes,
 };
 use llmci::trust::Untrusted;
 use serde_json::json;
@@ -89,7 +90,7 @@ const BASE: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f9001122334";
 fn evaluate(folder: &Path, head: &str, out: &str) -> Report {
     let mut command = eval_gate(folder);
     on_github(&mut command, folder, head);
-    let output = command.args(["--quiet", "--out", out]).output().unwrap();
+    let output = command.args(["--quiet", "--policy-from", "head", "--out", out]).output().unwrap();
     assert!(folder.join(out).join("report.json").exists(), "{}", support::text(&output));
     read(&folder.join(out))
 }
@@ -148,7 +149,18 @@ fn a_comparison_names_both_sides_and_shows_what_got_worse() {
     evaluate(folder.path(), HEAD, "candidate");
     let mut command = regression_check(folder.path());
     on_github(&mut command, folder.path(), HEAD);
-    command.args(["--policy", "llmci.yaml", "--baseline", "baseline", "--candidate", "candidate", "--out", "out"]);
+    command.args([
+        "--policy",
+        "llmci.yaml",
+        "--policy-from",
+        "head",
+        "--baseline",
+        "baseline",
+        "--candidate",
+        "candidate",
+        "--out",
+        "out",
+    ]);
     let output = command.output().unwrap();
     assert_eq!(support::code(&output), 1, "{}", support::text(&output));
     kept("comparison.md", &comment(&read(&folder.path().join("out")), &Sink::default(), Flavour::GitHub));
@@ -188,6 +200,10 @@ fn bloated(report: &Report, factor: usize) -> Report {
         for text in [&mut sample.case, &mut sample.path, &mut sample.why, &mut sample.prompt, &mut sample.completion] {
             *text = nasty(factor * 100).into();
         }
+    }
+    for kind in [ChangeKind::Loosened, ChangeKind::Tightened] {
+        let change = GateChange { kind, place: nasty(factor * 100).into(), what: nasty(factor * 200).into() };
+        report.gate_changes.extend(std::iter::repeat_n(change, factor * 10));
     }
     report.model.name = nasty(factor * 50);
     report.suite.name = nasty(factor * 50);

@@ -43,8 +43,9 @@ fn report_json_is_valid_against_its_published_schema() {
     let folder = tempfile::tempdir().unwrap();
     let policy = root().join("examples/quickstart/llmci.yaml");
     let output = eval_gate(folder.path()).arg("--policy").arg(policy).args(["--level", "smoke"]).output().unwrap();
-    // Without the facts there is no accuracy to judge: an error, and never a pass.
-    assert_eq!(code(&output), 4, "{}", text(&output));
+    // Three cases are too few for the bar, and that is said before any is asked.
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert!(text(&output).contains("14 are needed"), "{}", text(&output));
     let schema: Value =
         serde_json::from_slice(&std::fs::read(root().join("docs/schema/report.schema.json")).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -86,6 +87,15 @@ fn each_verdict_has_its_exit_code() {
     assert_eq!(run(&[("a", "one")], POINT), (4, "error".to_owned()));
     assert_eq!(run(&[("c", "one")], POINT), (4, "error".to_owned()));
     assert_eq!(run(&[("a", "one")], &format!("{POINT}  error_budget: 0.5\n")), (3, "inconclusive".to_owned()));
+}
+
+#[test]
+fn a_threshold_on_a_score_that_no_case_has_is_an_error_and_never_a_pass() {
+    let gate = format!("{POINT}    - {{metric: accuracy, min: 0.1}}\n");
+    let folder = taped(&[("a", "one"), ("b", "two")], TWO, &gate);
+    let output = eval_gate(folder.path()).output().unwrap();
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(text(&output).contains("accuracy could not be measured"), "{}", text(&output));
 }
 
 #[test]
@@ -235,6 +245,8 @@ fn github_gets_outputs_summary_annotations_and_no_command_of_a_model() {
         ("GITHUB_REPOSITORY", "org/repo"),
         ("GITHUB_TOKEN", "ghs_averylongsecrettoken"),
         ("INPUT_POLICY", "llmci.yaml"),
+        // No repository is here: what is held against a base has tests of its own.
+        ("INPUT_POLICY-FROM", "head"),
         ("INPUT_MODEL", ""),
         ("INPUT_RESUME", "false"),
         ("INPUT_OUT", "results"),
@@ -370,7 +382,7 @@ async fn a_model_that_repeats_the_key_reveals_it_nowhere() {
     let answer = format!("Your key is {KEY}, that is {split}");
     let stub = support::stub::Stub::start(move |_, _| support::stub::chat(&answer)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    words(folder.path(), 3, &stub.base, "run: {cache: kept}\n");
+    words(folder.path(), 20, &stub.base, "run: {cache: kept}\n");
     let policy = std::fs::read_to_string(folder.path().join("llmci.yaml")).unwrap();
     write(folder.path(), "llmci.yaml", &policy.replace("model: m,", "model: m, api_key_env: KEY,"));
     let path = folder.path().to_owned();
@@ -440,4 +452,16 @@ async fn a_run_that_lacked_something_leaves_no_verdict_to_keep() {
     let gate = || eval_gate(folder.path()).arg("--quiet").output().unwrap();
     assert_eq!(code(&gate()), 4);
     assert_eq!(code(&gate()), 0);
+}
+
+#[test]
+fn an_endpoint_at_a_clouds_metadata_is_refused_at_its_line_before_anything_is_asked() {
+    for host in ["169.254.169.254", "0xA9FEA9FE", "[::ffff:169.254.169.254]", "[fd00:ec2::254]"] {
+        let folder = tempfile::tempdir().unwrap();
+        words(folder.path(), 3, &format!("http://{host}/v1"), "");
+        let output = eval_gate(folder.path()).arg("--quiet").output().unwrap();
+        assert_eq!(code(&output), 2, "{host}: {}", text(&output));
+        assert!(text(&output).contains("trusted_hosts") && text(&output).contains("llmci.yaml:3"), "{}", text(&output));
+        assert!(!folder.path().join("llmci-out").exists());
+    }
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +12,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 use support::hostile::{self, Entry};
 use support::stub::{Stub, chat, reply};
-use support::{eval_gate, root, write};
+use support::{eval_gate, regression_check, root, write};
 
 /// Where a payload is put.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,7 +108,7 @@ fn prepare(folder: &Path, entry: &Entry, place: Place, base: &str) -> Option<Com
     let pull = json!({"number": 7, "title": branch, "head": {"sha": branch, "ref": branch}});
     write(folder, "event.json", &json!({"pull_request": pull, "repository": {"default_branch": "main"}}).to_string());
     let mut command = eval_gate(folder);
-    command.args(["--quiet", &format!("--out={out}")]);
+    command.args(["--quiet", "--policy-from", "head", &format!("--out={out}")]);
     if entry.sink == "gitlab_note" || entry.format == "dotenv" {
         command.envs([("GITLAB_CI", "true"), ("CI_PROJECT_PATH", "o/r"), ("CI_MERGE_REQUEST_IID", "7")]);
         command.envs([("CI_COMMIT_REF_NAME", branch), ("CI_COMMIT_SHA", branch), ("CI_JOB_URL", branch)]);
@@ -154,6 +155,68 @@ fn surface(folder: &Path, entry: &Entry, place: Place, mut command: Command) -> 
         ("output_file", _) => read(&folder.join("output")),
         (sink, format) => unreachable!("{}: nothing of ours is the sink {sink} {format}", entry.id),
     })
+}
+
+/// What a comparison writes in which one case is newly failing, whose id is the payload as it is: samples that were written
+/// by another hand may have any id.
+fn compared(folder: &Path, entry: &Value) -> BTreeMap<&'static str, String> {
+    let repeat = usize::try_from(entry["repeat"].as_u64().unwrap_or(1)).unwrap();
+    let payload = entry["payload"].as_str().unwrap().repeat(repeat);
+    for (side, passed) in [("base", true), ("cand", false)] {
+        let sample = |case: &str| {
+            json!({
+                "suite": "s", "case": case, "repeat": 0, "level": "evaluation", "tags": [], "prompt_digest": "one",
+                "expected_digest": "two", "status": if passed { "passed" } else { "failed" },
+                "score": if passed { 1.0 } else { 0.0 }, "assertions": [], "answer": null, "attempts": 1, "cached": false
+            })
+        };
+        let mut lines: String = (0..20).map(|number| format!("{}\n", sample(&number.to_string()))).collect();
+        lines.insert_str(0, &format!("{}\n", sample(&payload)));
+        write(folder, &format!("{side}/samples.jsonl"), &lines);
+    }
+    let mut command = regression_check(folder);
+    command.args(["--baseline", "base", "--candidate", "cand"]).env("GITHUB_WORKSPACE", folder);
+    command.envs([("GITHUB_ACTIONS", "true"), ("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary")]);
+    if let Some(secret) = entry["secret"].as_str() {
+        command.env("OPENAI_API_KEY", secret);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", support::text(&output));
+    let log = String::from_utf8(output.stdout).unwrap();
+    // What masks a secret names it, by design; our own annotation of the verdict is a command as well.
+    let ours = |line: &&str| {
+        !line.starts_with("::add-mask::") && !line.starts_with("::error title=regression-check fail::pass_rate ")
+    };
+    let log: String = log.split_inclusive('\n').filter(ours).collect();
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let summary = read("summary");
+    BTreeMap::from([
+        ("log", log),
+        ("comment", read("llmci-regression/comment.md")),
+        ("summary", summary),
+        ("junit", read("llmci-regression/junit.xml")),
+        ("sarif", read("llmci-regression/report.sarif")),
+        ("html", read("llmci-regression/report.html")),
+        ("output_file", read("output")),
+    ])
+}
+
+#[test]
+fn no_entry_of_the_corpus_acts_as_the_id_of_a_newly_failing_case() {
+    let corpus: Vec<Value> =
+        serde_json::from_slice(&std::fs::read(root().join("tests/corpus/hostile.json")).unwrap()).unwrap();
+    let mut broken = Vec::new();
+    for entry in &corpus {
+        let folder = tempfile::tempdir().unwrap();
+        let surfaces = compared(folder.path(), entry);
+        let Some(surface) = surfaces.get(entry["sink"].as_str().unwrap()) else { continue };
+        for pattern in entry["forbidden_regex"].as_array().into_iter().flatten() {
+            if Regex::new(pattern.as_str().unwrap()).unwrap().is_match(surface) {
+                broken.push(format!("{} ({}): holds {pattern}", entry["id"], entry["sink"]));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]

@@ -174,7 +174,7 @@ async fn a_journal_of_another_run_is_kept_aside_and_a_damaged_one_is_refused() {
 async fn a_deadline_ends_the_run_and_what_is_missing_is_an_error() {
     let stub = Stub::start(|_, _| Act::Silent).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    words(folder.path(), 10, &stub.base, "run: {deadline_minutes: 0.01}\n");
+    words(folder.path(), 20, &stub.base, "run: {deadline_minutes: 0.01}\n");
     let began = Instant::now();
     let path = folder.path().to_owned();
     let output = tokio::task::spawn_blocking(move || start(&path).wait_with_output().unwrap()).await.unwrap();

@@ -4,7 +4,7 @@
 mod support;
 
 use regex::Regex;
-use support::{code, eval_gate, llmci, recording, write};
+use support::{code, eval_gate, llmci, recording, regression_check, write};
 
 fn masked(text: &str) -> String {
     let masks = [
@@ -60,12 +60,22 @@ fn a_fail_names_the_rule_and_shows_hostile_answers_harmless() {
 
 #[test]
 fn an_inconclusive_verdict_says_what_would_decide_it() {
-    let gate = "  thresholds:\n    - {metric: pass_rate, min: 0.9}\n";
+    let gate = "  thresholds:\n    - {metric: pass_rate, min: 0.9}\n  preflight: warn\n";
     let (code, terminal, markdown, junit) = run(&[("first", "a"), ("second", "b"), ("third", "c")], gate);
     assert_eq!(code, 3);
     insta::assert_snapshot!("inconclusive-terminal", terminal);
     insta::assert_snapshot!("inconclusive-markdown", markdown);
     insta::assert_snapshot!("inconclusive-junit", junit);
+}
+
+#[test]
+fn a_gate_that_could_never_pass_says_so_and_what_would_help() {
+    let gate = "  thresholds:\n    - {metric: pass_rate, min: 0.9}\n    - {metric: pass_rate, min: 0.5, level: smoke, decide_by: point}\n";
+    let (code, terminal, markdown, junit) = run(&[("first", "a")], gate);
+    assert_eq!(code, 3);
+    insta::assert_snapshot!("preflight-terminal", terminal);
+    insta::assert_snapshot!("preflight-markdown", markdown);
+    insta::assert_snapshot!("preflight-junit", junit);
 }
 
 #[test]
@@ -75,6 +85,57 @@ fn an_error_says_what_is_missing() {
     insta::assert_snapshot!("error-terminal", terminal);
     insta::assert_snapshot!("error-markdown", markdown);
     insta::assert_snapshot!("error-junit", junit);
+}
+
+/// Two runs over `count` cases of which the baseline gets the first `up` wrong, and the candidate the next `down`; then the
+/// comparison: exit code, terminal and Markdown.
+fn comparison(up: usize, down: usize, count: usize, rules: &str) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..count).map(|number| format!("case-{number}")).collect();
+    let cases = names.iter().map(|name| format!("  - {{id: {name}, prompt: Say yes, expected: \"yes\"}}\n"));
+    write(folder.path(), "suite.yaml", &format!("name: yes-men\ncases:\n{}", cases.collect::<String>()));
+    let policy = format!(
+        "version: 1\nmodels:\n  taped: {{provider: replay, path: tape.jsonl}}\nsuites: [suite.yaml]\n\
+         gate:\n  thresholds: [{{metric: pass_rate, min: 0.1}}]\nregression:\n  baseline: base\n{rules}"
+    );
+    write(folder.path(), "llmci.yaml", &policy);
+    for (out, wrong) in [("base", 0..up), ("llmci-out", up..up + down)] {
+        let answers: Vec<(&str, &str)> = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (name.as_str(), if wrong.contains(&index) { "no" } else { "yes" }))
+            .collect();
+        write(folder.path(), "tape.jsonl", &recording(&answers));
+        assert_eq!(code(&eval_gate(folder.path()).args(["--out", out]).output().unwrap()), 0);
+    }
+    let output = regression_check(folder.path()).args(["--policy", "llmci.yaml"]).output().unwrap();
+    let markdown = std::fs::read_to_string(folder.path().join("llmci-regression/report.md")).unwrap();
+    (code(&output), masked(&String::from_utf8(output.stdout).unwrap()), masked(&markdown))
+}
+
+#[test]
+fn a_comparison_that_fails_names_the_drop_and_the_cases() {
+    let rules = "  rules:\n    - {metric: pass_rate, margin: 0.05}\n    - {metric: mean_score, margin: 0.05, required: false}\n";
+    let (code, terminal, markdown) = comparison(2, 14, 200, rules);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!("comparison-fail-terminal", terminal);
+    insta::assert_snapshot!("comparison-fail-markdown", markdown);
+}
+
+#[test]
+fn a_comparison_that_passes_says_what_it_could_have_seen() {
+    let (code, terminal, markdown) = comparison(3, 4, 400, "  rules:\n    - {metric: pass_rate, margin: 0.05}\n");
+    assert_eq!(code, 0);
+    insta::assert_snapshot!("comparison-pass-terminal", terminal);
+    insta::assert_snapshot!("comparison-pass-markdown", markdown);
+}
+
+#[test]
+fn a_comparison_that_is_undecided_says_how_many_cases_would_decide() {
+    let (code, terminal, markdown) = comparison(2, 3, 60, "");
+    assert_eq!(code, 3);
+    insta::assert_snapshot!("comparison-inconclusive-terminal", terminal);
+    insta::assert_snapshot!("comparison-inconclusive-markdown", markdown);
 }
 
 #[test]
@@ -87,6 +148,7 @@ fn help_names_every_input() {
     };
     insta::assert_snapshot!("help-eval-gate", help(eval_gate(folder.path())));
     insta::assert_snapshot!("help-llmci", help(llmci(folder.path())));
+    insta::assert_snapshot!("help-regression-check", help(regression_check(folder.path())));
 }
 
 #[test]

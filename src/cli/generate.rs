@@ -6,7 +6,9 @@ use super::programs::{GenerateArgs, Program};
 use super::spec;
 use crate::commands::{CommandError, Exit, Outcome};
 use crate::document::Problem;
+use crate::document::schema_text;
 use crate::eval::{policy, suite};
+use crate::gate::plan::PlanReport;
 use crate::report;
 use crate::store::file::{make_folder, write_atomically};
 
@@ -40,7 +42,9 @@ pub(super) fn run(args: &GenerateArgs) -> Result<Outcome, CommandError> {
 /// Every generated file: its name under the project's folder, and its text.
 fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     let mut files: Vec<(String, String)> = Vec::new();
-    let schemas = [policy::schema(), report::schema()].into_iter().chain(suite::schemas());
+    let plan = ("plan.schema.json", schema_text::<PlanReport>("llmci plan --json"));
+    let schemas =
+        [policy::schema(), report::schema(), report::calibration_schema(), plan].into_iter().chain(suite::schemas());
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
     for program in [&gate, &Program::RegressionCheck.command()] {

@@ -123,6 +123,8 @@ async fn dispatch(
             commands::merge::run(args, context).await.map_err(|error| (error, Some(folder)))
         }
         Invocation::Check(args) => commands::check::run(&args, context).map_err(|error| (error, None)),
+        Invocation::Plan(args) => commands::plan::run(&args, context).map_err(|error| (error, None)),
+        Invocation::Calibrate(args) => commands::calibrate::run(args, context).await.map_err(|error| (error, None)),
         Invocation::Doctor(args) => commands::doctor::run(&args, context).await.map_err(|error| (error, None)),
         Invocation::Post(_) => Ok(commands::post::run(context).await),
         Invocation::Generate(args) => generate::run(&args).map_err(|error| (error, None)),

@@ -2,10 +2,12 @@
 
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
+use crate::commands::calibrate::CalibrateArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
 use crate::commands::merge::MergeArgs;
+use crate::commands::plan::PlanArgs;
 use crate::commands::post::PostArgs;
 use crate::commands::regression_check::RegressionCheckArgs;
 use crate::host::PublishArgs;
@@ -60,6 +62,10 @@ pub enum Invocation {
     RegressionCheck(RegressionCheckArgs),
     /// Report every problem of policy and suites at once, without running anything
     Check(CheckArgs),
+    /// Say what the policy's rules can show with these cases: asks no model
+    Plan(PlanArgs),
+    /// Run one model several times, to see how much its results differ by themselves
+    Calibrate(CalibrateArgs),
     /// Put the shards of a run together and judge the whole
     Merge(MergeArgs),
     /// Say what this machine and host can do: tokens, GPU, stores, models
@@ -127,7 +133,12 @@ impl Invocation {
             Invocation::EvalGate(args) => Some(("eval-gate", args.publish.clone())),
             Invocation::RegressionCheck(args) => Some(("regression-check", args.publish.clone())),
             Invocation::Merge(args) => Some(("eval-gate", args.publish.clone())),
-            Invocation::Check(_) | Invocation::Doctor(_) | Invocation::Post(_) | Invocation::Generate(_) => None,
+            Invocation::Check(_)
+            | Invocation::Plan(_)
+            | Invocation::Calibrate(_)
+            | Invocation::Doctor(_)
+            | Invocation::Post(_)
+            | Invocation::Generate(_) => None,
         }
     }
 }

@@ -144,7 +144,12 @@ async fn policy_of(args: &DoctorArgs, context: &Context) -> Vec<Finding> {
     let mut findings = vec![finding("policy", Ok(path.into()))];
     let environment = |name: &str| context.environment.get(name).map(str::to_owned);
     for (name, spec) in &loaded.policy.models {
-        let around = Surroundings { folder: &loaded.folder, environment: &environment, connections: 1 };
+        let around = Surroundings {
+            folder: &loaded.folder,
+            environment: &environment,
+            connections: 1,
+            trusted: &loaded.policy.trusted_hosts,
+        };
         let built = model::build(name, spec, &around);
         findings.push(finding(
             "model",

@@ -22,13 +22,17 @@ pub(crate) fn identity(model: &Digest, provider: &str, commit: Option<&Untrusted
     hasher.finish()
 }
 
-/// A verdict that was given before, said again.
+/// A verdict that was given before, said again. That it was is a part of the deciding reason: a surface that shows one
+/// reason shows it too.
 pub(crate) fn said_again(mut report: Report) -> Report {
     let text = format!(
-        "verdict of {}, kept: the same things are not judged twice under the same rules (--fresh judges again with half the error)",
+        "; verdict of {}, kept: the same things are not judged twice under the same rules (--fresh judges again with half the error)",
         report.timing.finished_at
     );
-    report.reasons.push(Reason { verdict: report.verdict, metric: None, text });
+    match report.reasons.first_mut() {
+        Some(reason) => reason.text.push_str(&text),
+        None => report.reasons.push(Reason { verdict: report.verdict, metric: None, text }),
+    }
     report
 }
 

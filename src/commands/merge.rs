@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::eval_gate::{Finished, assemble, clear, prepare, write_all};
+use super::base::TrustArgs;
+use super::eval_gate::{Finished, Inputs, assemble, clear, read_held, write_all};
 use super::{CommandError, Context, Exit, Outcome};
 use crate::document::{Problem, Spot};
 use crate::eval::journal::{self, Entry, FolderLock, Header, Journal};
@@ -37,6 +38,9 @@ pub struct MergeArgs {
     /// The folder of the merged report
     #[arg(long, value_name = "DIR", default_value = "llmci-out")]
     pub out: PathBuf,
+    /// How far a pull request is trusted
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Comments, check runs and statuses
     #[command(flatten)]
     pub publish: PublishArgs,
@@ -52,7 +56,9 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
     };
     agree(&reports, &args.shards)?;
     let filter = filter_of(first)?;
-    let prepared = prepare::read(&args.policy, &args.suite, filter, Some(first.seed))?;
+    let inputs =
+        Inputs { policy: &args.policy, suites: &args.suite, filter, seed: Some(first.seed), trust: &args.trust };
+    let (prepared, changes) = read_held(inputs, context).await?;
     let model = identity(first)?;
     let selection =
         Selection { filter: &prepared.filter, shard: None, seed: first.seed, model: &model.digest, judges: &[] };
@@ -105,7 +111,8 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
         seconds: began.elapsed().as_secs_f64() + reports.iter().map(|report| report.timing.seconds).fold(0.0, f64::max),
         host: context.host.info(),
     };
-    let report = assemble(&finished)?;
+    let mut report = assemble(&finished)?;
+    changes.judge(&prepared.loaded.policy.gate, &mut report);
     let path = write_all(&args.out, &report, &collected, context)?;
     let exit = Exit::of(report.verdict, &prepared.loaded.policy.gate, false);
     Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })

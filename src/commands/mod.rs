@@ -1,13 +1,18 @@
 //! One file or folder a program: the only place where suites, models, rules and hosts meet.
 //! Kept out: how arguments are read and how the process ends (`cli`).
 
+mod base;
+pub mod calibrate;
 pub mod check;
 pub mod doctor;
 pub mod eval_gate;
+mod git;
 mod ledger;
 pub mod merge;
 mod outcome;
+pub mod plan;
 pub mod post;
 pub mod regression_check;
 
+pub use base::{PolicyFrom, TrustArgs};
 pub use outcome::{CommandError, Context, Environment, Exit, Outcome};

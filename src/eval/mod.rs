@@ -8,6 +8,7 @@ pub mod early;
 mod input;
 pub mod journal;
 pub mod model;
+pub mod planned;
 pub mod policy;
 pub mod reduce;
 mod request;

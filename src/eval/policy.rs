@@ -14,7 +14,10 @@ use crate::gate::compare::RegressionPolicy;
 use crate::gate::{DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric, named_score_direction};
 use crate::trust::Digest;
 
+mod guard;
 mod regression;
+
+pub use guard::{Guarded, UntrustedHost, guard};
 
 /// Whether a run ends before all of its samples are drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -73,6 +76,9 @@ pub struct Policy {
     /// How to run.
     #[serde(default)]
     pub run: RunPolicy,
+    /// Hosts (`name` or `name:port`) that a pull request may point a model at, besides those of its base's models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_hosts: Vec<String>,
 }
 
 /// A policy that has been read and checked.
@@ -98,12 +104,16 @@ pub fn load(path: &Path) -> Result<LoadedPolicy, Problems> {
     let shown = path.display().to_string();
     let text =
         input::read(path, &shown, "policy").map_err(|problem| problem.help("give the policy's path with --policy"))?;
-    let document = document::parse_yaml(&shown, &text)?;
+    read_text(&shown, &text, path.parent().unwrap_or(Path::new("")))
+}
+
+/// The same for a text that is no file of this checkout; its paths are relative to `folder`.
+pub fn read_text(shown: &str, text: &str, folder: &Path) -> Result<LoadedPolicy, Problems> {
+    let document = document::parse_yaml(shown, text)?;
     let policy: Policy = document::decode(&document)?;
     let mut problems = Problems::none();
     check(&policy, &document, &mut problems);
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    problems.or(LoadedPolicy { policy, digest: Digest::of(text.as_bytes()), folder, document })
+    problems.or(LoadedPolicy { policy, digest: Digest::of(text.as_bytes()), folder: folder.to_owned(), document })
 }
 
 fn check(policy: &Policy, document: &Document, problems: &mut Problems) {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::planned::RuleScope;
 use super::run::{Names, Plan, Row, Slot};
 use super::sample::Status;
-use super::suite::{CaseHead, Suite};
+use super::suite::Suite;
 use crate::gate::{
-    CaseUnit, Data, DecideBy, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit,
-    assess, assess_rule, known_metric, named_score_direction, settle_failures,
+    CaseUnit, Data, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit, assess,
+    assess_rule, known_metric, named_score_direction, settle_failures,
 };
 
 /// Metrics that a report has even without a threshold, where there is anything to measure.
@@ -30,7 +31,7 @@ pub struct Drawn<'a> {
 
 /// Judges all thresholds on the samples of a whole run.
 pub fn judge(drawn: Drawn<'_>, thresholds: &[Threshold]) -> Vec<Metric> {
-    let tested = thresholds.iter().filter(|one| one.required && one.decide_by == DecideBy::Interval).count();
+    let tested = thresholds.iter().filter(|one| one.is_in_family()).count();
     let family = u32::try_from(tested).unwrap_or(u32::MAX);
     let each = thresholds.iter().filter_map(|threshold| {
         let (subject, data) = drawn.measured(threshold)?;
@@ -49,7 +50,7 @@ pub fn metrics(drawn: Drawn<'_>, judged: Vec<Metric>) -> Vec<Metric> {
     let named = drawn.names.all().iter().enumerate();
     let named = named.map(|(number, name)| (name.clone(), What::Named(u16::try_from(number).ok())));
     for (name, what) in known.chain(named).filter(|(name, _)| !whole.contains(name)) {
-        let data = drawn.data(what, &Scope::default());
+        let data = drawn.data(what, &RuleScope::default());
         let measured = assess(&what.subject(name, None, None), &data, None);
         // A metric that nothing was measured for is left out; a threshold on it is an error, and stays above.
         if measured.value.is_some() {
@@ -93,44 +94,13 @@ impl What {
     }
 }
 
-/// A part of the samples.
-#[derive(Default)]
-pub struct Scope<'a> {
-    level: Option<&'a str>,
-    tags: &'a [String],
-    suite: Option<&'a str>,
-}
-
-impl<'a> Scope<'a> {
-    /// The part that a threshold is about.
-    pub fn of(threshold: &'a Threshold) -> Self {
-        Self { level: threshold.level.as_deref(), tags: &threshold.tags, suite: threshold.suite.as_deref() }
-    }
-
-    /// Whether a case of a suite is in it.
-    pub fn holds(&self, suite: &str, head: &CaseHead) -> bool {
-        self.suite.is_none_or(|name| name == suite)
-            && self.level.is_none_or(|level| level == head.level.word())
-            && (self.tags.is_empty() || self.tags.iter().any(|tag| head.tags.contains(tag)))
-    }
-
-    fn words(&self) -> Option<String> {
-        let mut words: Vec<String> = self.suite.iter().map(|suite| format!("suite={suite}")).collect();
-        words.extend(self.level.iter().map(|level| format!("level={level}")));
-        if !self.tags.is_empty() {
-            words.push(format!("tags={}", self.tags.join("|")));
-        }
-        (!words.is_empty()).then(|| words.join(" "))
-    }
-}
-
 /// A threshold's metric, and what it is made of; none for a named score.
 pub fn subject_of(threshold: &Threshold) -> Option<(Subject, Option<Source>)> {
     let name = threshold.metric.as_str();
     let plain = MetricName::new(name.strip_prefix("score:").unwrap_or(name)).ok()?;
     let known = known_metric(name);
     let what = known.map_or(What::Named(None), |known| What::Known(*known));
-    let subject = what.subject(plain, Scope::of(threshold).words(), threshold.direction);
+    let subject = what.subject(plain, RuleScope::of_threshold(threshold).words(), threshold.direction);
     Some((subject, known.map(|known| known.source)))
 }
 
@@ -146,12 +116,12 @@ impl<'a> Drawn<'a> {
             Some(known) => What::Known(*known),
             None => What::Named(self.names.find(&subject.name)),
         };
-        let data = self.data(what, &Scope::of(threshold));
+        let data = self.data(what, &RuleScope::of_threshold(threshold));
         Some((subject, data))
     }
 
     /// The samples of a scope, case by case: the slots of one case stand together.
-    fn cases(&self, scope: &Scope<'_>) -> Cases<'a> {
+    fn cases(&self, scope: &RuleScope<'_>) -> Cases<'a> {
         let mut cases = Cases { samples: Vec::with_capacity(self.plan.slots().len()), ends: Vec::new() };
         let mut last = None;
         for (index, (slot, row)) in self.plan.slots().iter().zip(self.rows).enumerate() {
@@ -171,7 +141,7 @@ impl<'a> Drawn<'a> {
         cases
     }
 
-    fn data(&self, what: What, scope: &Scope<'_>) -> Data {
+    fn data(&self, what: What, scope: &RuleScope<'_>) -> Data {
         let cases = self.cases(scope);
         match what {
             What::Named(None) => Data::Share(Vec::new()),

@@ -27,8 +27,8 @@ pub struct Subject {
 pub struct Assessed {
     /// The row.
     pub metric: Metric,
-    /// The largest number of rules, up to the family's, among which a failure still stands; 0 without one, and [`CERTAIN`]
-    /// where no error is spent.
+    /// The largest number of rules, up to the family's, among which a failure still stands; 0 without one, and
+    /// `u32::MAX` where no error is spent.
     pub strength: u32,
 }
 

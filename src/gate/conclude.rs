@@ -2,7 +2,7 @@
 
 use super::assess::Assessed;
 use super::compare::{holm_over, settle};
-use super::{DecideBy, Metric, Reason, Verdict};
+use super::{Metric, Reason, Verdict};
 
 /// What a run was to do, and what it did.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -24,7 +24,7 @@ pub struct Facts {
 /// Whether a required rule may fail by accident; one by point estimate, or on a total, does not.
 fn spends_error(assessed: &Assessed) -> bool {
     let Some(threshold) = &assessed.metric.threshold else { return false };
-    threshold.required && threshold.decide_by == DecideBy::Interval && assessed.metric.method != "exact"
+    threshold.is_in_family() && assessed.metric.method != "exact"
 }
 
 /// The rows as they stand next to each other: a failure that is likely by chance among so many required rules becomes

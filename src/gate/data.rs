@@ -8,7 +8,7 @@ use crate::stats::{float, quantile_interval, wilson};
 /// Clusters below which no interval is trusted (research: cluster-robust errors are too small for fewer).
 pub const FEWEST_CLUSTERS: u64 = 10;
 /// Clusters that must differ from the rest before their spread is believed.
-const FEWEST_VARIED: usize = 20;
+pub(super) const FEWEST_VARIED: usize = 20;
 
 /// All samples of one case, as shares from 0 to 1.
 #[derive(Clone, Copy, PartialEq, Debug)]

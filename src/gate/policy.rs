@@ -18,6 +18,18 @@ pub enum OnInconclusive {
     Pass,
 }
 
+/// What the gate does before it asks anything, when a required threshold could not pass with the cases that there are.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Preflight {
+    /// Asks nothing, and ends inconclusive. With `on_inconclusive: pass` it only warns: a stop would let a model through
+    /// that nobody evaluated.
+    #[default]
+    Stop,
+    /// Says so, and runs.
+    Warn,
+}
+
 /// What one shard of a run does to the exit code. Its verdict is always inconclusive: `llmci merge` judges.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -27,6 +39,17 @@ pub enum OnPartial {
     Block,
     /// Exit 0 when the shard measured everything it was asked to.
     Pass,
+}
+
+/// What a pull request that loosens its own suite does to a pass.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnSuiteChange {
+    /// Cases that are gone, or whose expected answer changes, make a pass inconclusive: a reviewer has to look.
+    #[default]
+    Review,
+    /// They are listed, and the verdict stays.
+    Note,
 }
 
 /// `gate:` of the policy.
@@ -45,6 +68,10 @@ pub struct GatePolicy {
     pub on_inconclusive: OnInconclusive,
     /// What one shard of a run does to the exit code.
     pub on_partial: OnPartial,
+    /// What happens before anything is asked, when a required threshold could never pass with these cases.
+    pub preflight: Preflight,
+    /// What a pull request that loosens its own suite does to a pass.
+    pub on_suite_change: OnSuiteChange,
 }
 
 impl GatePolicy {

@@ -57,4 +57,14 @@ pub struct Threshold {
     /// Whether the gate depends on it; a threshold that is not required is only reported.
     #[serde(default = "default_required")]
     pub required: bool,
+    /// Whether it neither weighs on other rules nor is weighed among them: a rule that a pull request adds.
+    #[serde(skip)]
+    pub alone: bool,
+}
+
+impl Threshold {
+    /// Whether its failure may be an accident that is weighed among those of all required rules.
+    pub fn is_in_family(&self) -> bool {
+        self.required && !self.alone && self.decide_by == DecideBy::Interval
+    }
 }

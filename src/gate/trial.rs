@@ -68,10 +68,10 @@ impl Trial {
 
     /// What the rule has to do with the verdict.
     pub fn claim(&self) -> Claim {
-        match (self.threshold.required, &self.test) {
-            (false, _) => Claim::Advisory,
-            (true, Test::Certain) => Claim::Certain,
-            (true, Test::Exact { .. } | Test::Bounds) => Claim::Tested,
+        match (self.threshold.required, self.threshold.alone, &self.test) {
+            (false, _, _) => Claim::Advisory,
+            (true, true, _) | (true, false, Test::Certain) => Claim::Certain,
+            (true, false, Test::Exact { .. } | Test::Bounds) => Claim::Tested,
         }
     }
 

@@ -49,6 +49,58 @@ pub async fn gitlab(base: &str, project: &str, token: &GitLabToken) -> Rights {
     Ok(access.unwrap_or_else(|| "the project can be read".to_owned()).into())
 }
 
+/// A file of a commit, from GitHub; none where that commit has no such file.
+pub async fn github_file(
+    base: &str,
+    repository: &str,
+    token: &Secret,
+    path: &str,
+    commit: &str,
+) -> Result<Option<Vec<u8>>, Untrusted> {
+    let client = client(&ClientOptions::default()).map_err(|error| unanswered(&error))?;
+    let mut url =
+        reqwest::Url::parse(&format!("{}/", base.trim_end_matches('/'))).map_err(|error| unanswered(&error))?;
+    if let Ok(mut parts) = url.path_segments_mut() {
+        parts.pop_if_empty().push("repos").extend(repository.split('/')).push("contents").extend(path.split('/'));
+    }
+    url.query_pairs_mut().append_pair("ref", commit);
+    let request = client.get(url).bearer_auth(token.expose()).header("accept", "application/vnd.github.raw+json");
+    let sent = tokio::time::timeout(PATIENCE, request.send()).await;
+    let response = sent.map_err(|_| Untrusted::new("no answer in 15 s"))?.map_err(|error| unanswered(&error))?;
+    match response.status().as_u16() {
+        200 => Ok(Some(crate::net::read_body(response).await.map_err(|error| unanswered(&error))?)),
+        404 => Ok(None),
+        status => Err(Untrusted::new(format!("the base's {path} could not be read: GitHub answers {status}"))),
+    }
+}
+
+/// A file of a commit, from GitLab; none where that commit has no such file.
+pub async fn gitlab_file(
+    base: &str,
+    project: &str,
+    token: &GitLabToken,
+    path: &str,
+    commit: &str,
+) -> Result<Option<Vec<u8>>, Untrusted> {
+    let client = Rest {
+        client: client(&ClientOptions::default()).map_err(|error| unanswered(&error))?,
+        base: format!("{}/", base.trim_end_matches('/')),
+        token: token.clone(),
+    };
+    let endpoint =
+        projects::repository::files::FileRaw::builder().project(project).file_path(path).ref_(commit).build();
+    let endpoint = endpoint.map_err(|error| unanswered(&error))?;
+    match gitlab::api::raw(endpoint).query_async(&client).await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(ApiError::GitlabWithStatus { status, .. } | ApiError::GitlabObjectWithStatus { status, .. })
+            if status.as_u16() == 404 =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(unanswered(&error)),
+    }
+}
+
 /// A token, with the header that its kind is sent in.
 #[derive(Clone)]
 pub enum GitLabToken {

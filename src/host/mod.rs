@@ -8,6 +8,7 @@ pub mod github;
 mod gitlab;
 mod print;
 mod remote;
+mod review;
 pub mod settings;
 pub mod sticky;
 mod tokens;
@@ -19,6 +20,7 @@ use crate::trust::{Secret, Untrusted};
 
 pub use print::{print, print_error};
 pub use remote::{Beginning, Conclusion, Published, Remote};
+pub use review::Review;
 pub use settings::PublishArgs;
 pub use tokens::{GITHUB_TOKENS, GITLAB_TOKENS, token};
 
@@ -27,6 +29,7 @@ pub struct Host {
     kind: Kind,
     info: HostInfo,
     default_branch: Option<bool>,
+    review: Option<Review>,
 }
 
 enum Kind {
@@ -68,7 +71,12 @@ impl Host {
             Kind::GitLab(_) => gitlab::on_default_branch(variable),
             Kind::Local => None,
         };
-        Self { kind, info, default_branch }
+        let review = match &kind {
+            Kind::GitHub(_) => review::github(variable),
+            Kind::GitLab(_) => review::gitlab(variable),
+            Kind::Local => None,
+        };
+        Self { kind, info, default_branch, review }
     }
 
     /// For the report. GPUs are asked for only where the driver's own files say that there is one.
@@ -100,6 +108,11 @@ impl Host {
             Kind::GitLab(_) => Flavour::GitLab,
             Kind::GitHub(_) | Kind::Local => Flavour::GitHub,
         }
+    }
+
+    /// The pull or merge request that the run is about.
+    pub fn review(&self) -> Option<&Review> {
+        self.review.as_ref()
     }
 
     /// Whether a person may be watching.

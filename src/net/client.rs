@@ -1,8 +1,10 @@
 //! The HTTP client: proxies of the environment, our TLS provider, no redirects, bounded bodies.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::reach::{Guarded, Reach, Refused};
 use crate::trust::Untrusted;
 
 /// How long a connection may take to open.
@@ -17,6 +19,8 @@ pub struct ClientOptions {
     pub ca_file: Option<PathBuf>,
     /// Idle connections that are kept for one host.
     pub idle_connections: usize,
+    /// Which addresses it may reach; none for a host that the machine itself names.
+    pub reach: Option<Reach>,
 }
 
 /// Why there is no client, or no body.
@@ -37,6 +41,9 @@ pub enum NetError {
     /// The library could not build the client.
     #[error("the HTTP client could not be built: {0}")]
     Build(String),
+    /// The address is one that nothing may be sent to.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// The connection broke.
     #[error("the connection broke")]
     Broken(Untrusted),
@@ -61,6 +68,9 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, NetError> {
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(options.idle_connections.max(1))
         .tcp_nodelay(true);
+    if let Some(reach) = &options.reach {
+        builder = builder.dns_resolver(Guarded(Arc::new(reach.clone())));
+    }
     if let Some(path) = &options.ca_file {
         let shown = path.display().to_string();
         let pem = std::fs::read(path).map_err(|source| NetError::File { path: shown.clone(), source })?;

@@ -1,12 +1,13 @@
 //! What a comment says, from the verdict down to the small print, with as much detail as it is given room for.
 //! Kept out: how much room there is (`markdown`), and how it is written (`markup`).
 
+use super::changes::{in_order, word as kind};
 use super::headline::headline;
 use super::inline::Inline;
 use super::markup::Markup;
 use super::rows::{early_stop, word};
 use super::table::{Line, power, table};
-use super::{ChangedCase, Comparison, FailedSample, Report, Sink};
+use super::{ChangeKind, ChangedCase, Comparison, FailedSample, GateChange, Report, Sink};
 use crate::gate::Reason;
 use crate::trust::{Digest, Untrusted};
 
@@ -95,6 +96,7 @@ impl Layout<'_> {
         if let Some(sentence) = decided.sentence.filter(|_| detail.rows > 0) {
             page.paragraph(&self.words(&sentence));
         }
+        self.loosened(page, detail);
         for note in self.notes {
             page.paragraph(&Inline::all([Inline::fixed("Note").bold(), Inline::fixed(": "), self.words(note.raw())]));
         }
@@ -109,6 +111,38 @@ impl Layout<'_> {
         if shown > 0 {
             self.table(page, lines.get(..shown).unwrap_or_default());
         }
+    }
+
+    /// What the pull request loosens of its own gate: a reviewer has to see it.
+    fn loosened(&self, page: &mut Markup, detail: Detail) {
+        let loosened = self.gate_changes(ChangeKind::Loosened);
+        if loosened.is_empty() {
+            return;
+        }
+        let what = format!(": this pull request loosens its own gate ({})", loosened.len());
+        page.paragraph(&Inline::all([Inline::fixed("Review asked").bold(), self.words(&what)]));
+        self.list_changes(page, &loosened, detail);
+    }
+
+    fn gate_changes(&self, kind: ChangeKind) -> Vec<&GateChange> {
+        in_order(self.report).into_iter().filter(|change| change.kind == kind).collect()
+    }
+
+    fn list_changes(&self, page: &mut Markup, changes: &[&GateChange], detail: Detail) {
+        let items: Vec<Inline> = changes
+            .iter()
+            .take(detail.rows)
+            .map(|change| {
+                Inline::all([
+                    Inline::fixed(kind(change.kind)).bold(),
+                    Inline::fixed(" "),
+                    self.code(&change.place, 120),
+                    Inline::fixed(": "),
+                    self.code(&change.what, 200),
+                ])
+            })
+            .collect();
+        page.list(&items);
     }
 
     /// Rows that are not folded: those with a rule, and a few more where there is room.
@@ -174,6 +208,10 @@ impl Layout<'_> {
                 parts.push(self.words(&format!("{worse} newly failing and {better} newly passing cases")));
             }
         }
+        let others = self.other_changes().len();
+        if others > 0 && detail.changes > 0 {
+            parts.push(self.words(&format!("{others} other changes of the gate")));
+        }
         let lines = table(report).lines;
         let hidden = lines.len() - self.shown(&lines, detail);
         if hidden > 0 && detail.more_rows {
@@ -194,6 +232,11 @@ impl Layout<'_> {
         counts.failed + counts.unscored + counts.errors
     }
 
+    fn other_changes(&self) -> Vec<&GateChange> {
+        let other = self.gate_changes(ChangeKind::Other);
+        other.into_iter().chain(self.gate_changes(ChangeKind::Tightened)).collect()
+    }
+
     fn other_reasons(&self, detail: Detail) -> impl Iterator<Item = &Reason> {
         self.report.reasons.iter().skip(1).take(detail.reasons)
     }
@@ -204,6 +247,11 @@ impl Layout<'_> {
         }
         if let Some(comparison) = &self.report.comparison {
             self.changes(page, comparison, detail);
+        }
+        let others = self.other_changes();
+        if !others.is_empty() && detail.changes > 0 {
+            page.paragraph(&Inline::fixed("Other changes of the gate").bold());
+            self.list_changes(page, &others, detail);
         }
         let lines = table(self.report).lines;
         let hidden = lines.get(self.shown(&lines, detail)..).unwrap_or_default();

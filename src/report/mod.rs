@@ -2,6 +2,8 @@
 //! Kept out: how a verdict is reached (`gate`), where a surface is sent (`host`).
 
 mod annotations;
+mod calibration;
+mod changes;
 mod headline;
 mod html;
 mod inline;
@@ -20,6 +22,9 @@ mod terminal;
 mod types;
 
 pub use annotations::{Annotation, COMMANDS_A_LEVEL, Level, line_annotations};
+pub use calibration::{
+    CALIBRATION_VERSION, CalibratedSuite, Calibration, SameModel, calibration_schema, calibration_text,
+};
 pub use html::html;
 pub use json::{json, schema};
 pub use junit::junit;
@@ -33,6 +38,6 @@ pub use sink::Sink;
 pub use terminal::{Colour, terminal};
 
 pub use types::{
-    ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, Gpu, HostInfo, ModelInfo, Report,
-    RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
+    ChangeKind, ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, GateChange, Gpu, HostInfo,
+    ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
 };

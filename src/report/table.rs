@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::rows::{in_order, row, stage_words, word};
-use crate::gate::compare::{Compared, change, magnitude};
+use crate::gate::compare::{Compared, Scale, change, magnitude};
 use crate::gate::{Direction, Unit, Verdict, amount, known_metric};
 
 /// A table that a surface lays out.
@@ -129,17 +129,21 @@ pub(super) fn power(compared: &Compared) -> String {
             changed.newly_failing,
             changed.newly_passing,
             changed.pairs,
-            magnitude(changed.share, crate::gate::compare::Scale::Ratio),
+            magnitude(changed.share, Scale::Ratio),
             probability(changed.mcnemar_p)
         ));
     }
     if let Some(visible) = compared.smallest_visible {
-        parts.push(format!("smallest drop seen 4 times of 5: {}", magnitude(visible, compared.scale)));
+        let visible = magnitude(visible, compared.scale);
+        parts.push(format!("with n={} a drop of {visible} would be seen 4 times out of 5", compared.n));
     }
     if let Some(needed) = compared.needed {
-        parts.push(format!("pairs needed for this margin: {needed}"));
+        parts.push(format!("this margin needs about n={needed}"));
     }
-    parts.push(format!("error rate {} a side, method {}", probability(compared.alpha), compared.method));
+    if compared.smallest_visible.is_some() {
+        parts.push(format!("error at most {} on each side", magnitude(compared.alpha, Scale::Ratio)));
+    }
+    parts.push(format!("method {}", compared.method));
     format!("{}: {}", compared_name(compared), parts.join("; "))
 }
 

@@ -26,6 +26,7 @@ pub fn terminal(report: &Report, sink: &Sink, colour: Colour) -> String {
     table(&mut text, report, sink, colour);
     changes(&mut text, report, sink);
     samples(&mut text, report, sink);
+    text.push_str(&super::changes::lines(report, sink));
     if let Some(saved) = early_stop(&report.run) {
         let _ = writeln!(text, "  {}\n", line(sink, &saved));
     }

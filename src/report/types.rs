@@ -29,6 +29,9 @@ pub struct Report {
     /// The comparison with a baseline, where the program makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
+    /// What a pull request changes of its own gate; empty where nothing is held against a base.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gate_changes: Vec<GateChange>,
     /// How much was done.
     pub counts: Counts,
     /// What was evaluated.
@@ -47,6 +50,30 @@ pub struct Report {
     pub seed: u64,
     /// Up to 50 samples that failed, were unscored or ended in an error, in the order of the suite.
     pub failed_samples: Vec<FailedSample>,
+}
+
+/// Which way a change moves a gate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// Stricter: it counts at once.
+    Tightened,
+    /// Less strict, or unclear: a reviewer has to look.
+    Loosened,
+    /// Neither, such as another model under test.
+    Other,
+}
+
+/// One change that a pull request makes to its own gate.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateChange {
+    /// Which way it moves the gate.
+    pub kind: ChangeKind,
+    /// Where in policy or suite.
+    pub place: Untrusted,
+    /// What changes, and which side holds.
+    pub what: Untrusted,
 }
 
 /// A candidate against a baseline.

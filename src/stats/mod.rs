@@ -21,7 +21,9 @@ pub use agreement::{Helped, Kappa, Weights, cohen_kappa, ppi_mean, rogan_gladen}
 pub use binomial::{BinomialTest, binomial_lower_tail, binomial_pmf, binomial_test, binomial_upper_tail};
 pub use family::{benjamini_hochberg, bonferroni, holm, sidak};
 pub use mean::{Mean, clustered_mean, mean, welch, welch_of};
-pub use paired::{McNemar, PairedTable, Pairs, SignTest, mcnemar, newcombe_paired, sign_test, tango, tango_score};
+pub use paired::{
+    McNemar, PairedTable, Pairs, SignTest, mcnemar, newcombe_paired, sign_test, tango, tango_bounds, tango_score,
+};
 pub use power::{pairs_needed, samples_to_certify, samples_to_decide, smallest_margin};
 pub use proportion::{clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, jeffreys, wilson};
 pub use quantile::{quantile_interval, quantile_ranks};
@@ -30,12 +32,12 @@ pub use rank::{MannWhitney, mann_whitney};
 pub use repeat::{Variance, pass_at_k, pass_hat_k, variance_of_repeats};
 pub use resample::{SignFlip, bootstrap_mean, sign_flip};
 pub use sequential::{
-    Alternative, BinomialNull, BinomialPlan, Certain, ConditionalPower, Curtailment, ErrorOrigin, Errors, ExactBounds,
-    FixedTest, Hypotheses, MeanNull, MixtureTest, NormalMixture, Progress, RatioTest, Side, TestErrors, WaldDecision,
-    asymptotic_sequence, bernoulli_sequence, betting_log_capital, conditional_power, curtailment,
-    empirical_bernstein_sequence, error_origin_log_e_value, exact_binomial_bounds, exact_bounds_at,
-    generalised_log_ratio, group_sequential_bounds, look_counts, mixture_log_e_value, mixture_ratio_test, ratio_test,
-    rejects,
+    Alternative, BinomialNull, BinomialPlan, Certain, Changes, ConditionalPower, Curtailment, ErrorOrigin, Errors,
+    ExactBounds, Expected, FixedTest, Hypotheses, MeanNull, MixtureTest, NormalMixture, PairedPlan, Progress,
+    RatioTest, Side, TestErrors, WaldDecision, asymptotic_sequence, bernoulli_sequence, betting_log_capital,
+    conditional_power, curtailment, empirical_bernstein_sequence, error_origin_log_e_value, exact_binomial_bounds,
+    exact_bounds_at, expected_binomial, expected_paired, generalised_log_ratio, group_sequential_bounds, look_counts,
+    mixture_log_e_value, mixture_ratio_test, ratio_test, rejects,
 };
 pub use special::{
     beta_quantile, incomplete_beta, normal_cdf, normal_quantile, normal_upper, student_quantile, student_upper,

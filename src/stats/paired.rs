@@ -69,7 +69,13 @@ pub fn tango_score(pairs: Pairs, delta: f64) -> f64 {
 /// The two-sided interval of the difference with error `alpha`; one side of it is a one-sided bound with `alpha / 2`.
 /// Source: as [`tango_score`].
 pub fn tango(pairs: Pairs, alpha: Alpha) -> Interval {
-    let z = normal_quantile(1.0 - alpha.half().value());
+    tango_bounds(pairs, alpha.half())
+}
+
+/// The one-sided bounds of the difference with error `alpha` each.
+/// Source: as [`tango_score`].
+pub fn tango_bounds(pairs: Pairs, alpha: Alpha) -> Interval {
+    let z = normal_quantile(1.0 - alpha.value());
     let high = tango_end(pairs, z);
     let low = -tango_end(pairs.mirrored(), z);
     Interval { low, high }

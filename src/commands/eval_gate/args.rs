@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::commands::TrustArgs;
 use crate::eval::Level;
 use crate::eval::policy::EarlyStop;
 use crate::eval::shard::Shard;
@@ -51,6 +52,9 @@ pub struct EvalGateArgs {
     /// Judge again what has been judged already, with half the error for each earlier verdict
     #[arg(long)]
     pub fresh: bool,
+    /// How far a pull request is trusted
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// No progress display
     #[arg(long)]
     pub quiet: bool,

@@ -3,35 +3,39 @@
 mod args;
 mod assemble;
 mod files;
+mod preflight;
 pub(crate) mod prepare;
 mod session;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::base::{Changes, TrustArgs, hold};
 use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::early::{Schedule, ThresholdTrial, Trial, Watch};
 use crate::eval::journal::FolderLock;
-use crate::eval::policy::EarlyStop;
+use crate::eval::policy::{self, EarlyStop};
 use crate::eval::suite::Filter;
 use crate::gate::Verdict;
 use crate::report::Report;
 use crate::store;
 use crate::trust::Digest;
+use prepare::Prepared;
 
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble, suite_info};
 pub(crate) use files::{clear, clear_reports, write_all, write_report, write_samples};
-pub(crate) use session::{Drawing, Session, SessionArgs};
+pub(crate) use session::{Drawing, Session, SessionArgs, not_drawn, progress};
 
 /// Runs the gate.
 pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let started_at = (context.clock)();
     let filter = Filter { level: args.level, tags: args.tags.clone() };
-    let prepared = prepare::read(&args.policy, &args.suite, filter, args.seed)?;
+    let inputs = Inputs { policy: &args.policy, suites: &args.suite, filter, seed: args.seed, trust: &args.trust };
+    let (prepared, changes) = read_held(inputs, context).await?;
     let early = args.early_stop.or(prepared.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Off);
     let session_args =
         SessionArgs { model: args.model.as_deref(), shard: args.shard, concurrency: args.concurrency, began };
@@ -49,12 +53,20 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
     if let Some(stored) = stored.filter(|_| !args.fresh) {
         clear_reports(&args.out)?;
-        let report = Report { host: context.host.info(), ..said_again(stored) };
+        let mut report = Report { host: context.host.info(), ..said_again(stored) };
+        changes.judge(&session.loaded.policy.gate, &mut report);
         let path = write_report(&args.out, &report, context)?;
         let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
         return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
     }
     clear(&args.out)?;
+    if let Some(mut report) = preflight::stop(&session, (began, &started_at), context)? {
+        changes.judge(&session.loaded.policy.gate, &mut report);
+        let path = write_report(&args.out, &report, context)?;
+        // A shard that stops has not measured what it was asked to: `on_partial` does not make it green.
+        let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
+        return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
+    }
     let watch = match early {
         EarlyStop::Off => None,
         EarlyStop::Auto => watch(&session),
@@ -63,7 +75,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let ended = session.draw(drawing, context).await?;
     tracing::debug!("drawn after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
 
-    let report = assemble(&Finished {
+    let mut report = assemble(&Finished {
         program: "eval-gate",
         loaded: &session.loaded,
         suites: &session.suites,
@@ -81,13 +93,33 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         host: context.host.info(),
     })?;
     tracing::debug!("judged after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
+    // What a reviewer has to look at is no part of what was measured: it may be seen by the next run.
     if let Some(ledger) = ledger.filter(|_| report.verdict != Verdict::Error) {
         ledger.add(earlier, &report).await?;
     }
+    changes.judge(&session.loaded.policy.gate, &mut report);
     let path = write_all(&args.out, &report, &ended.collected, context)?;
     tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, args.shard.is_some());
     Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
+}
+
+/// What decides which policy and suites are read.
+pub(crate) struct Inputs<'a> {
+    pub(crate) policy: &'a Path,
+    pub(crate) suites: &'a [PathBuf],
+    pub(crate) filter: Filter,
+    pub(crate) seed: Option<u64>,
+    pub(crate) trust: &'a TrustArgs,
+}
+
+/// Reads policy and suites as far as a pull request may decide them, and what it changes of them.
+pub(crate) async fn read_held(inputs: Inputs<'_>, context: &Context) -> Result<(Prepared, Changes), CommandError> {
+    let loaded = policy::load(inputs.policy).map_err(prepare::problems)?;
+    let held = hold(loaded, inputs.policy, inputs.trust, context).await?;
+    let prepared = prepare::read(held.loaded.clone(), inputs.suites, inputs.filter, inputs.seed)?;
+    let changes = Changes::of(held, &prepared.suites).await?;
+    Ok((prepared, changes))
 }
 
 /// Where verdicts are kept, if anywhere; a shard has none of its own.

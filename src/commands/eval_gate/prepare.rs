@@ -1,13 +1,13 @@
 //! Everything that is read and checked before anything is asked or written: policy, suites, models, plan.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::commands::{CommandError, Context};
 use crate::document::{Problem, Problems, nearest};
 use crate::eval::model::{self, Built, ModelBuildError, ModelSpec, Surroundings};
-use crate::eval::policy::{self, LoadedPolicy};
+use crate::eval::policy::LoadedPolicy;
 use crate::eval::run::{Plan, Selection};
 use crate::eval::scorer::Judges;
 use crate::eval::suite::{Filter, Suite};
@@ -25,25 +25,23 @@ pub(crate) struct Prepared {
     pub seed: u64,
 }
 
-/// Reads policy and suites, and finds every problem in them.
+/// Reads the suites of a policy that has a rule to pass, and finds every problem in them.
 pub(crate) fn read(
-    policy: &Path,
+    loaded: LoadedPolicy,
     suites: &[PathBuf],
     filter: Filter,
     seed: Option<u64>,
 ) -> Result<Prepared, CommandError> {
-    let prepared = read_any(policy::load(policy).map_err(problems)?, suites, filter, seed)?;
-    let loaded = &prepared.loaded;
     if !loaded.policy.gate.thresholds.iter().any(|threshold| threshold.required) {
         // Found out before anything is spent: such a gate could never pass.
         let problem =
             loaded.document.key_problem("/gate/thresholds", "the gate has no required threshold: nothing could pass");
         return Err(CommandError::Problems(vec![problem.help("add a rule such as `{metric: pass_rate, min: 0.9}`")]));
     }
-    Ok(prepared)
+    read_any(loaded, suites, filter, seed)
 }
 
-/// The same for a policy that was read before, with thresholds or without.
+/// The same for a policy with thresholds or without.
 pub(crate) fn read_any(
     loaded: LoadedPolicy,
     suites: &[PathBuf],
@@ -55,6 +53,7 @@ pub(crate) fn read_any(
     Ok(Prepared { loaded, suites, filter, seed })
 }
 
+/// Problems of files, in the order of their places.
 pub(crate) fn problems(found: Problems) -> CommandError {
     CommandError::Problems(found.sorted())
 }
@@ -145,7 +144,12 @@ impl Prepared {
     ) -> Result<(Built, Judges), CommandError> {
         let (name, spec) = self.model(model)?;
         let environment = |name: &str| context.environment.get(name).map(str::to_owned);
-        let around = Surroundings { folder: &self.loaded.folder, environment: &environment, connections };
+        let around = Surroundings {
+            folder: &self.loaded.folder,
+            environment: &environment,
+            connections,
+            trusted: &self.loaded.policy.trusted_hosts,
+        };
         let make = |name: &str, spec: &ModelSpec| -> Result<Built, CommandError> {
             let built = model::build(name, spec, &around).map_err(|error| self.not_built(name, error))?;
             context.redactor.learn(&built.secrets);

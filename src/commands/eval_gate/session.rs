@@ -126,7 +126,8 @@ impl Session {
     }
 }
 
-fn progress(quiet: bool, context: &Context) -> ProgressStyle {
+/// How progress is shown.
+pub(crate) fn progress(quiet: bool, context: &Context) -> ProgressStyle {
     use std::io::IsTerminal;
     if quiet {
         ProgressStyle::Quiet
@@ -137,7 +138,8 @@ fn progress(quiet: bool, context: &Context) -> ProgressStyle {
     }
 }
 
-fn not_drawn(error: &RunError) -> CommandError {
+/// What a run that broke off means for the process.
+pub(crate) fn not_drawn(error: &RunError) -> CommandError {
     match error {
         RunError::Journal(_) => CommandError::environment(error),
         RunError::Suite(problem) => CommandError::Problems(vec![(**problem).clone()]),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::commands::TrustArgs;
 use crate::eval::policy::EarlyStop;
 use crate::host::PublishArgs;
 
@@ -46,6 +47,9 @@ pub struct RegressionCheckArgs {
     /// With --evaluate: no progress display
     #[arg(long, requires = "evaluate")]
     pub quiet: bool,
+    /// How far a pull request is trusted
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Where verdicts are kept: a folder, or s3://bucket/prefix (default: `run.verdicts` of the policy, else .llmci/verdicts)
     #[arg(long, value_name = "STORE")]
     pub verdicts: Option<String>,

@@ -5,7 +5,9 @@ use std::time::Instant;
 use super::source::Found;
 use crate::commands::CommandError;
 use crate::eval::Status;
-use crate::eval::compare::{MetricProblem, Paired, Side, changed_cases, comparable, pair, subject_of, summary};
+use crate::eval::compare::{
+    CaseNumbers, MetricProblem, Paired, Side, changed_cases, comparable, pair, subject_of, summary,
+};
 use crate::gate::compare::{
     Asked as Question, Coverage, Judged, RegressionPolicy, RegressionRule, Staged, compare, compare_summaries,
     conclude_comparison,
@@ -155,8 +157,7 @@ impl OneSide<'_> {
         for (index, (rule, margin)) in self.work.rules.held_against(self.role).enumerate() {
             let staged = self.work.asked.staged.as_ref();
             let staged = staged.and_then(|staged| staged.get(self.before + index).copied().flatten());
-            let (subject, data, one_sided) =
-                comparable(rule, paired, &theirs.names, &ours.names).map_err(|error| refused(&error))?;
+            let (subject, data, one_sided) = comparable(rule, paired, theirs, ours).map_err(|error| refused(&error))?;
             let mut one = compare(&self.asked(&subject, rule, margin, staged)?, &data);
             let all = one_sided + data.units.len() as u64;
             let known = if all == 0 { 1.0 } else { float(data.units.len() as u64) / float(all) };
@@ -209,6 +210,7 @@ fn report(work: &Work<'_>, verdict: Verdict, reasons: Vec<Reason>, comparison: C
         verdict,
         reasons,
         metrics: Vec::new(),
+        gate_changes: Vec::new(),
         counts: candidate.side.as_deref().map(counts).or_else(|| own.map(|own| own.counts)).unwrap_or_default(),
         model: own.map_or_else(|| unknown_model(candidate), |own| own.model.clone()),
         suite: own.map_or_else(|| unknown_suite(candidate), |own| own.suite.clone()),
@@ -252,10 +254,10 @@ fn unasked(work: &Work<'_>) -> Report {
 }
 
 fn counts(side: &Side) -> Counts {
-    let rows = || side.cases.values().flat_map(|case| &case.rows);
-    let count = |status: Status| rows().filter(|(_, row)| row.status == status).count() as u64;
+    let attempts = || side.cases().flat_map(CaseNumbers::attempts);
+    let count = |status: Status| attempts().filter(|attempt| attempt.status() == status).count() as u64;
     Counts {
-        cases: side.cases.len() as u64,
+        cases: side.len() as u64,
         samples: side.samples,
         passed: count(Status::Passed),
         failed: count(Status::Failed),
@@ -277,7 +279,7 @@ fn unknown_model(found: &Found) -> ModelInfo {
 
 fn unknown_suite(found: &Found) -> SuiteInfo {
     let names: std::collections::BTreeSet<&str> =
-        found.side.iter().flat_map(|side| side.cases.keys()).map(|key| &*key.suite).collect();
+        found.side.as_deref().into_iter().flat_map(Side::cases).map(CaseNumbers::suite).collect();
     SuiteInfo {
         name: names.into_iter().collect::<Vec<_>>().join("+"),
         digest: found.digest.clone(),

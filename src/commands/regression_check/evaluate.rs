@@ -10,12 +10,14 @@ use crate::commands::eval_gate::prepare::read_any;
 use crate::commands::eval_gate::{Drawing, Finished, Session, SessionArgs, assemble, suite_info, write_samples};
 use crate::commands::{CommandError, Context};
 use crate::eval::early::{Against, PairTrial, PlannedCases, Schedule, Trial, Watch};
+use crate::eval::planned::{RuleScope, planned};
 use crate::eval::policy::{EarlyStop, LoadedPolicy};
 use crate::eval::reduce::{Drawn, facts};
 use crate::eval::run::Collected;
 use crate::eval::suite::Filter;
 use crate::gate::compare::RegressionPolicy;
-use crate::gate::{Reason, lacking};
+use crate::gate::plan::regression_can_pass;
+use crate::gate::{OnInconclusive, Preflight, Reason, Verdict, lacking};
 use crate::report::{Report, SuiteInfo};
 use crate::trust::Untrusted;
 
@@ -74,7 +76,8 @@ impl Planned {
         let against = against(question)?;
         let coverages: Vec<_> = against.iter().map(|one| planned.coverage(one)).collect();
         let least = question.rules.coverage;
-        let refused: Vec<Reason> = coverages.iter().filter_map(|coverage| coverage.reason(least)).collect();
+        let mut refused: Vec<Reason> = coverages.iter().filter_map(|coverage| coverage.reason(least)).collect();
+        refused.extend(self.hopeless(question, context));
         if !refused.is_empty() {
             let nothing = Collected::empty(plan.slots().len());
             let found = Found {
@@ -113,6 +116,36 @@ impl Planned {
             refused: Vec::new(),
         };
         Ok((found, asked))
+    }
+
+    /// Required rules that no result could pass with so few cases. One that only a better candidate could pass is a warning.
+    fn hopeless(&self, question: &Question<'_>, context: &Context) -> Vec<Reason> {
+        let gate = &self.session.loaded.policy.gate;
+        let warn_only = gate.preflight == Preflight::Warn || gate.on_inconclusive == OnInconclusive::Pass;
+        let mut hopeless = Vec::new();
+        for rule in question.rules.rules.iter().filter(|rule| rule.required) {
+            let scope = RuleScope::of_rule(rule);
+            let can = regression_can_pass(rule, &planned(&self.session.suites, &self.session.filter, scope));
+            if can.unchanged {
+                continue;
+            }
+            let who = if can.ever { "an unchanged candidate" } else { "no candidate at all" };
+            let needed = can.needed.map_or_else(|| "no number would do".to_owned(), |n| format!("{n} are needed"));
+            let scope = scope.words().map_or_else(String::new, |scope| format!(" [{scope}]"));
+            let text = format!(
+                "{}{scope}: with {} pairs {who} could {}pass the margin of {}: {needed}; add cases, or widen the margin",
+                rule.metric,
+                can.pairs,
+                if can.ever { "not " } else { "" },
+                rule.margin
+            );
+            if can.ever || warn_only {
+                tracing::warn!("{}", context.sink.line(&Untrusted::new(text), 500));
+            } else {
+                hopeless.push(Reason { verdict: Verdict::Inconclusive, metric: Some(rule.metric.clone()), text });
+            }
+        }
+        hopeless
     }
 
     fn watch(

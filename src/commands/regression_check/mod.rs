@@ -4,11 +4,12 @@ mod args;
 mod assemble;
 mod evaluate;
 mod kept;
-mod source;
+pub(crate) mod source;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::base::hold;
 use super::eval_gate::{clear, clear_reports, prepare::problems, write_report};
 use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
@@ -32,7 +33,13 @@ const VERDICTS: &str = ".llmci/verdicts";
 pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let started_at = (context.clock)();
-    let loaded = args.policy.as_deref().map(policy::load).transpose().map_err(problems)?;
+    let (loaded, changes) = match args.policy.as_deref() {
+        Some(path) => {
+            let held = hold(policy::load(path).map_err(problems)?, path, &args.trust, context).await?;
+            (Some(held.loaded), held.changes)
+        }
+        None => (None, Vec::new()),
+    };
     let rules = rules_of(loaded.as_ref())?;
     let baseline = place(args.baseline.as_deref(), rules.baseline.as_deref(), loaded.as_ref());
     let baseline = baseline.ok_or_else(|| {
@@ -47,20 +54,19 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         (None, false) => None,
     };
     let folder = keep.as_ref().map(|keep| kept::allowed(keep, &baseline, context)).transpose()?;
-    let candidate = if args.evaluate {
-        Candidate::Planned(Box::new(evaluate::plan(&args, loaded.clone(), began, context).await?))
-    } else {
-        Candidate::Found(Box::new(source::find("candidate", &args.candidate)?))
-    };
-    if let (Some(keep @ Keep::Blessed(_)), Some(folder), Candidate::Found(candidate)) = (&keep, &folder, &candidate)
+    if let (Some(keep @ Keep::Blessed(_)), Some(folder), false) = (&keep, &folder, args.evaluate)
         && !folder.join(kept::KEPT).exists()
     {
         // The very first baseline has nothing to be compared with.
-        let text = kept::keep(keep, folder, candidate, Verdict::Inconclusive, context)?;
+        let candidate = source::find("candidate", &args.candidate)?;
+        let text = kept::keep(keep, folder, &candidate, Verdict::Inconclusive, context)?;
         return Ok(Outcome { exit: Exit::Pass, report: None, text: format!("{text}\n") });
     }
-    let baseline = source::find("baseline", &baseline)?;
-    let anchor = anchor.map(|anchor| source::find("anchor", &anchor)).transpose()?;
+    let planned = match args.evaluate {
+        true => Some(evaluate::plan(&args, loaded.clone(), began, context).await?),
+        false => None,
+    };
+    let (candidate, baseline, anchor) = sides(planned, &args.candidate, &baseline, anchor.as_deref())?;
     apart(&args.out, [candidate.file(), baseline.file(), anchor.as_ref().and_then(Found::file)])?;
     let rules_digest = digest_of(&rules)?;
     let key = Key {
@@ -112,6 +118,7 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         }
     };
     report.host = context.host.info();
+    report.gate_changes = changes;
     let mut text = String::new();
     if let (Some(keep), Some(folder), Some(candidate)) = (&keep, &folder, &candidate) {
         text = kept::keep(keep, folder, candidate, report.verdict, context)?;
@@ -126,6 +133,29 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         report: Some((Box::new(report), path)),
         text: String::new(),
     })
+}
+
+/// Reads the sides, all at once.
+fn sides(
+    planned: Option<Planned>,
+    candidate: &str,
+    baseline: &str,
+    anchor: Option<&str>,
+) -> Result<(Candidate, Found, Option<Found>), CommandError> {
+    let mut places = vec![("baseline", baseline)];
+    places.extend(anchor.map(|anchor| ("anchor", anchor)));
+    if planned.is_none() {
+        places.push(("candidate", candidate));
+    }
+    let mut found = source::find_all(&places)?.into_iter();
+    let missing = || CommandError::Bug("a side was not read".to_owned());
+    let baseline = found.next().ok_or_else(missing)?;
+    let anchor = if anchor.is_some() { Some(found.next().ok_or_else(missing)?) } else { None };
+    let candidate = match planned {
+        Some(planned) => Candidate::Planned(Box::new(planned)),
+        None => Candidate::Found(Box::new(found.next().ok_or_else(missing)?)),
+    };
+    Ok((candidate, baseline, anchor))
 }
 
 /// Refuses to write a comparison into the folder of a run that it compares: that run's own report would be lost.
@@ -145,7 +175,7 @@ fn apart(out: &Path, compared: [Option<&Path>; 3]) -> Result<(), CommandError> {
 }
 
 /// The policy's rules; the standard one where it has none.
-fn rules_of(loaded: Option<&LoadedPolicy>) -> Result<RegressionPolicy, CommandError> {
+pub(crate) fn rules_of(loaded: Option<&LoadedPolicy>) -> Result<RegressionPolicy, CommandError> {
     let mut rules = loaded.map(|loaded| loaded.policy.regression.clone()).unwrap_or_default();
     if rules.rules.is_empty() {
         let name = MetricName::new("pass_rate").map_err(|error| CommandError::Bug(error.to_string()))?;

@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use crate::commands::CommandError;
 use crate::commands::regression_check::kept::{KEPT, Kept};
+use crate::commands::{CommandError, git};
 use crate::document::{Problem, Spot};
 use crate::eval::compare::Side;
 use crate::report::Report;
@@ -17,7 +16,7 @@ use crate::trust::{Digest, Untrusted};
 const LARGEST_REPORT: u64 = 64 * 1024 * 1024;
 
 /// One side as it was found.
-pub(super) struct Found {
+pub(crate) struct Found {
     /// As the user named it.
     pub address: String,
     /// Its samples; none where only a report is there.
@@ -53,7 +52,7 @@ struct Names {
 }
 
 /// Finds and reads one side. `role` is a word for errors.
-pub(super) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
+pub(crate) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
     let wrong = |what: String| CommandError::Inputs(Untrusted::new(format!("the {role} {address}: {what}")));
     let (place, file) = place_of(address).map_err(wrong)?;
     let names = names_of(file);
@@ -65,6 +64,9 @@ pub(super) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
             return Err(wrong(format!("{KEPT} is of another version, or names a file outside its folder")));
         }
         let side = place.side(&kept.samples)?.ok_or_else(|| wrong(format!("{} is missing", kept.samples)))?;
+        if side.digest != kept.digest {
+            return Err(wrong(format!("{} holds not the samples that were kept; bless a baseline anew", kept.samples)));
+        }
         let digest = side.digest.clone();
         let samples_file = place.file(&kept.samples);
         let side = Some(Arc::new(side));
@@ -91,6 +93,17 @@ pub(super) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
     let side = side.map(Arc::new);
     let report_file = names.report.as_deref().filter(|_| report.is_some()).and_then(|name| place.file(name));
     Ok(Found { address: address.to_owned(), side, report, digest, samples_file, report_file })
+}
+
+/// Finds several sides at once, since most of the time goes into reading samples. Of several errors the first one is told.
+pub(super) fn find_all(places: &[(&str, &str)]) -> Result<Vec<Found>, CommandError> {
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = places.iter().map(|(role, address)| scope.spawn(|| find(role, address))).collect();
+        let joined = readers.into_iter().map(|reader| {
+            reader.join().unwrap_or_else(|_| Err(CommandError::Bug("a reader of samples broke off".to_owned())))
+        });
+        joined.collect()
+    })
 }
 
 /// The files of a whole folder, or the one that was named, with its fellow only under the names that a run gives them.
@@ -174,10 +187,10 @@ impl Place {
             },
             Place::Commit { reference, path } => {
                 // A shallow checkout must not look like a missing file.
-                if git(&["cat-file", "-e", &format!("{reference}^{{commit}}")])?.is_none() {
+                if !git::has_commit(Path::new("."), reference)? {
                     return Err(format!("git knows no commit {reference} here (a shallow checkout? fetch it first)"));
                 }
-                let bytes = git(&["cat-file", "blob", &format!("{reference}:./{path}/{name}")])?;
+                let bytes = git::file_of(Path::new("."), reference, &format!("{path}/{name}"))?;
                 Ok(bytes.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn BufRead>))
             }
         }
@@ -200,11 +213,4 @@ impl Place {
         })?;
         Ok(Some(side))
     }
-}
-
-/// What git prints; none where it refuses.
-fn git(arguments: &[&str]) -> Result<Option<Vec<u8>>, String> {
-    let output = Command::new("git").args(arguments).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("git could not be started: {error}"))?;
-    Ok(output.status.success().then_some(output.stdout))
 }

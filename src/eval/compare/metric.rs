@@ -1,8 +1,9 @@
 //! The numbers of one metric out of pairs, turned so that higher is better.
 
 use super::pair::{Pair, Paired};
-use super::side::CaseNumbers;
-use crate::eval::run::{Names, Row, cluster_number};
+use super::side::{Attempt, CaseNumbers, Side};
+use crate::eval::planned::RuleScope;
+use crate::eval::run::cluster_number;
 use crate::eval::sample::Status;
 use crate::gate::compare::{Attempts, Comparable, PairUnit, RegressionRule, Scale, Summary};
 use crate::gate::{Direction, Metric, MetricName, Source, Subject, Unit, known_metric, named_score_direction};
@@ -39,14 +40,9 @@ pub fn subject_of(rule: &RegressionRule) -> Result<(Subject, Option<Source>), Me
     if let Some(instead) = known.and_then(|known| instead(known.source)) {
         return Err(MetricProblem::NotPaired(name.to_owned(), instead));
     }
-    let mut scope: Vec<String> = rule.suite.iter().map(|suite| format!("suite={suite}")).collect();
-    scope.extend(rule.level.iter().map(|level| format!("level={level}")));
-    if !rule.tags.is_empty() {
-        scope.push(format!("tags={}", rule.tags.join("|")));
-    }
     let subject = Subject {
         name: MetricName::new(plain).unwrap_or_else(|_| rule.metric.clone()),
-        scope: (!scope.is_empty()).then(|| scope.join(" ")),
+        scope: RuleScope::of_rule(rule).words(),
         direction,
         unit: known.map_or(Unit::Share, |known| known.unit),
     };
@@ -73,25 +69,25 @@ fn instead(source: Source) -> Option<&'static str> {
 pub fn comparable(
     rule: &RegressionRule,
     paired: &Paired<'_>,
-    baseline: &Names,
-    candidate: &Names,
+    baseline: &Side,
+    candidate: &Side,
 ) -> Result<(Subject, Comparable, u64), MetricProblem> {
     let (subject, source) = subject_of(rule)?;
-    let reader = |names: &Names| Reader { source, direction: subject.direction, number: names.find(&subject.name) };
+    let reader = |side: &Side| Reader { source, direction: subject.direction, number: side.names.find(&subject.name) };
     let (theirs, ours) = (reader(baseline), reader(candidate));
     let mut units = Vec::new();
     let mut one_sided = 0;
-    for (index, pair) in paired.pairs.iter().enumerate().filter(|(_, pair)| inside(rule, pair)) {
-        let unit = PairUnit {
-            cluster: cluster(index, pair),
-            baseline: theirs.attempts(pair.baseline),
-            candidate: ours.attempts(pair.candidate),
-        };
-        let some = |side: Attempts| side.judged + side.missing > 0;
-        match (some(unit.baseline), some(unit.candidate)) {
-            (true, true) => units.push(unit),
-            (true, false) | (false, true) => one_sided += 1,
-            (false, false) => {}
+    for (index, pair) in paired.pairs().enumerate().filter(|(_, pair)| inside(rule, pair)) {
+        let (before, after) = (theirs.attempts(pair.baseline), ours.attempts(pair.candidate));
+        match (before.found, after.found) {
+            (Found::Something, Found::Something | Found::OnlyErrors)
+            | (Found::OnlyErrors, Found::Something | Found::OnlyErrors) => {
+                let cluster = cluster(index, &pair);
+                units.push(PairUnit { cluster, baseline: before.attempts, candidate: after.attempts });
+            }
+            (Found::Something, Found::Nothing) | (Found::Nothing, Found::Something) => one_sided += 1,
+            // Nobody has it: an attempt in error does not say that the case would have had it.
+            (Found::Nothing, Found::OnlyErrors | Found::Nothing) | (Found::OnlyErrors, Found::Nothing) => {}
         }
     }
     let scale = if ours.is_ratio() { Scale::Ratio } else { Scale::Share };
@@ -99,16 +95,17 @@ pub fn comparable(
 }
 
 fn inside(rule: &RegressionRule, pair: &Pair<'_>) -> bool {
-    rule.suite.as_deref().is_none_or(|name| name == &*pair.key.suite)
-        && rule.level.as_deref().is_none_or(|level| level == pair.candidate.level.word())
-        && (rule.tags.is_empty() || rule.tags.iter().any(|tag| pair.candidate.tags.contains(tag)))
+    let case = pair.candidate;
+    rule.suite.as_deref().is_none_or(|name| name == case.suite())
+        && rule.level.as_deref().is_none_or(|level| case.level().is_some_and(|known| known.word() == level))
+        && (rule.tags.is_empty() || rule.tags.iter().any(|tag| case.tags().contains(tag)))
 }
 
 /// A named cluster by its hash and its suite's, a case alone by its position; the two never meet.
 fn cluster(index: usize, pair: &Pair<'_>) -> u64 {
-    let named = |case: &CaseNumbers| case.rows.iter().find_map(|(_, row)| row.cluster);
+    let named = |case: CaseNumbers<'_>| case.attempts().find_map(Attempt::cluster);
     match named(pair.candidate).or_else(|| named(pair.baseline)) {
-        Some(hash) => (hash ^ cluster_number(&pair.key.suite)) | (1 << 63),
+        Some(hash) => (hash ^ cluster_number(pair.candidate.suite())) | (1 << 63),
         None => index as u64,
     }
 }
@@ -128,24 +125,50 @@ enum Value {
     Absent,
 }
 
+/// What one side has of a metric at one case.
+struct Seen {
+    attempts: Attempts,
+    found: Found,
+}
+
+/// Whether the metric is about a case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// It is.
+    Something,
+    /// Every attempt is in error, so that nobody knows.
+    OnlyErrors,
+    /// It is not.
+    Nothing,
+}
+
 impl Reader {
     fn is_ratio(&self) -> bool {
         matches!(self.source, Some(Source::LatencyMean | Source::FirstTokenMean | Source::CostPerSample))
     }
 
-    fn attempts(&self, case: &CaseNumbers) -> Attempts {
+    fn attempts(&self, case: CaseNumbers<'_>) -> Seen {
         let mut attempts = Attempts::default();
-        for (_, row) in &case.rows {
-            match self.value(row) {
+        let mut found = Found::Nothing;
+        for attempt in case.attempts() {
+            match self.value(attempt) {
                 Value::Judged(value) => {
                     attempts.sum += self.turned(value);
                     attempts.judged += 1;
+                    found = Found::Something;
                 }
-                Value::Missing => attempts.missing += 1,
+                Value::Missing => {
+                    attempts.missing += 1;
+                    if attempt.status() != Status::Error {
+                        found = Found::Something;
+                    } else if found == Found::Nothing {
+                        found = Found::OnlyErrors;
+                    }
+                }
                 Value::Absent => {}
             }
         }
-        attempts
+        Seen { attempts, found }
     }
 
     fn turned(&self, value: f64) -> f64 {
@@ -157,26 +180,26 @@ impl Reader {
         }
     }
 
-    fn value(&self, row: &Row) -> Value {
+    fn value(&self, row: Attempt<'_>) -> Value {
         let share = |holds: bool| Value::Judged(if holds { 1.0 } else { 0.0 });
         let positive = |value: Option<f64>| match value {
             Some(value) if value > 0.0 => Value::Judged(value),
             Some(_) => Value::Missing,
-            None if row.status == Status::Error => Value::Missing,
+            None if row.status() == Status::Error => Value::Missing,
             None => Value::Absent,
         };
         match self.source {
-            Some(Source::Passed) => match row.status {
+            Some(Source::Passed) => match row.status() {
                 Status::Passed => share(true),
                 Status::Failed => share(false),
                 Status::Unscored | Status::Error => Value::Missing,
             },
-            Some(Source::Score) => row.score.map_or(Value::Missing, Value::Judged),
-            Some(Source::Errors) => share(row.status == Status::Error),
-            Some(Source::Unscored) => share(row.status == Status::Unscored),
-            Some(Source::LatencyMean) => positive(row.latency_ms),
-            Some(Source::FirstTokenMean) => positive(row.ttft_ms),
-            Some(Source::CostPerSample) => positive(row.cost_usd),
+            Some(Source::Score) => row.score().map_or(Value::Missing, Value::Judged),
+            Some(Source::Errors) => share(row.status() == Status::Error),
+            Some(Source::Unscored) => share(row.status() == Status::Unscored),
+            Some(Source::LatencyMean) => positive(row.latency_ms()),
+            Some(Source::FirstTokenMean) => positive(row.ttft_ms()),
+            Some(Source::CostPerSample) => positive(row.cost_usd()),
             // Refused before: they have no value for each sample.
             Some(
                 Source::Latency(_)
@@ -185,14 +208,13 @@ impl Reader {
                 | Source::PromptTokens
                 | Source::CompletionTokens,
             ) => Value::Absent,
-            None => {
-                let found = self.number.and_then(|number| row.named.iter().find(|(known, _)| *known == number));
-                match found {
-                    Some((_, Some(score))) => Value::Judged(*score),
-                    Some((_, None)) => Value::Missing,
-                    None => Value::Absent,
-                }
-            }
+            None => match self.number.and_then(|number| row.named(number)) {
+                Some(Some(score)) => Value::Judged(score),
+                Some(None) => Value::Missing,
+                // A model without an answer has no named score either: that is no reason to leave the case out.
+                None if row.status() == Status::Error => Value::Missing,
+                None => Value::Absent,
+            },
         }
     }
 }

@@ -1,45 +1,73 @@
 //! Cases of two runs, brought together by suite, id, prompt and expected answer. Never a silent intersection: what has no
 //! partner is counted.
 
-use super::side::{CaseKey, CaseNumbers, Side};
+use std::cmp::Ordering;
+
+use super::side::{CaseNumbers, Side};
 use crate::gate::compare::Coverage;
 
 /// One case of both sides.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair<'a> {
-    /// Suite and id.
-    pub key: &'a CaseKey,
     /// The baseline's attempts.
-    pub baseline: &'a CaseNumbers,
+    pub baseline: CaseNumbers<'a>,
     /// The candidate's attempts.
-    pub candidate: &'a CaseNumbers,
+    pub candidate: CaseNumbers<'a>,
 }
 
 /// All pairs, and what has none.
 #[derive(Debug)]
 pub struct Paired<'a> {
-    /// In the order of suite and id.
-    pub pairs: Vec<Pair<'a>>,
+    baseline: &'a Side,
+    candidate: &'a Side,
+    /// Places in both sides.
+    places: Vec<(u32, u32)>,
     /// How far the two runs hold the same cases.
     pub coverage: Coverage,
+}
+
+impl<'a> Paired<'a> {
+    /// All pairs, in an order that depends on suites and ids only.
+    pub fn pairs(&self) -> impl Iterator<Item = Pair<'a>> {
+        self.places.iter().filter_map(|place| self.pair(*place))
+    }
+
+    fn pair(&self, (baseline, candidate): (u32, u32)) -> Option<Pair<'a>> {
+        let baseline = self.baseline.case(baseline as usize)?;
+        Some(Pair { baseline, candidate: self.candidate.case(candidate as usize)? })
+    }
 }
 
 /// Brings two sides together.
 pub fn pair<'a>(against: &str, baseline: &'a Side, candidate: &'a Side) -> Paired<'a> {
     let mut coverage = Coverage { against: against.to_owned(), ..Coverage::default() };
-    let mut pairs = Vec::new();
-    for (key, theirs) in &baseline.cases {
-        let Some(ours) = candidate.cases.get(key) else {
-            coverage.only_baseline += 1;
-            continue;
+    let mut places = Vec::new();
+    let (mut one, mut two) = (0_u32, 0_u32);
+    loop {
+        let (theirs, ours) = (baseline.case(one as usize), candidate.case(two as usize));
+        let order = match (theirs, ours) {
+            (Some(theirs), Some(ours)) => theirs.order(ours),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => break,
         };
-        if ours.prompt == theirs.prompt && ours.expected == theirs.expected {
-            pairs.push(Pair { key, baseline: theirs, candidate: ours });
-        } else {
-            coverage.changed += 1;
+        match order {
+            Ordering::Less => coverage.only_baseline += 1,
+            Ordering::Greater => coverage.only_candidate += 1,
+            Ordering::Equal => {
+                let same = |theirs: CaseNumbers<'_>, ours: CaseNumbers<'_>| {
+                    theirs.prompt() == ours.prompt() && theirs.expected() == ours.expected()
+                };
+                if theirs.zip(ours).is_some_and(|(theirs, ours)| same(theirs, ours)) {
+                    places.push((one, two));
+                } else {
+                    coverage.changed += 1;
+                }
+            }
         }
+        one += u32::from(order.is_le());
+        two += u32::from(order.is_ge());
     }
-    coverage.paired = pairs.len() as u64;
-    coverage.only_candidate = candidate.cases.len() as u64 - coverage.paired - coverage.changed;
-    Paired { pairs, coverage }
+    coverage.paired = places.len() as u64;
+    Paired { baseline, candidate, places, coverage }
 }

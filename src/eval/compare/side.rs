@@ -1,20 +1,62 @@
-//! One side of a comparison: the numbers of a `samples.jsonl`, case by case.
+//! One side of a comparison: the numbers of a run, case by case, in about a hundred bytes a sample, since two sides of a
+//! million samples are held at once. Kept out: how they are read (`read`), and how they are put together (`build`).
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use crate::eval::case::Level;
-use crate::eval::run::{Names, Row, cluster_number};
+use crate::eval::run::{Names, cluster_number};
 use crate::eval::sample::Status;
-use crate::gate::{MetricName, Score};
-use crate::trust::{Digest, Hasher};
+use crate::trust::Digest;
 
-/// The longest line that is read, in bytes.
-const LONGEST_LINE: usize = 64 * 1024 * 1024;
+/// A digest folded to 96 bits: enough to tell two prompts apart, also where somebody would like them to look alike.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Print([u8; Self::LENGTH]);
+
+impl Print {
+    const LENGTH: usize = 12;
+
+    /// The same of a digest.
+    pub fn of(digest: &Digest) -> Self {
+        Self::of_text(&digest.to_string())
+    }
+
+    /// The same of a digest's text; another text is hashed.
+    pub(super) fn of_text(text: &str) -> Self {
+        let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
+        hex.and_then(|hex| Self::of_hex(hex.as_bytes())).unwrap_or_else(|| {
+            let hashed = Digest::of(text.as_bytes());
+            Self::of_hex(hashed.hex().as_bytes()).unwrap_or(Self([0; Self::LENGTH]))
+        })
+    }
+
+    /// None where a digit is no lower-case hexadecimal one. Two million of these are read a run: no branch for each digit.
+    fn of_hex(hex: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::LENGTH];
+        let mut seen = 0;
+        for piece in hex.chunks(2 * Self::LENGTH) {
+            for (byte, pair) in bytes.iter_mut().zip(piece.chunks_exact(2)) {
+                let [high, low] = pair else { return None };
+                let (high, low) = (NIBBLES[usize::from(*high)], NIBBLES[usize::from(*low)]);
+                seen |= high | low;
+                *byte ^= (high << 4) | low;
+            }
+        }
+        (seen < 16).then_some(Self(bytes))
+    }
+}
+
+/// The value of each hexadecimal digit, and 255 for every other byte.
+const NIBBLES: [u8; 256] = {
+    let mut values = [255; 256];
+    let digits = *b"0123456789abcdef";
+    let mut value = 0;
+    while value < 16 {
+        values[digits[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 /// What names a case in every run: the suite's name and the case's id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -25,26 +67,69 @@ pub struct CaseKey {
     pub case: Box<str>,
 }
 
-/// The numbers of one case's attempts.
-#[derive(Clone, Debug)]
-pub struct CaseNumbers {
-    /// Over the request without its seed.
-    pub prompt: Digest,
-    /// Over the gold answer and the assertions.
-    pub expected: Digest,
-    /// The case's level.
+/// What many cases share.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Group {
+    pub suite: Arc<str>,
     pub level: Level,
-    /// The case's tags.
-    pub tags: Vec<String>,
-    /// The attempts, each with its number.
-    pub rows: Vec<(u32, Row)>,
+    pub tags: Arc<[String]>,
+}
+
+/// One case, packed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    pub hash: u64,
+    pub prompt: Print,
+    pub expected: Print,
+    pub id_start: u32,
+    pub id_length: u32,
+    pub first: u32,
+    pub count: u32,
+    pub group: u32,
+}
+
+/// One attempt, packed: times and costs in single precision, of which a comparison shows four digits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed {
+    pub score: f64,
+    pub latency_ms: f32,
+    pub ttft_ms: f32,
+    pub cost_usd: f32,
+    pub cluster: u32,
+    pub repeat: u32,
+    pub line: u32,
+    pub named_first: u32,
+    pub named_count: u16,
+    pub status: Status,
+    pub has: u8,
+}
+
+impl Packed {
+    pub(super) const SCORE: u8 = 1;
+    pub(super) const LATENCY: u8 = 2;
+    pub(super) const TTFT: u8 = 4;
+    pub(super) const COST: u8 = 8;
+    pub(super) const CLUSTER: u8 = 16;
+}
+
+/// One named score of one attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named {
+    pub value: f64,
+    pub number: u16,
+    pub judged: bool,
 }
 
 /// One side.
 #[derive(Debug)]
 pub struct Side {
-    /// Every case.
-    pub cases: BTreeMap<CaseKey, CaseNumbers>,
+    /// In the order of their hashes, so that two sides are paired in one pass.
+    pub(super) cases: Vec<Case>,
+    pub(super) rows: Vec<Packed>,
+    pub(super) named: Vec<Named>,
+    pub(super) ids: String,
+    pub(super) groups: Vec<Group>,
+    pub(super) clusters: Vec<u64>,
     /// The names of scores.
     pub names: Names,
     /// Over all lines.
@@ -53,128 +138,154 @@ pub struct Side {
     pub samples: u64,
 }
 
-/// What is wrong with a line of samples.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SideError {
-    /// 1-based.
-    pub line: u32,
-    /// What, in our words.
-    pub what: String,
+/// The numbers of one case's attempts.
+#[derive(Clone, Copy, Debug)]
+pub struct CaseNumbers<'a> {
+    pub(super) side: &'a Side,
+    pub(super) case: &'a Case,
 }
 
-/// The fields of a sample that a comparison needs; its texts are skipped unread.
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow)]
-    suite: Cow<'a, str>,
-    #[serde(borrow)]
-    case: Cow<'a, str>,
-    repeat: u32,
-    level: Level,
-    tags: Vec<String>,
-    #[serde(default)]
-    cluster: Option<String>,
-    prompt_digest: Digest,
-    expected_digest: Digest,
-    status: Status,
-    score: Option<Score>,
-    assertions: Vec<Scored>,
-    #[serde(default)]
-    latency_ms: Option<f64>,
-    #[serde(default)]
-    ttft_ms: Option<f64>,
-    #[serde(default)]
-    cost_usd: Option<f64>,
-}
-
-#[derive(Deserialize)]
-struct Scored {
-    #[serde(default)]
-    metric: Option<MetricName>,
-    score: Option<Score>,
+/// The numbers of one attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    side: &'a Side,
+    row: &'a Packed,
 }
 
 impl Side {
-    /// Reads all lines. A line that is no sample, or a sample that is there twice, is an error with its line.
-    pub fn read(mut lines: impl BufRead) -> Result<Self, SideError> {
-        let mut side = Side { cases: BTreeMap::new(), names: Names::default(), digest: Digest::of(b""), samples: 0 };
-        let mut hasher = Hasher::new();
-        let mut buffer = Vec::new();
-        let mut suites: BTreeMap<String, Arc<str>> = BTreeMap::new();
-        for number in 1_u32.. {
-            let wrong = |what: &str| SideError { line: number, what: what.to_owned() };
-            buffer.clear();
-            let read =
-                lines.read_until(b'\n', &mut buffer).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
-            if read == 0 {
-                break;
-            }
-            if buffer.len() > LONGEST_LINE {
-                return Err(wrong("longer than 64 MiB"));
-            }
-            let line = buffer.trim_ascii();
-            if line.is_empty() {
-                continue;
-            }
-            hasher.part(line);
-            let line: Line<'_> =
-                serde_json::from_slice(line).map_err(|error| wrong(&format!("not a sample: {error}")))?;
-            side.add(line, &mut suites).map_err(wrong)?;
-        }
-        if side.samples == 0 {
-            return Err(SideError { line: 1, what: "there is no sample in it".to_owned() });
-        }
-        side.digest = hasher.finish();
-        Ok(side)
+    /// Cases.
+    pub fn len(&self) -> usize {
+        self.cases.len()
     }
 
-    fn add(&mut self, line: Line<'_>, suites: &mut BTreeMap<String, Arc<str>>) -> Result<(), &'static str> {
-        let times = [line.latency_ms, line.ttft_ms, line.cost_usd];
-        if times.into_iter().flatten().any(|value| !value.is_finite() || value < 0.0) {
-            return Err("a time or cost is negative or no number");
-        }
-        if (line.status == Status::Passed || line.status == Status::Failed) && line.score.is_none() {
-            return Err("a sample that passed or failed has no score");
-        }
-        let suite = match suites.get(line.suite.as_ref()) {
-            Some(suite) => Arc::clone(suite),
-            None => {
-                let suite: Arc<str> = Arc::from(line.suite.as_ref());
-                suites.insert(line.suite.to_string(), Arc::clone(&suite));
-                suite
-            }
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.cases.is_empty()
+    }
+
+    /// Every case, in an order that depends on suite and id only.
+    pub fn cases(&self) -> impl Iterator<Item = CaseNumbers<'_>> {
+        self.cases.iter().map(|case| CaseNumbers { side: self, case })
+    }
+
+    /// The case of a key.
+    pub fn find(&self, key: &CaseKey) -> Option<CaseNumbers<'_>> {
+        let hash = key_hash(&key.suite, &key.case);
+        let order = |case: &Case| {
+            let known = CaseNumbers { side: self, case };
+            (case.hash, known.suite(), known.id()).cmp(&(hash, &key.suite, &key.case))
         };
-        let (prompt, expected, repeat) = (line.prompt_digest, line.expected_digest, line.repeat);
-        let key = CaseKey { suite, case: line.case.as_ref().into() };
-        let scores = line.assertions.iter().map(|row| (row.metric.as_ref(), row.score));
-        let row = Row {
-            slot: 0,
-            status: line.status,
-            score: line.score.map(Score::value),
-            latency_ms: line.latency_ms,
-            ttft_ms: line.ttft_ms,
-            cost_usd: line.cost_usd,
-            prompt_tokens: None,
-            completion_tokens: None,
-            cluster: line.cluster.as_deref().map(cluster_number),
-            cached: false,
-            named: self.names.means(scores),
-        };
-        let entry = self.cases.entry(key).or_insert_with(|| CaseNumbers {
-            prompt: prompt.clone(),
-            expected: expected.clone(),
-            level: line.level,
-            tags: line.tags,
-            rows: Vec::with_capacity(1),
-        });
-        if entry.prompt != prompt || entry.expected != expected {
-            return Err("the repeats of this case have not the same prompt and expected answer");
-        }
-        if entry.rows.iter().any(|(known, _)| *known == repeat) {
-            return Err("this sample (suite, case and repeat) is there twice");
-        }
-        entry.rows.push((repeat, row));
-        self.samples += 1;
-        Ok(())
+        let index = self.cases.binary_search_by(order).ok()?;
+        self.case(index)
+    }
+
+    pub(super) fn case(&self, index: usize) -> Option<CaseNumbers<'_>> {
+        self.cases.get(index).map(|case| CaseNumbers { side: self, case })
+    }
+}
+
+/// The place of a case in a side. The two parts are hashed apart, so that they do not run into each other.
+pub(super) fn key_hash(suite: &str, case: &str) -> u64 {
+    cluster_number(suite).rotate_left(1) ^ cluster_number(case)
+}
+
+impl<'a> CaseNumbers<'a> {
+    /// Over the request without its seed.
+    pub fn prompt(self) -> Print {
+        self.case.prompt
+    }
+
+    /// Over the gold answer and the assertions.
+    pub fn expected(self) -> Print {
+        self.case.expected
+    }
+
+    /// The suite's name.
+    pub fn suite(self) -> &'a str {
+        self.group().map_or("", |group| &group.suite)
+    }
+
+    /// The case's id; untrusted text.
+    pub fn id(self) -> &'a str {
+        let start = self.case.id_start as usize;
+        self.side.ids.get(start..start + self.case.id_length as usize).unwrap_or_default()
+    }
+
+    /// The case's level.
+    pub fn level(self) -> Option<Level> {
+        self.group().map(|group| group.level)
+    }
+
+    /// The case's tags.
+    pub fn tags(self) -> &'a [String] {
+        self.group().map_or(&[], |group| &group.tags)
+    }
+
+    /// The attempts.
+    pub fn attempts(self) -> impl ExactSizeIterator<Item = Attempt<'a>> + Clone {
+        let first = self.case.first as usize;
+        let rows = self.side.rows.get(first..first + self.case.count as usize).unwrap_or_default();
+        let side = self.side;
+        rows.iter().map(move |row| Attempt { side, row })
+    }
+
+    fn group(self) -> Option<&'a Group> {
+        self.side.groups.get(self.case.group as usize)
+    }
+
+    /// The order in which a side holds its cases.
+    pub(super) fn order(self, other: CaseNumbers<'_>) -> Ordering {
+        let apart = || self.suite().cmp(other.suite()).then_with(|| self.id().cmp(other.id()));
+        self.case.hash.cmp(&other.case.hash).then_with(apart)
+    }
+}
+
+impl Attempt<'_> {
+    /// 0-based.
+    pub fn repeat(self) -> u32 {
+        self.row.repeat
+    }
+
+    /// How it ended.
+    pub fn status(self) -> Status {
+        self.row.status
+    }
+
+    /// Weighted mean of its assertions.
+    pub fn score(self) -> Option<f64> {
+        self.has(Packed::SCORE).then_some(self.row.score)
+    }
+
+    /// Milliseconds.
+    pub fn latency_ms(self) -> Option<f64> {
+        self.has(Packed::LATENCY).then(|| f64::from(self.row.latency_ms))
+    }
+
+    /// Milliseconds to the first token.
+    pub fn ttft_ms(self) -> Option<f64> {
+        self.has(Packed::TTFT).then(|| f64::from(self.row.ttft_ms))
+    }
+
+    /// USD.
+    pub fn cost_usd(self) -> Option<f64> {
+        self.has(Packed::COST).then(|| f64::from(self.row.cost_usd))
+    }
+
+    /// The cluster's name, hashed.
+    pub fn cluster(self) -> Option<u64> {
+        let known = || self.side.clusters.get(self.row.cluster as usize).copied();
+        self.has(Packed::CLUSTER).then(known).flatten()
+    }
+
+    /// The named score of that number: absent, unscored, or its value.
+    pub fn named(self, number: u16) -> Option<Option<f64>> {
+        let first = self.row.named_first as usize;
+        let named = self.side.named.get(first..first + usize::from(self.row.named_count)).unwrap_or_default();
+        let found = named.iter().find(|named| named.number == number)?;
+        Some(found.judged.then_some(found.value))
+    }
+
+    fn has(self, what: u8) -> bool {
+        self.row.has & what != 0
     }
 }

@@ -1,12 +1,11 @@
 //! A candidate against a baseline while the candidate's run is under way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Part;
 use crate::document::Problem;
 use crate::eval::case::Level;
-use crate::eval::compare::{CaseKey, CaseNumbers, MetricProblem, Side, comparable, pair, subject_of};
+use crate::eval::compare::{CaseFacts, CaseKey, MetricProblem, Print, Side, SideBuilder, comparable, pair, subject_of};
 use crate::eval::run::Plan;
 use crate::eval::suite::Suite;
 use crate::gate::compare::{Asked, Coverage, RegressionMode, RegressionPolicy, RegressionRule, Staged, look};
@@ -29,8 +28,8 @@ pub struct PlannedCases {
 
 struct PlannedCase {
     key: CaseKey,
-    prompt: Digest,
-    expected: Digest,
+    prompt: Print,
+    expected: Print,
     level: Level,
     tags: Vec<String>,
     slots: Vec<(u32, u32)>,
@@ -49,8 +48,8 @@ impl PlannedCases {
                 let case = suite.case(slot.case as usize)?;
                 cases.push(PlannedCase {
                     key: CaseKey { suite: Arc::clone(suite.name()), case: case.id.text().raw().into() },
-                    prompt: case.prompt_digest,
-                    expected: case.expected_digest,
+                    prompt: Print::of(&case.prompt_digest),
+                    expected: Print::of(&case.expected_digest),
                     level: case.level,
                     tags: case.tags,
                     slots: Vec::new(),
@@ -67,12 +66,12 @@ impl PlannedCases {
     pub fn coverage(&self, against: &Against) -> Coverage {
         let same = |case: &&PlannedCase| against.has(case);
         let paired = self.cases.iter().filter(same).count() as u64;
-        let both = self.cases.iter().filter(|case| against.side.cases.contains_key(&case.key)).count() as u64;
+        let both = self.cases.iter().filter(|case| against.side.find(&case.key).is_some()).count() as u64;
         Coverage {
             against: against.role.clone(),
             paired,
             changed: both - paired,
-            only_baseline: against.side.cases.len() as u64 - both,
+            only_baseline: against.side.len() as u64 - both,
             only_candidate: self.cases.len() as u64 - both,
         }
     }
@@ -93,8 +92,8 @@ impl PlannedCases {
 
 impl Against {
     fn has(&self, case: &PlannedCase) -> bool {
-        let theirs = self.side.cases.get(&case.key);
-        theirs.is_some_and(|theirs| theirs.prompt == case.prompt && theirs.expected == case.expected)
+        let theirs = self.side.find(&case.key);
+        theirs.is_some_and(|theirs| theirs.prompt() == case.prompt && theirs.expected() == case.expected)
     }
 }
 
@@ -145,12 +144,12 @@ impl PairTrial {
     }
 
     pub(super) fn look(&mut self, number: u32, part: &Part<'_>) -> Next {
-        let candidate = self.candidate(part);
+        let Some(candidate) = self.candidate(part) else { return Next::GoOn };
         let mut shown = Vec::with_capacity(self.rules.len());
         for (index, one) in self.against.iter().enumerate() {
             let paired = pair(&one.role, &one.side, &candidate);
             for rule in self.rules.iter().filter(|rule| rule.against == index) {
-                let data = comparable(&rule.rule, &paired, &one.side.names, part.names);
+                let data = comparable(&rule.rule, &paired, &one.side, &candidate);
                 let asked = Asked {
                     subject: &rule.subject,
                     rule: &rule.rule,
@@ -167,28 +166,20 @@ impl PairTrial {
         self.courses.look(number, shown)
     }
 
-    /// The candidate's samples of a part, case by case.
-    fn candidate(&self, part: &Part<'_>) -> Side {
-        let mut cases = BTreeMap::new();
+    /// The candidate's samples of a part; none where two of them claim one place, which a plan does not have.
+    fn candidate(&self, part: &Part<'_>) -> Option<Side> {
+        let mut builder = SideBuilder::default();
         for case in &self.planned.cases {
-            let rows = case.slots.iter().filter_map(|(slot, repeat)| {
+            let group = builder.group(&case.key.suite, case.level, &case.tags);
+            let facts = CaseFacts { group, case: &case.key.case, prompt: case.prompt, expected: case.expected };
+            for (slot, repeat) in &case.slots {
                 let inside = part.slots.get(*slot as usize).copied().unwrap_or(false);
-                let row = part.rows.get(*slot as usize)?.as_ref().filter(|_| inside)?;
-                Some((*repeat, row.clone()))
-            });
-            let rows: Vec<_> = rows.collect();
-            if !rows.is_empty() {
-                let numbers = CaseNumbers {
-                    prompt: case.prompt.clone(),
-                    expected: case.expected.clone(),
-                    level: case.level,
-                    tags: case.tags.clone(),
-                    rows,
-                };
-                cases.insert(case.key.clone(), numbers);
+                if let Some(row) = part.rows.get(*slot as usize).and_then(Option::as_ref).filter(|_| inside) {
+                    builder.add(&facts, *repeat, 0, row).ok()?;
+                }
             }
         }
-        Side { cases, names: part.names.clone(), digest: Digest::none(), samples: 0 }
+        builder.finish(part.names.clone(), Digest::none()).ok()
     }
 
     /// How far the whole planned run and each side hold the same cases.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::schedule::Schedule;
 use super::{Part, at_each_look};
-use crate::eval::reduce::{Drawn, Scope, subject_of};
+use crate::eval::planned::RuleScope;
+use crate::eval::reduce::{Drawn, subject_of};
 use crate::eval::run::Plan;
 use crate::eval::suite::Suite;
-use crate::gate::{Courses, DecideBy, Expected, Metric, Next, Shown, Source, Threshold, Trial, settle_failures};
+use crate::gate::{Courses, Expected, Metric, Next, Shown, Source, Threshold, Trial, settle_failures};
 
 /// All thresholds, and where each stands.
 pub struct ThresholdTrial {
@@ -25,12 +26,12 @@ impl ThresholdTrial {
         thresholds: &[Threshold],
         schedule: &Schedule,
     ) -> Option<Self> {
-        let tested = thresholds.iter().filter(|one| one.required && one.decide_by == DecideBy::Interval).count();
+        let tested = thresholds.iter().filter(|one| one.is_in_family()).count();
         let family = u32::try_from(tested).ok()?.max(1);
         let mut rules = Vec::new();
         for threshold in thresholds {
             let (subject, source) = subject_of(threshold)?;
-            let scope = Planned::of(&suites, &plan, schedule, &Scope::of(threshold));
+            let scope = Planned::of(&suites, &plan, schedule, &RuleScope::of_threshold(threshold));
             let expected = scope.expected(source);
             let trial = Trial::new(subject, threshold.clone(), scope.cases, expected, family)?;
             rules.push((threshold.clone(), trial));
@@ -80,7 +81,7 @@ struct Planned {
 }
 
 impl Planned {
-    fn of(suites: &[Suite], plan: &Plan, schedule: &Schedule, scope: &Scope<'_>) -> Self {
+    fn of(suites: &[Suite], plan: &Plan, schedule: &Schedule, scope: &RuleScope<'_>) -> Self {
         let mut plain = true;
         let counts = at_each_look(schedule, |slot| {
             let slot = plan.slots().get(slot as usize)?;

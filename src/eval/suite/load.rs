@@ -38,10 +38,7 @@ impl Suite {
         match file.cases {
             CasesSpec::Listed(cases) => load_listed(&document, file.name, file.defaults, cases, hasher),
             CasesSpec::Path(beside) => {
-                let inside = Path::new(&beside)
-                    .components()
-                    .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-                if !inside || beside.contains("://") {
+                if !is_below(&beside) {
                     let problem = document.problem("/cases", "the cases are in a file beside the suite, or below it");
                     return Err(problem.help("give a relative path without `..`, such as `cases: cases.jsonl`").into());
                 }
@@ -51,6 +48,20 @@ impl Suite {
             }
         }
     }
+}
+
+/// The file of cases that a suite's text names beside itself; none where it has none, or cannot be read.
+pub fn cases_beside(path: &str, text: &[u8]) -> Option<String> {
+    let document = document::parse_yaml(path, std::str::from_utf8(text).ok()?).ok()?;
+    match document::decode::<SuiteFile>(&document).ok()?.cases {
+        CasesSpec::Path(beside) => Some(beside).filter(|beside| is_below(beside)),
+        CasesSpec::Listed(_) => None,
+    }
+}
+
+fn is_below(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) && !path.contains("://")
 }
 
 enum Named {

@@ -16,6 +16,7 @@ use crate::eval::case::{Case, Level};
 use crate::trust::Digest;
 
 pub use filter::Filter;
+pub use load::cases_beside;
 pub use spec::{CaseSpec, CasesSpec, Defaults, SuiteFile, schemas};
 
 /// What is kept of each case: enough to filter and to count.

@@ -80,7 +80,7 @@ pub fn conclude_comparison(
             compared.verdict = verdict;
             compared.reason.extend(more);
         }
-        if !comparable && matches!(compared.verdict, Verdict::Pass | Verdict::Fail) {
+        if !comparable && compared.verdict != Verdict::Inconclusive {
             compared.verdict = Verdict::Inconclusive;
             compared.reason.push_str("; not decided, since the dataset changed");
         }

@@ -81,35 +81,36 @@ impl Comparable {
         self.scale == Scale::Share && self.units.iter().all(|unit| single(unit.baseline) && single(unit.candidate))
     }
 
-    /// Whether every case is alone in its cluster.
-    pub(super) fn is_independent(&self) -> bool {
+    /// Independent groups of cases.
+    pub(super) fn clusters(&self) -> u64 {
         let mut clusters: Vec<u64> = self.units.iter().map(|unit| unit.cluster).collect();
         clusters.sort_unstable();
         clusters.dedup();
-        clusters.len() == self.units.len()
+        clusters.len() as u64
     }
 
-    /// The difference of each case, with its cluster: none of a case that is missing on an unbounded scale.
-    pub(super) fn differences(&self, doubt: Doubt) -> impl Iterator<Item = (u64, Option<f64>)> {
+    /// The difference of each case at its least and at its most, with its cluster: none of a case that is missing on an
+    /// unbounded scale.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = (u64, Option<(f64, f64)>)> {
         let (worst, best) = match self.scale {
             Scale::Share => (0.0, 1.0),
             Scale::Ratio => (f64::NAN, f64::NAN),
         };
-        let (candidate, baseline) = match doubt {
-            Doubt::Against => (worst, best),
-            Doubt::For => (best, worst),
-        };
         self.units.iter().map(move |unit| {
-            let difference = unit.candidate.mean(candidate).zip(unit.baseline.mean(baseline)).map(|(c, b)| c - b);
-            (unit.cluster, difference.filter(|difference| difference.is_finite()))
+            let difference = |candidate: f64, baseline: f64| {
+                let difference = unit.candidate.mean(candidate)? - unit.baseline.mean(baseline)?;
+                difference.is_finite().then_some(difference)
+            };
+            (unit.cluster, difference(worst, best).zip(difference(best, worst)))
         })
     }
 
     /// Counts of yes-or-no pairs. None where they are something else.
     pub(super) fn counts(&self, doubt: Doubt) -> Option<Pairs> {
         let (mut up, mut down) = (0, 0);
-        for (_, difference) in self.differences(doubt) {
-            let difference = difference?;
+        for (_, range) in self.ranges() {
+            let (least, most) = range?;
+            let difference = if doubt == Doubt::Against { least } else { most };
             up += u64::from(difference > 0.0);
             down += u64::from(difference < 0.0);
         }
@@ -118,8 +119,17 @@ impl Comparable {
 
     /// The mean of one side over the cases that both sides have, on the scale of the sums.
     pub(super) fn side(&self, side: impl Fn(&PairUnit) -> Attempts) -> Option<f64> {
-        let seen: Vec<f64> = self.units.iter().filter_map(|unit| side(unit).seen()).collect();
-        (!seen.is_empty()).then(|| seen.iter().sum::<f64>() / float(seen.len() as u64))
+        let seen = self.units.iter().filter_map(|unit| side(unit).seen());
+        let (sum, count) = seen.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+        (count > 0).then(|| sum / float(count))
+    }
+
+    /// The mean of one side with every missing attempt counted as `missing_is`. None where that has no bound.
+    pub(super) fn side_at(&self, side: impl Fn(&PairUnit) -> Attempts, missing_is: f64) -> Option<f64> {
+        let missing_is = if self.scale == Scale::Share { missing_is } else { f64::NAN };
+        let values = self.units.iter().filter_map(|unit| side(unit).mean(missing_is));
+        let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+        (count > 0).then(|| sum / float(count)).filter(|mean| mean.is_finite())
     }
 }
 

@@ -1,15 +1,10 @@
 //! The rule itself: pass when the drop is shown to be within the margin, fail when a drop is shown, else neither.
 
-use std::collections::BTreeMap;
-
 use super::data::{Comparable, Doubt, Scale};
+use super::graded::{FEWEST_CHANGED, Graded, graded};
 use super::rule::FailWhen;
 use crate::gate::FEWEST_CLUSTERS;
-use crate::stats::{Alpha, Count, Mean, Pairs, clopper_pearson_upper, clustered_mean, float, tango};
-
-/// Differences that are not 0 below which a spread is not believed.
-/// Source: simulation over 40 cells of suites of 30 to 500 cases: false passes fall from up to 55 % to at most 6 %.
-const FEWEST_CHANGED: usize = 20;
+use crate::stats::{Alpha, Count, Pairs, clopper_pearson_upper, tango_bounds};
 
 /// The error rates of one look.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -38,54 +33,73 @@ pub(super) struct Bounds {
     pub low: f64,
     /// With missing samples counted for it.
     pub high: f64,
+    /// What `low` would be with missing samples counted for it: where this passes, nothing fails.
+    pub best_low: f64,
+}
+
+impl Bounds {
+    /// What both say.
+    fn and(self, other: Self) -> Self {
+        Self {
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
+            best_low: self.best_low.max(other.best_low),
+        }
+    }
+}
+
+/// Whether the values of a metric can be anything but yes or no.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Nature {
+    /// Passed or not, in error or not.
+    YesOrNo,
+    /// A score: also where all that were seen are 0 or 1.
+    Score,
 }
 
 /// The data in the form that bounds are made of, once for any number of error rates.
 #[derive(Clone, Debug)]
 pub(super) enum Evidence {
-    /// Yes-or-no pairs: (against the candidate, for it).
-    Binary(Pairs, Pairs),
-    /// Differences by cluster: (against the candidate, for it); none where something is missing without a bound.
-    Graded(Option<Graded>, Option<Graded>),
-}
-
-/// Differences, summed up.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Graded {
-    mean: Mean,
-    clusters: u64,
-    below: u64,
-    above: u64,
-    scale: Scale,
+    /// Yes-or-no pairs.
+    Binary {
+        /// With missing samples counted against the candidate.
+        against: Pairs,
+        /// With missing samples counted for it.
+        favour: Pairs,
+        /// The same as differences, where what is missing may have been neither yes nor no.
+        check: Option<Graded>,
+    },
+    /// Differences by cluster, and the number of clusters; no differences where something is missing without a bound.
+    Graded(Option<Graded>, u64),
 }
 
 impl Evidence {
     /// Sums the pairs up.
-    pub(super) fn of(data: &Comparable) -> Self {
+    pub(super) fn of(data: &Comparable, nature: Nature) -> Self {
+        let clusters = data.clusters();
         if data.is_yes_or_no()
-            && data.is_independent()
+            && clusters == data.units.len() as u64
             && let (Some(against), Some(favour)) = (data.counts(Doubt::Against), data.counts(Doubt::For))
         {
-            return Evidence::Binary(against, favour);
+            // Else a score that goes missing could change the method, and the method the verdict.
+            let check = (nature == Nature::Score && data.missing() > 0).then(|| graded(data)).flatten();
+            return Evidence::Binary { against, favour, check };
         }
-        Evidence::Graded(graded(data, Doubt::Against), graded(data, Doubt::For))
+        Evidence::Graded(graded(data), clusters)
     }
 
     /// Bounds at the error rates. None where there is too little for any.
     pub(super) fn bounds(&self, levels: Levels) -> Option<Bounds> {
         match self {
-            Evidence::Binary(against, favour) => {
-                let double = |alpha: Alpha| Alpha::double(alpha);
-                Some(Bounds {
-                    low: tango(*against, double(levels.pass)?).low,
-                    high: tango(*favour, double(levels.fail)?).high,
-                })
+            Evidence::Binary { against, favour, check } => {
+                let bounds = Bounds {
+                    low: tango_bounds(*against, levels.pass).low,
+                    high: tango_bounds(*favour, levels.fail).high,
+                    best_low: tango_bounds(*favour, levels.pass).low,
+                };
+                Some(check.map_or(bounds, |check| bounds.and(check.bounds(levels.pass, levels.fail))))
             }
-            Evidence::Graded(against, favour) => {
-                let low = against.map_or(f64::NEG_INFINITY, |graded| graded.low(levels.pass));
-                let high = favour.map_or(f64::INFINITY, |graded| graded.high(levels.fail));
-                Some(Bounds { low, high })
-            }
+            Evidence::Graded(graded, _) => graded.map(|graded| graded.bounds(levels.pass, levels.fail)),
         }
     }
 
@@ -101,7 +115,7 @@ impl Evidence {
         };
         if bounds.low > -margin {
             Decision::Pass
-        } else if bounds.high < limit {
+        } else if bounds.high < limit && bounds.best_low <= -margin {
             Decision::Fail
         } else {
             Decision::Open
@@ -111,34 +125,49 @@ impl Evidence {
     /// Independent groups; none for yes-or-no pairs, whose method needs no least number.
     pub(super) fn clusters(&self) -> Option<u64> {
         match self {
-            Evidence::Binary(..) => None,
-            Evidence::Graded(against, favour) => Some(against.or(*favour).map_or(0, |graded| graded.clusters)),
+            Evidence::Binary { check, .. } => check.map(|check| check.clusters),
+            Evidence::Graded(_, clusters) => Some(*clusters),
         }
     }
 
     /// The variance of one unit's difference, for how many would be needed.
     pub(super) fn variance(&self) -> Option<f64> {
         match self {
-            Evidence::Binary(against, favour) => {
-                let changed = |pairs: &Pairs| (pairs.up() + pairs.down(), pairs.n());
+            Evidence::Binary { against, favour, check: _ } => {
                 let middle = 0.5 * (against.discordant() + favour.discordant());
-                Some(not_collapsed(middle, changed(favour)))
+                Some(not_collapsed(middle, (favour.up() + favour.down(), favour.n())))
             }
-            Evidence::Graded(against, favour) => {
-                let graded = against.or(*favour)?;
-                let spread = graded.mean.standard_error.powi(2) * float(graded.clusters);
-                match graded.scale {
-                    Scale::Share => Some(not_collapsed(spread, (graded.below + graded.above, graded.clusters))),
-                    Scale::Ratio => Some(spread),
+            Evidence::Graded(graded, _) => {
+                let graded = (*graded)?;
+                match graded.scale() {
+                    Scale::Share => Some(not_collapsed(graded.spread(), (graded.changed(), graded.clusters))),
+                    Scale::Ratio => Some(graded.spread()),
                 }
             }
+        }
+    }
+
+    /// The smallest margin that can pass where the spread is not believed; 0 where it is.
+    pub(super) fn least_margin(&self, alpha: Alpha) -> f64 {
+        match self {
+            Evidence::Graded(Some(graded), _) => graded.least_margin(alpha),
+            Evidence::Graded(None, _) | Evidence::Binary { .. } => 0.0,
+        }
+    }
+
+    /// The clusters that the spread needs to be believed, or not to be needed, at a margin; none where no number would do.
+    pub(super) fn clusters_for(&self, margin: f64, alpha: Alpha) -> Option<u64> {
+        match self {
+            Evidence::Graded(Some(graded), _) => graded.clusters_for(margin, alpha),
+            Evidence::Graded(None, clusters) => Some(*clusters),
+            Evidence::Binary { .. } => Some(0),
         }
     }
 
     /// The method's name in reports.
     pub(super) fn method(&self) -> &'static str {
         match self {
-            Evidence::Binary(..) => "tango",
+            Evidence::Binary { .. } => "tango",
             Evidence::Graded(..) => "t-clustered",
         }
     }
@@ -146,52 +175,10 @@ impl Evidence {
 
 /// A variance from few changes says little: no less than the share of changes that so few do not exclude.
 fn not_collapsed(variance: f64, (changed, n): (u64, u64)) -> f64 {
-    if changed >= FEWEST_CHANGED as u64 {
+    if changed >= FEWEST_CHANGED {
         return variance;
     }
     let possible =
         Count::new(changed, n).zip(Alpha::new(0.05)).map(|(count, alpha)| clopper_pearson_upper(count, alpha));
     variance.max(possible.unwrap_or(1.0))
-}
-
-fn graded(data: &Comparable, doubt: Doubt) -> Option<Graded> {
-    let mut clusters: BTreeMap<u64, (f64, u64)> = BTreeMap::new();
-    for (cluster, difference) in data.differences(doubt) {
-        let total = clusters.entry(cluster).or_default();
-        *total = (total.0 + difference?, total.1 + 1);
-    }
-    let totals: Vec<(f64, u64)> = clusters.into_values().collect();
-    Some(Graded {
-        mean: clustered_mean(&totals)?,
-        clusters: totals.len() as u64,
-        below: totals.iter().filter(|(sum, _)| *sum < 0.0).count() as u64,
-        above: totals.iter().filter(|(sum, _)| *sum > 0.0).count() as u64,
-        scale: data.scale,
-    })
-}
-
-impl Graded {
-    fn low(&self, alpha: Alpha) -> f64 {
-        let low = self.mean.bounds(alpha).low;
-        if self.varied() { low } else { low.min(-self.collapsed(self.below, alpha)) }
-    }
-
-    fn high(&self, alpha: Alpha) -> f64 {
-        let high = self.mean.bounds(alpha).high;
-        if self.varied() { high } else { high.max(self.collapsed(self.above, alpha)) }
-    }
-
-    fn varied(&self) -> bool {
-        self.below + self.above >= FEWEST_CHANGED as u64
-    }
-
-    /// The mean lies no further from 0 than the chance of a change to that side times the whole range: exact where the
-    /// spread collapses. Without a range nothing bounds it.
-    fn collapsed(&self, changed: u64, alpha: Alpha) -> f64 {
-        match (self.scale, Count::new(changed, self.clusters)) {
-            (Scale::Share, Some(count)) => clopper_pearson_upper(count, alpha),
-            (Scale::Share, None) => 1.0,
-            (Scale::Ratio, _) => f64::INFINITY,
-        }
-    }
 }

@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::data::{Comparable, Doubt, Scale};
-use super::decide::{Decision, Evidence, Levels};
+use super::decide::{Decision, Evidence, Levels, Nature};
 use super::rule::{FailWhen, RegressionMode, RegressionRule};
 use super::words::{Words, undecided};
 use crate::gate::sequential::stage_confidence;
 use crate::gate::{Course, LookLevels, Shown, Stage};
-use crate::gate::{DISPLAY_CONFIDENCE, Direction, FEWEST_CLUSTERS, MetricName, Subject, Verdict};
+use crate::gate::{DISPLAY_CONFIDENCE, Direction, FEWEST_CLUSTERS, MetricName, Source, Subject, Verdict, known_metric};
 use crate::stats::{Alpha, Pairs, mcnemar, pairs_needed, smallest_margin};
 
 /// The power that the smallest visible drop is stated for.
@@ -132,7 +132,7 @@ pub fn look(asked: &Asked<'_>, data: &Comparable, levels: &LookLevels, number: u
         return Shown::default();
     }
     let row = Row { asked, scale: data.scale };
-    let evidence = Evidence::of(data);
+    let evidence = Evidence::of(data, nature(asked.subject));
     let at = |level: Alpha| evidence.decide(row.margin(), asked.rule.fail_when, Levels { pass: level, fail: level });
     let pass = levels.at(number, 1).is_some_and(|level| at(level) == Decision::Pass);
     Shown { pass, strength: levels.strength(number, |level| at(level) == Decision::Fail), hopeless: false }
@@ -141,7 +141,7 @@ pub fn look(asked: &Asked<'_>, data: &Comparable, levels: &LookLevels, number: u
 /// Judges pairs by a rule. Nothing that is missing can make the verdict better.
 pub fn compare(asked: &Asked<'_>, data: &Comparable) -> Judged {
     let row = Row { asked, scale: data.scale };
-    let evidence = Evidence::of(data);
+    let evidence = Evidence::of(data, nature(asked.subject));
     let (baseline, candidate) = (data.side(|unit| unit.baseline), data.side(|unit| unit.candidate));
     let mut compared = row.blank(evidence.method(), evidence.clusters().unwrap_or(data.units.len() as u64));
     compared.baseline = baseline.map(|value| row.natural_value(value));
@@ -154,7 +154,9 @@ pub fn compare(asked: &Asked<'_>, data: &Comparable) -> Judged {
     };
     compared.difference = Some(row.difference(cand - base));
     if asked.rule.mode == RegressionMode::Tolerance {
-        return row.by_tolerance(compared);
+        let favoured = data.side_at(|unit| unit.baseline, 0.0).zip(data.side_at(|unit| unit.candidate, 1.0));
+        let favoured = favoured.map(|(base, cand)| (row.natural_value(base), row.natural_value(cand)));
+        return row.by_tolerance(compared, favoured);
     }
     if let Some(Staged { course, last, .. }) = asked.staged {
         compared.confidence = stage_confidence(asked.alpha.value());
@@ -169,9 +171,15 @@ pub fn compare(asked: &Asked<'_>, data: &Comparable) -> Judged {
     compared.discordance =
         data.counts(Doubt::Against).filter(|_| data.is_yes_or_no()).map(|pairs| row.discordance(pairs));
     let variance = evidence.variance();
+    // Where few cases change the spread says too little: the guard against that is wider, and rules.
+    let (least, alpha) = (evidence.least_margin(asked.alpha), asked.alpha);
     compared.smallest_visible =
-        variance.map(|variance| row.natural_width(smallest_margin(variance, compared.n, asked.alpha, POWER)));
-    compared.needed = variance.and_then(|variance| pairs_needed(variance, 0.0, row.margin(), asked.alpha, POWER));
+        variance.map(|variance| row.natural_width(smallest_margin(variance, compared.n, alpha, POWER).max(least)));
+    let pairs = variance.and_then(|variance| pairs_needed(variance, 0.0, row.margin(), alpha, POWER));
+    compared.needed = pairs.zip(evidence.clusters_for(row.margin(), alpha)).map(|(pairs, clusters)| {
+        // The number that there is needs no mention where the guard is content with it.
+        if least < row.margin() { pairs } else { pairs.max(clusters) }
+    });
     row.decide(compared, &evidence)
 }
 
@@ -180,6 +188,25 @@ fn decided(course: Course) -> Decision {
         (Some(_), _) => Decision::Pass,
         (None, Some(_)) => Decision::Fail,
         (None, None) => Decision::Open,
+    }
+}
+
+/// What a metric's values can be.
+fn nature(subject: &Subject) -> Nature {
+    match known_metric(subject.name.as_str()).map(|known| known.source) {
+        Some(Source::Passed | Source::Errors | Source::Unscored) => Nature::YesOrNo,
+        Some(
+            Source::Score
+            | Source::LatencyMean
+            | Source::Latency(_)
+            | Source::FirstTokenMean
+            | Source::FirstToken(_)
+            | Source::Cost
+            | Source::CostPerSample
+            | Source::PromptTokens
+            | Source::CompletionTokens,
+        )
+        | None => Nature::Score,
     }
 }
 
@@ -300,35 +327,6 @@ impl Row<'_> {
                 (Verdict::Inconclusive, undecided(&words, few), 0)
             }
         };
-        (compared.verdict, compared.reason) = (verdict, reason);
-        Judged { compared, strength }
-    }
-
-    /// The guide's rule: point estimates and a relative tolerance.
-    fn by_tolerance(&self, mut compared: Compared) -> Judged {
-        compared.method = "tolerance-legacy".to_owned();
-        let tolerance = self.asked.rule.tolerance;
-        compared.margin = tolerance;
-        let (Some(baseline), Some(candidate)) = (compared.baseline, compared.candidate) else {
-            return Judged { compared, strength: 0 };
-        };
-        let words = Words { row: self, compared: &compared };
-        let (verdict, reason) = if baseline <= 0.0 {
-            (Verdict::Error, format!("{}: a relative tolerance needs a baseline above 0", words.measured()))
-        } else {
-            let holds = match self.asked.subject.direction {
-                Direction::Higher => candidate >= baseline * (1.0 - tolerance),
-                Direction::Lower => candidate <= baseline * (1.0 + tolerance),
-            };
-            match (holds, compared.missing) {
-                (true, 0) => (Verdict::Pass, words.tolerance("is within")),
-                (true, _) => {
-                    (Verdict::Inconclusive, words.tolerance("would be within, but samples are missing from it:"))
-                }
-                (false, _) => (Verdict::Fail, words.tolerance("is outside")),
-            }
-        };
-        let strength = if verdict == Verdict::Fail { self.asked.family } else { 0 };
         (compared.verdict, compared.reason) = (verdict, reason);
         Judged { compared, strength }
     }

@@ -5,8 +5,10 @@ mod conclude;
 mod data;
 mod decide;
 mod family;
+mod graded;
 mod judge;
 mod rule;
+mod tolerance;
 mod unpaired;
 mod words;
 

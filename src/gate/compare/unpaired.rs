@@ -3,6 +3,7 @@
 use super::data::{Scale, Summary};
 use super::decide::Decision;
 use super::judge::{Asked, Compared, Judged, Row};
+use super::rule::{FailWhen, RegressionMode};
 use super::words::Words;
 use crate::gate::{DISPLAY_CONFIDENCE, FEWEST_CLUSTERS, Verdict};
 use crate::stats::{Alpha, Interval, float, newcombe_unpaired, pairs_needed, smallest_margin, welch_of};
@@ -23,6 +24,14 @@ pub fn compare_summaries(asked: &Asked<'_>, baseline: Summary, candidate: Summar
     compared.baseline = Some(row.natural_value(baseline.value));
     compared.candidate = Some(row.natural_value(candidate.value));
     compared.difference = Some(row.difference(candidate.value - baseline.value));
+    if asked.rule.mode == RegressionMode::Tolerance {
+        // A summary does not say what its missing samples were counted as: a failure must not hang on them.
+        return row.by_tolerance(compared, None);
+    }
+    let limit = match asked.rule.fail_when {
+        FailWhen::Worse => 0.0,
+        FailWhen::BelowMargin => -asked.margin,
+    };
     let bounds = |alpha: Alpha| unpaired(baseline, candidate, alpha.double()?);
     if let Some(shown) = Alpha::new((1.0 - DISPLAY_CONFIDENCE) / 2.0).and_then(bounds) {
         row.span(&mut compared, shown.low, shown.high);
@@ -34,11 +43,12 @@ pub fn compare_summaries(asked: &Asked<'_>, baseline: Summary, candidate: Summar
     let enough = n >= FEWEST_CLUSTERS && compared.missing == 0;
     let at = |alpha: Alpha| match bounds(alpha) {
         Some(bounds) if enough && bounds.low > -asked.margin => Decision::Pass,
-        Some(bounds) if enough && bounds.high < 0.0 => Decision::Fail,
+        Some(bounds) if enough && bounds.high < limit => Decision::Fail,
         Some(_) | None => Decision::Open,
     };
     let strength = (1..=asked.family).take_while(|parts| at(asked.alpha.split(*parts)) == Decision::Fail).count();
-    let (verdict, reason) = words(&row, &compared, at(asked.alpha), variance);
+    let drop = bounds(asked.alpha).is_some_and(|bounds| bounds.high < 0.0);
+    let (verdict, reason) = words(&row, &compared, at(asked.alpha), drop, variance);
     (compared.verdict, compared.reason) = (verdict, reason);
     Judged { compared, strength: u32::try_from(strength).unwrap_or(0) }
 }
@@ -53,15 +63,15 @@ fn unpaired(baseline: Summary, candidate: Summary, alpha: Alpha) -> Option<Inter
     }
 }
 
-fn words(row: &Row<'_>, compared: &Compared, decision: Decision, variance: f64) -> (Verdict, String) {
+fn words(row: &Row<'_>, compared: &Compared, decision: Decision, drop: bool, variance: f64) -> (Verdict, String) {
     let words = Words { row, compared };
     let saved = variance / USUAL_DISCORDANCE;
     let note = format!(
         "; unpaired, since the samples of one side are not there: pairs would need about 1/{saved:.1} of the samples where 10 % of cases change"
     );
     let (verdict, text) = match decision {
-        Decision::Pass => (Verdict::Pass, words.pass(false)),
-        Decision::Fail => (Verdict::Fail, words.fail(false)),
+        Decision::Pass => (Verdict::Pass, words.pass(drop)),
+        Decision::Fail => (Verdict::Fail, words.fail(row.asked.rule.fail_when == FailWhen::BelowMargin)),
         Decision::Open => (Verdict::Inconclusive, super::words::undecided(&words, None)),
     };
     (verdict, format!("{text}{note}"))

@@ -36,7 +36,7 @@ impl Words<'_> {
             }
             (Some(_), None) | (None, Some(_)) | (None, None) => String::new(),
         };
-        let missing = if *missing > 0 { format!(", {missing} samples missing") } else { String::new() };
+        let missing = if *missing > 0 { format!(", {} missing", samples(*missing)) } else { String::new() };
         let difference = difference.map_or_else(String::new, |difference| format!(": {}", self.change(difference)));
         format!(
             "{} {} against {} of the {against}{difference} ({interval}n={n}{missing})",
@@ -67,8 +67,15 @@ impl Words<'_> {
     }
 
     pub(super) fn fail(&self, below_margin: bool) -> String {
-        let how = if below_margin { format!("worse by more than {}", self.margin()) } else { "worse".to_owned() };
-        format!("{} is {how} at {} confidence{}", self.measured(), self.sure(), self.stage())
+        let (measured, margin, sure) = (self.measured(), self.margin(), self.sure());
+        if below_margin {
+            format!("{measured} is worse by more than {margin} at {sure} confidence{}", self.stage())
+        } else {
+            let stage = self.stage();
+            format!(
+                "{measured} is worse at {sure} confidence{stage}, and not shown to be within the margin of {margin}"
+            )
+        }
     }
 
     pub(super) fn tolerance(&self, holds: &str) -> String {
@@ -88,18 +95,23 @@ pub(super) fn undecided(words: &Words<'_>, few_clusters: Option<u64>) -> String 
         return format!("{measured} rests on {few} independent groups: at least {FEWEST_CLUSTERS} are needed");
     }
     let margin = words.margin();
-    let open = format!("{measured} decides neither way whether it is worse by {margin} at {} confidence", words.sure());
+    let open = format!("{measured} does not decide at {} confidence whether it is worse by {margin}", words.sure());
     if *missing > 0 {
-        return format!("{open}: {missing} samples are missing, which may have gone either way");
+        let are = if *missing == 1 { "is" } else { "are" };
+        return format!("{open}: {} {are} missing, which may have gone either way", samples(*missing));
     }
     let Some(visible) = smallest_visible else { return format!("{open}: more samples are needed") };
     let visible = magnitude(*visible, words.row.scale);
     match needed {
         Some(needed) if needed > n => {
-            format!("{open}: {n} pairs show drops of {visible} or more, about {needed} are needed for this margin")
+            format!("{open}: n={n} is enough to see drops of {visible}, this margin needs about n={needed}")
         }
         Some(_) | None => format!("{open}: the difference lies close to the margin; more samples would decide"),
     }
+}
+
+fn samples(count: u64) -> String {
+    if count == 1 { "1 sample".to_owned() } else { format!("{count} samples") }
 }
 
 /// A difference with its sign.

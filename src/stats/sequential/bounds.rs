@@ -16,7 +16,7 @@ const RULE: [(f64, f64); 4] = [
 const PANEL: f64 = 1.5;
 
 /// Standard deviations beyond which a path is given up: its chance is below 1e-10, and it would not cross any more.
-const FAR: f64 = 6.5;
+pub(super) const FAR: f64 = 6.5;
 
 /// One-sided boundaries for the standard normal statistic at `looks` equally spaced looks, when the chance to cross
 /// until look k under the null hypothesis is to be `alpha * (k / looks) ^ rho`. An endless boundary is never crossed.
@@ -24,7 +24,7 @@ const FAR: f64 = 6.5;
 /// 1987 (the spending).
 pub fn group_sequential_bounds(looks: u32, alpha: Alpha, rho: f64) -> Vec<f64> {
     let mut bounds = Vec::new();
-    let mut density = Density { nodes: vec![(0.0, 1.0)] };
+    let mut density = Density::start();
     let mut spent = 0.0;
     for look in 1..=looks {
         let target = spending(Look { number: look, of: looks }, alpha, rho);
@@ -38,13 +38,18 @@ pub fn group_sequential_bounds(looks: u32, alpha: Alpha, rho: f64) -> Vec<f64> {
 }
 
 /// The paths that have not crossed, as points with weights, in the sum of increments of variance 1.
-struct Density {
+pub(super) struct Density {
     nodes: Vec<(f64, f64)>,
 }
 
 impl Density {
+    /// Before the first look.
+    pub(super) fn start() -> Self {
+        Self { nodes: vec![(0.0, 1.0)] }
+    }
+
     /// The chance to lie above `at` one look later, and its slope.
-    fn above(&self, at: f64) -> (f64, f64) {
+    pub(super) fn above(&self, at: f64) -> (f64, f64) {
         self.nodes.iter().fold((0.0, 0.0), |(chance, slope), (place, weight)| {
             (chance + weight * normal_upper(at - place), slope - weight * normal_density(at - place))
         })
@@ -76,7 +81,7 @@ impl Density {
     }
 
     /// The paths one look later that lie between `low` and `high`.
-    fn after(&self, low: f64, high: f64) -> Self {
+    pub(super) fn after(&self, low: f64, high: f64) -> Self {
         let panels = ((high - low) / PANEL).ceil().max(1.0);
         let half = 0.5 * (high - low) / panels;
         let mut nodes = Vec::new();

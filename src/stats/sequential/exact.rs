@@ -5,7 +5,7 @@ use super::super::binomial::binomial_pmf;
 use super::bounds::{Look, look_counts, spending};
 
 /// Chances below this change no sum in its last place.
-const NOTHING: f64 = 1e-25;
+pub(super) const NOTHING: f64 = 1e-25;
 
 /// What a crossed boundary shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,7 +103,7 @@ fn cross<'a>(from_end: impl Iterator<Item = &'a mut f64>, budget: f64, spent: &m
 }
 
 /// The successes among some more samples.
-struct Increments {
+pub(super) struct Increments {
     /// How many samples.
     count: usize,
     /// The first number of successes that matters.
@@ -112,14 +112,14 @@ struct Increments {
     chances: Vec<f64>,
 }
 
-fn increments(n: u64, rate: f64) -> Increments {
+pub(super) fn increments(n: u64, rate: f64) -> Increments {
     let all: Vec<f64> = (0..=n).map(|k| binomial_pmf(k, n, rate)).collect();
     let first = all.iter().position(|chance| *chance >= NOTHING).unwrap_or(0);
     let last = all.iter().rposition(|chance| *chance >= NOTHING).unwrap_or(0);
     Increments { count: all.len() - 1, first, chances: all.get(first..=last).unwrap_or_default().to_vec() }
 }
 
-fn convolve(open: &[f64], more: &Increments) -> Vec<f64> {
+pub(super) fn convolve(open: &[f64], more: &Increments) -> Vec<f64> {
     let mut sums = vec![0.0; open.len() + more.count];
     for (place, mass) in open.iter().enumerate().filter(|(_, mass)| **mass >= NOTHING) {
         for (target, chance) in sums.iter_mut().skip(place + more.first).zip(&more.chances) {

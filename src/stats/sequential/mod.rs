@@ -7,6 +7,7 @@ mod confidence;
 mod curtail;
 mod eprocess;
 mod exact;
+mod expected;
 mod likelihood;
 
 pub use bounds::{group_sequential_bounds, look_counts};
@@ -17,6 +18,7 @@ pub use eprocess::{
     rejects,
 };
 pub use exact::{BinomialNull, BinomialPlan, ExactBounds, Side, exact_binomial_bounds, exact_bounds_at};
+pub use expected::{Changes, Expected, PairedPlan, expected_binomial, expected_paired};
 pub use likelihood::{
     ConditionalPower, FixedTest, Hypotheses, MixtureTest, NormalMixture, RatioTest, TestErrors, WaldDecision,
     conditional_power, generalised_log_ratio, mixture_ratio_test, ratio_test,

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{Answered, Api, Attempt, Model, ModelError, ModelIdentity, OpenAiSpec};
 use crate::eval::request::{ChatMessage, Generate, OutputFormat, Prompt, Request, Role};
-use crate::net::{ClientOptions, Limiter, NetError, RetryPolicy, client};
+use crate::net::{ClientOptions, Limiter, NetError, Reach, RetryPolicy, client};
 use crate::trust::{Hasher, Secret, Untrusted};
 
 /// Stop texts that a chat endpoint takes. Source: OpenAI's API reference, `stop`: up to 4 sequences.
@@ -55,6 +55,20 @@ pub struct Surroundings<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// Requests in flight at most.
     pub connections: usize,
+    /// `trusted_hosts` of the policy.
+    pub trusted: &'a [String],
+}
+
+impl Surroundings<'_> {
+    /// What an endpoint may reach: the policy's trusted hosts, and the proxies of the environment, wherever they are.
+    fn reach(&self) -> Reach {
+        let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+        let proxies: Vec<String> = names
+            .into_iter()
+            .filter_map(|name| reqwest::Url::parse(&(self.environment)(name)?).ok()?.host_str().map(str::to_owned))
+            .collect();
+        Reach::new(self.trusted.iter().chain(&proxies).map(String::as_str))
+    }
 }
 
 impl OpenAi {
@@ -65,6 +79,7 @@ impl OpenAi {
         let options = ClientOptions {
             ca_file: spec.ca_file.as_ref().map(|path| around.folder.join(path)),
             idle_connections: around.connections,
+            reach: Some(around.reach()),
         };
         let path = match spec.api {
             Api::Chat => "chat/completions",
@@ -72,6 +87,7 @@ impl OpenAi {
         };
         let url = format!("{}/{path}", spec.base_url.trim_end_matches('/'));
         let url = reqwest::Url::parse(&url).map_err(|_| NetError::Build(format!("{url:?} is no URL")))?;
+        around.reach().check(&url).map_err(NetError::Refused)?;
         let retry = RetryPolicy {
             attempts: spec.retry.attempts,
             longest_wait: std::time::Duration::from_secs_f64(spec.retry.max_wait_seconds.clamp(0.0, 600.0)),

@@ -31,7 +31,7 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn of_body(error: &NetError) -> Self {
         match error {
-            NetError::TooLarge(_) => Failure::Unsupported(error_text(error)),
+            NetError::TooLarge(_) | NetError::Refused(_) => Failure::Unsupported(error_text(error)),
             NetError::Broken(_) | NetError::File { .. } | NetError::Certificates(_) | NetError::Build(_) => {
                 Failure::Broken(error_text(error))
             }

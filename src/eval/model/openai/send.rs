@@ -138,7 +138,7 @@ impl OpenAi {
 
     async fn once<R: Reader>(&self, bytes: Vec<u8>, began: Instant, reader: &R) -> Result<R::Value, Failure> {
         let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(bytes);
-        let response = request.send().await.map_err(|error| Failure::Broken(net_text(&error)))?;
+        let response = request.send().await.map_err(|error| unsent(&error))?;
         let status = response.status().as_u16();
         if status == 200 {
             return reader.read(response, began).await;
@@ -160,10 +160,19 @@ pub(super) fn quote(text: &str) -> Untrusted {
 pub(super) fn error_text(error: &NetError) -> Untrusted {
     match error {
         NetError::Broken(detail) => detail.clone(),
-        other @ (NetError::File { .. } | NetError::Certificates(_) | NetError::Build(_) | NetError::TooLarge(_)) => {
-            Untrusted::new(other.to_string())
-        }
+        other @ (NetError::File { .. }
+        | NetError::Certificates(_)
+        | NetError::Build(_)
+        | NetError::TooLarge(_)
+        | NetError::Refused(_)) => Untrusted::new(other.to_string()),
     }
+}
+
+/// A request that was not answered. An address that is refused stays so: it is not asked again.
+fn unsent(error: &reqwest::Error) -> Failure {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let refused = causes.into_iter().any(|cause| cause.is::<net::Refused>());
+    if refused { Failure::Unsupported(net_text(error)) } else { Failure::Broken(net_text(error)) }
 }
 
 fn net_text(error: &reqwest::Error) -> Untrusted {

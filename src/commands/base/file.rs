@@ -1,0 +1,89 @@
+//! Files of the base commit: from the checkout's history, else from the host's API where the history is shallow.
+
+use std::path::{Path, PathBuf};
+
+use crate::commands::{CommandError, Context, git};
+use crate::host::Review;
+use crate::host::forge::{self, GitLabToken};
+use crate::trust::{Secret, Untrusted};
+
+/// The base commit of a pull request.
+pub(super) struct Base {
+    commit: String,
+    folder: PathBuf,
+    source: Source,
+}
+
+enum Source {
+    Checkout,
+    Forge { prefix: String, api: Api },
+}
+
+enum Api {
+    GitHub { base: String, repository: String, token: Secret },
+    GitLab { base: String, project: String, token: GitLabToken },
+}
+
+impl Base {
+    /// Finds the commit. `folder` is the policy's.
+    pub(super) fn of(review: &Review, folder: &Path, context: &Context) -> Result<Self, CommandError> {
+        let environment = |what: String| CommandError::Environment(Untrusted::new(what));
+        let Some(commit) = review.base.clone() else {
+            let text = "the event does not name the base of the pull request, whose policy is to judge it: say --policy-from head";
+            return Err(environment(text.to_owned()));
+        };
+        let folder = folder.to_owned();
+        if git::has_commit(&folder, &commit).map_err(environment)? {
+            return Ok(Self { commit, folder, source: Source::Checkout });
+        }
+        let prefix = git::git(&folder, &["rev-parse", "--show-prefix"]).map_err(environment)?;
+        let prefix = prefix.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+        match (prefix, api(context)) {
+            (Some(prefix), Some(api)) => Ok(Self { commit, folder, source: Source::Forge { prefix, api } }),
+            (_, _) => Err(environment(format!(
+                "the base commit {commit}, whose policy judges this pull request, is not in the checkout: fetch it \
+                 (actions/checkout with `fetch-depth: 0`, GitLab's `GIT_DEPTH: 0`), give a token that can read it, or say --policy-from head"
+            ))),
+        }
+    }
+
+    pub(super) fn commit(&self) -> &str {
+        self.commit.get(..12).unwrap_or(&self.commit)
+    }
+
+    /// A file beside the policy, or below its folder; none where the base has no such file.
+    pub(super) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, CommandError> {
+        let environment = |what: Untrusted| CommandError::Environment(what);
+        match &self.source {
+            Source::Checkout => {
+                git::file_of(&self.folder, &self.commit, name).map_err(|what| environment(Untrusted::new(what)))
+            }
+            Source::Forge { prefix, api } => {
+                let path = format!("{prefix}{name}");
+                let file = match api {
+                    Api::GitHub { base, repository, token } => {
+                        forge::github_file(base, repository, token, &path, &self.commit).await
+                    }
+                    Api::GitLab { base, project, token } => {
+                        forge::gitlab_file(base, project, token, &path, &self.commit).await
+                    }
+                };
+                file.map_err(environment)
+            }
+        }
+    }
+}
+
+fn api(context: &Context) -> Option<Api> {
+    let get = |name: &str| context.environment.get(name);
+    if let Some(repository) = get("GITHUB_REPOSITORY") {
+        let token = Secret::new(get("INPUT_TOKEN").or_else(|| get("GITHUB_TOKEN")).or_else(|| get("GH_TOKEN"))?);
+        let base = get("GITHUB_API_URL").unwrap_or("https://api.github.com").to_owned();
+        return Some(Api::GitHub { base, repository: repository.to_owned(), token });
+    }
+    let (base, project) = (get("CI_API_V4_URL")?.to_owned(), get("CI_PROJECT_PATH")?.to_owned());
+    let access = get("LLMCI_GITLAB_TOKEN").or_else(|| get("GITLAB_TOKEN"));
+    let access = access.map(|token| GitLabToken::Access(Secret::new(token)));
+    let token = access.or_else(|| Some(GitLabToken::Job(Secret::new(get("CI_JOB_TOKEN")?))))?;
+    Some(Api::GitLab { base, project, token })
+}

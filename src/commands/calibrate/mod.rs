@@ -1,0 +1,183 @@
+//! `llmci calibrate`: one model several times on the same cases, to see how much its results differ by themselves.
+
+mod args;
+mod assemble;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::base::hold;
+use super::eval_gate::{not_drawn, prepare, progress, write_samples};
+use super::regression_check::rules_of;
+use super::{CommandError, Context, Exit, Outcome};
+use crate::eval::Status;
+use crate::eval::journal::FolderLock;
+use crate::eval::model::Built;
+use crate::eval::policy;
+use crate::eval::run::{Bench, Collected, Plan, Resume, Run, Selection};
+use crate::eval::scorer::Judges;
+use crate::eval::suite::{Filter, Suite};
+use crate::gate::noise::RunNoise;
+use crate::report::calibration_text;
+use crate::stats::float;
+use crate::store::file::{make_folder, write_atomically};
+use crate::trust::Untrusted;
+use assemble::{Drawn, assemble};
+
+pub use args::CalibrateArgs;
+
+/// The name of the file that it leaves.
+const FILE: &str = "calibration.json";
+/// Between the seeds of two runs: more than a case has repeats, each of which adds one.
+const APART: u64 = 1_000_003;
+
+/// Draws the runs, and measures what differs.
+pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, CommandError> {
+    let began = Instant::now();
+    let filter = Filter { level: args.level, tags: args.tags.clone() };
+    let loaded = policy::load(&args.policy).map_err(prepare::problems)?;
+    // In a pull request the base says who may be asked, with which keys.
+    let loaded = hold(loaded, &args.policy, &args.trust, context).await?.loaded;
+    let prepared = prepare::read_any(loaded, &args.suite, filter, args.seed)?;
+    let rules = rules_of(Some(&prepared.loaded))?;
+    let run_policy = &prepared.loaded.policy.run;
+    let concurrency = args.concurrency.unwrap_or(run_policy.concurrency) as usize;
+    let deadline = run_policy.deadline_minutes.map(|minutes| began + Duration::from_secs_f64(minutes * 60.0));
+    let (built, judges) = prepared.build(args.model.as_deref(), concurrency, context)?;
+    let identity = built.model.identity().clone();
+    let judged_by: Vec<_> = judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
+    let mut plans = Vec::new();
+    for number in 0..args.runs {
+        let seed = prepared.seed.wrapping_add(u64::from(number) * APART);
+        let selection =
+            Selection { filter: &prepared.filter, shard: None, seed, model: &identity.digest, judges: &judged_by };
+        plans.push((number + 1, seed, Arc::new(prepared.plan(&selection)?)));
+    }
+
+    // From here on something is written: the folder is ours until the process ends.
+    let environment = |error: &dyn std::error::Error| CommandError::environment(error);
+    make_folder(&args.out).map_err(|error| environment(&error))?;
+    let _lock = FolderLock::take(&args.out).map_err(|error| environment(&error))?;
+    remove(&args.out.join(FILE))?;
+    let prepare::Prepared { loaded, suites, filter, seed: _ } = prepared;
+    let suites = Arc::new(suites);
+    let all = Drawing { args: &args, context, built: &built, judges: &judges, suites: &suites, concurrency, deadline };
+    let (mut runs, mut folders) = (Vec::new(), Vec::new());
+    for (number, seed, plan) in &plans {
+        let folder = args.out.join(format!("run-{number}"));
+        tracing::info!("run {number} of {}", args.runs);
+        let collected = all.draw(&folder, *seed, plan).await?;
+        runs.push(counted(*number, *seed, &collected));
+        write_samples(&folder, &collected)?;
+        folders.push(folder);
+    }
+    within_budget(&runs, loaded.policy.gate.error_budget)?;
+    let cases = plans.first().map(|(_, _, plan)| plan.cases_by_suite().to_vec()).unwrap_or_default();
+    let drawn = Drawn {
+        loaded: &loaded,
+        suites: &suites,
+        cases: &cases,
+        filter: &filter,
+        model: &identity,
+        rules: &rules,
+        finished_at: (context.clock)(),
+    };
+    let calibration = assemble(&drawn, runs, &folders)?;
+    let mut text = serde_json::to_string_pretty(&calibration).map_err(|error| CommandError::Bug(error.to_string()))?;
+    text.push('\n');
+    let path = args.out.join(FILE);
+    write_atomically(&path, context.sink.whole(&text).as_bytes()).map_err(|error| environment(&error))?;
+    let shown = context.sink.line(&Untrusted::new(path.display().to_string()), 300);
+    let text = format!("{}written: {shown}\n", calibration_text(&calibration, &context.sink));
+    Ok(Outcome { exit: Exit::Pass, report: None, text })
+}
+
+/// An earlier calibration must not be found after a run that failed.
+fn remove(path: &Path) -> Result<(), CommandError> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(CommandError::environment(&error)),
+    }
+}
+
+/// What all runs share.
+struct Drawing<'a> {
+    args: &'a CalibrateArgs,
+    context: &'a Context,
+    built: &'a Built,
+    judges: &'a Judges,
+    suites: &'a Arc<Vec<Suite>>,
+    concurrency: usize,
+    deadline: Option<Instant>,
+}
+
+impl Drawing<'_> {
+    /// Draws one whole run: what is not whole is an interruption.
+    async fn draw(&self, folder: &Path, seed: u64, plan: &Arc<Plan>) -> Result<Collected, CommandError> {
+        make_folder(folder).map_err(|error| CommandError::environment(&error))?;
+        let bench = Bench {
+            model: Arc::clone(&self.built.model),
+            judges: Judges(self.judges.0.clone()),
+            // A cached answer would hide the noise that is to be measured.
+            cache: None,
+            cache_broken: AtomicBool::new(false),
+            price: self.built.price,
+            redactor: self.context.redactor.clone(),
+            seed,
+            deadline: self.deadline,
+            cancel: self.context.cancel.child_token(),
+        };
+        let run = Run {
+            suites: Arc::clone(self.suites),
+            plan: Arc::clone(plan),
+            bench: Arc::new(bench),
+            concurrency: self.concurrency,
+            progress: progress(self.args.quiet, self.context),
+            // The whole of every run is needed: noise is not stopped early.
+            watch: None,
+        };
+        let resume = if self.args.resume { Resume::Continue } else { Resume::Fresh };
+        let collected = run.draw(folder, resume).await.map_err(|error| not_drawn(&error))?.collected;
+        let (there, all) = (collected.finished(), plan.slots().len());
+        if there < all {
+            let why = if self.context.cancel.is_cancelled() { "interrupted" } else { "the deadline has passed" };
+            let text = format!(
+                "{why}: {there} of {all} samples of {} are in its journal; run again with --resume to go on there",
+                folder.display()
+            );
+            return Err(CommandError::Environment(Untrusted::new(text)));
+        }
+        Ok(collected)
+    }
+}
+
+fn counted(run: u32, seed: u64, collected: &Collected) -> RunNoise {
+    let count = |status: Status| collected.rows().iter().flatten().filter(|row| row.status == status).count() as u64;
+    let (passed, failed) = (count(Status::Passed), count(Status::Failed));
+    RunNoise {
+        run,
+        seed,
+        samples: collected.finished() as u64,
+        passed,
+        errors: count(Status::Error),
+        unscored: count(Status::Unscored),
+        pass_rate: (passed + failed > 0).then(|| float(passed) / float(passed + failed)),
+    }
+}
+
+/// An endpoint that fails is not calm, only silent.
+fn within_budget(runs: &[RunNoise], budget: f64) -> Result<(), CommandError> {
+    let errors: u64 = runs.iter().map(|run| run.errors).sum();
+    let samples: u64 = runs.iter().map(|run| run.samples).sum();
+    if float(errors) <= budget * float(samples) {
+        return Ok(());
+    }
+    let text = format!(
+        "{errors} of {samples} samples ended in an error, more than `gate.error_budget` allows: nothing was calibrated; \
+         the runs are kept, and a run without --resume asks everything again"
+    );
+    Err(CommandError::Environment(Untrusted::new(text)))
+}

@@ -1,0 +1,383 @@
+//! A policy as a pull request may use it: its base's, made stricter where the pull request says so. Pure.
+//! Kept out: how the base's policy is read (`commands::base`).
+
+use super::Policy;
+use crate::eval::model::{ModelSpec, OpenAiSpec};
+use crate::gate::compare::RegressionRule;
+use crate::gate::{OnInconclusive, OnPartial, Preflight, Threshold};
+use crate::report::{ChangeKind, GateChange};
+
+/// The policy that judges, and every change that the pull request makes to it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Guarded {
+    /// What judges.
+    pub policy: Policy,
+    /// In the order of the policy.
+    pub changes: Vec<GateChange>,
+}
+
+/// Why a pull request's policy is refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the pull request points the model `{model}` at {host}, which the base's policy does not know")]
+pub struct UntrustedHost {
+    /// Its key.
+    pub model: String,
+    /// Where it would send requests.
+    pub host: String,
+}
+
+/// Holds a pull request's policy against its base's. What makes it stricter counts; what loosens it does not; what is
+/// neither (the model under test, how fast it is asked) is the pull request's own business, and is listed.
+pub fn guard(base: &Policy, head: &Policy) -> Result<Guarded, UntrustedHost> {
+    let mut log = Log(Vec::new());
+    let mut policy = base.clone();
+    thresholds(&mut policy, head, &mut log);
+    gate(&mut policy, head, &mut log);
+    regression(&mut policy, head, &mut log);
+    run(&mut policy, head, &mut log);
+    lists(&mut policy, head, &mut log);
+    models(&mut policy, base, head, &mut log)?;
+    if head.gate.model != base.gate.model && head.gate.model.is_some() {
+        log.add(ChangeKind::Other, "gate.model", "another model is evaluated".to_owned());
+        policy.gate.model.clone_from(&head.gate.model);
+    }
+    Ok(Guarded { policy, changes: log.0 })
+}
+
+struct Log(Vec<GateChange>);
+
+impl Log {
+    fn add(&mut self, kind: ChangeKind, place: impl Into<String>, what: String) {
+        self.0.push(GateChange { kind, place: place.into().into(), what: what.into() });
+    }
+
+    fn loosened(&mut self, place: impl Into<String>, what: &str) {
+        self.add(ChangeKind::Loosened, place, format!("{what}; the base's rule holds"));
+    }
+}
+
+/// What makes two thresholds the same rule.
+fn same_rule(one: &Threshold, other: &Threshold) -> bool {
+    let key = |rule: &Threshold| {
+        (rule.metric.clone(), rule.level.clone(), rule.tags.clone(), rule.suite.clone(), rule.min.is_some())
+    };
+    key(one) == key(other) && one.decide_by == other.decide_by && one.direction == other.direction
+}
+
+fn named(rule: &Threshold) -> String {
+    let scope = [rule.suite.as_ref(), rule.level.as_ref()].into_iter().flatten().cloned().collect::<Vec<_>>();
+    let scope = if scope.is_empty() { String::new() } else { format!(" [{}]", scope.join(" ")) };
+    format!("gate.thresholds {}{scope}", rule.metric)
+}
+
+fn thresholds(policy: &mut Policy, head: &Policy, log: &mut Log) {
+    let mut matched = vec![false; head.gate.thresholds.len()];
+    for rule in &mut policy.gate.thresholds {
+        let place = named(rule);
+        let found = head.gate.thresholds.iter().zip(&mut matched).find(|(one, taken)| !**taken && same_rule(rule, one));
+        let Some((theirs, taken)) = found else {
+            log.loosened(place, "the rule is gone");
+            continue;
+        };
+        *taken = true;
+        let mut stricter = false;
+        let (mut looser, before) = (Vec::new(), rule.clone());
+        let mut bound = |name: &str, ours: &mut Option<f64>, theirs: Option<f64>, higher_is_stricter: bool| {
+            let (Some(base), Some(head)) = (*ours, theirs) else { return };
+            if head == base {
+            } else if (head > base) == higher_is_stricter {
+                *ours = Some(head);
+                stricter = true;
+            } else {
+                looser.push(format!("{name} {base} -> {head}"));
+            }
+        };
+        bound("min", &mut rule.min, theirs.min, true);
+        bound("max", &mut rule.max, theirs.max, false);
+        let mut confidence = Some(rule.confidence);
+        bound("confidence", &mut confidence, Some(theirs.confidence), true);
+        rule.confidence = confidence.unwrap_or(rule.confidence);
+        match (before.required, theirs.required) {
+            (false, true) => {
+                rule.required = true;
+                stricter = true;
+            }
+            (true, false) => looser.push("not required any more".to_owned()),
+            (true, true) | (false, false) => {}
+        }
+        if stricter {
+            log.add(ChangeKind::Tightened, place.clone(), "stricter".to_owned());
+        }
+        if !looser.is_empty() {
+            log.loosened(place, &looser.join(", "));
+        }
+    }
+    for (rule, _) in head.gate.thresholds.iter().zip(matched).filter(|(_, taken)| !taken) {
+        log.add(ChangeKind::Tightened, named(rule), "a new rule".to_owned());
+        // It weighs on no other rule: among many new ones a failure of an old one would not stand.
+        policy.gate.thresholds.push(Threshold { alone: true, ..rule.clone() });
+    }
+}
+
+fn gate(policy: &mut Policy, head: &Policy, log: &mut Log) {
+    let (ours, theirs) = (&mut policy.gate, &head.gate);
+    if theirs.error_budget < ours.error_budget {
+        log.add(
+            ChangeKind::Tightened,
+            "gate.error_budget",
+            format!("{} -> {}", ours.error_budget, theirs.error_budget),
+        );
+        ours.error_budget = theirs.error_budget;
+    } else if theirs.error_budget != ours.error_budget {
+        log.loosened("gate.error_budget", &format!("{} -> {}", ours.error_budget, theirs.error_budget));
+    }
+    match (ours.on_inconclusive, theirs.on_inconclusive) {
+        (one, other) if one == other => {}
+        (OnInconclusive::Pass, stricter) => {
+            ours.on_inconclusive = stricter;
+            log.add(ChangeKind::Tightened, "gate.on_inconclusive", "stricter".to_owned());
+        }
+        (OnInconclusive::Block | OnInconclusive::Fail, _) => log.loosened("gate.on_inconclusive", "changed"),
+    }
+    match (ours.on_partial, theirs.on_partial) {
+        (OnPartial::Pass, OnPartial::Block) => {
+            ours.on_partial = OnPartial::Block;
+            log.add(ChangeKind::Tightened, "gate.on_partial", "stricter".to_owned());
+        }
+        (OnPartial::Block, OnPartial::Pass) => log.loosened("gate.on_partial", "changed"),
+        (OnPartial::Block, OnPartial::Block) | (OnPartial::Pass, OnPartial::Pass) => {}
+    }
+    match (ours.preflight, theirs.preflight) {
+        (Preflight::Warn, Preflight::Stop) => {
+            ours.preflight = Preflight::Stop;
+            log.add(ChangeKind::Tightened, "gate.preflight", "stricter".to_owned());
+        }
+        (Preflight::Stop, Preflight::Warn) => log.loosened("gate.preflight", "changed"),
+        (Preflight::Stop, Preflight::Stop) | (Preflight::Warn, Preflight::Warn) => {}
+    }
+    if theirs.on_suite_change != ours.on_suite_change {
+        log.loosened("gate.on_suite_change", "changed");
+    }
+}
+
+fn regression(policy: &mut Policy, head: &Policy, log: &mut Log) {
+    let (ours, theirs) = (&mut policy.regression, &head.regression);
+    if theirs.baseline != ours.baseline || theirs.anchor != ours.anchor {
+        log.loosened("regression", "another baseline or anchor");
+    }
+    if theirs.coverage > ours.coverage && theirs.coverage <= 1.0 {
+        ours.coverage = theirs.coverage;
+        log.add(ChangeKind::Tightened, "regression.coverage", "stricter".to_owned());
+    } else if theirs.coverage != ours.coverage {
+        log.loosened("regression.coverage", "less");
+    }
+    let same = |one: &RegressionRule, other: &RegressionRule| {
+        one.metric == other.metric && one.level == other.level && one.tags == other.tags && one.suite == other.suite
+    };
+    for rule in &mut ours.rules {
+        let place = format!("regression.rules {}", rule.metric);
+        match theirs.rules.iter().find(|one| same(rule, one)) {
+            None => log.loosened(place, "the rule is gone"),
+            Some(head) if head == rule => {}
+            Some(head) => {
+                let less =
+                    |one: Option<f64>, other: Option<f64>| one.zip(other).is_none_or(|(one, other)| one <= other);
+                let stricter = head.margin <= rule.margin
+                    && less(head.cumulative_margin, rule.cumulative_margin)
+                    && head.cumulative_margin.is_some() >= rule.cumulative_margin.is_some()
+                    && head.confidence >= rule.confidence
+                    && head.tolerance <= rule.tolerance
+                    && head.required >= rule.required
+                    && (head.direction, head.fail_when, head.mode) == (rule.direction, rule.fail_when, rule.mode);
+                if stricter {
+                    *rule = head.clone();
+                    log.add(ChangeKind::Tightened, place, "stricter".to_owned());
+                } else {
+                    log.loosened(place, "changed");
+                }
+            }
+        }
+    }
+    for rule in theirs.rules.iter().filter(|one| !ours.rules.iter().any(|rule| same(rule, one))) {
+        let what = "a new rule, which holds from the merge on".to_owned();
+        log.add(ChangeKind::Other, format!("regression.rules {}", rule.metric), what);
+    }
+}
+
+fn run(policy: &mut Policy, head: &Policy, log: &mut Log) {
+    let (ours, theirs) = (&mut policy.run, &head.run);
+    // How fast, and how long: what is cut off by it is an error, never a pass.
+    ours.concurrency = theirs.concurrency;
+    ours.deadline_minutes = theirs.deadline_minutes;
+    let changed = [
+        ("run.seed", theirs.seed != ours.seed),
+        ("run.cache", theirs.cache != ours.cache),
+        ("run.verdicts", theirs.verdicts != ours.verdicts),
+        ("run.early_stop", theirs.early_stop != ours.early_stop),
+    ];
+    for (place, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+        log.loosened(place, "changed");
+    }
+}
+
+fn lists(policy: &mut Policy, head: &Policy, log: &mut Log) {
+    for gone in policy.suites.iter().filter(|suite| !head.suites.contains(suite)) {
+        log.loosened(format!("suites {gone}"), "the suite is gone");
+    }
+    for new in head.suites.iter().filter(|suite| !policy.suites.contains(suite)).cloned().collect::<Vec<_>>() {
+        log.add(ChangeKind::Other, format!("suites {new}"), "a new suite".to_owned());
+        policy.suites.push(new);
+    }
+    if let (Some(ours), theirs) = (&mut policy.gate.suites, &head.gate.suites) {
+        let all = theirs.as_ref().unwrap_or(&head.suites);
+        if ours.iter().any(|suite| !all.contains(suite)) {
+            log.loosened("gate.suites", "fewer suites");
+        }
+        let more: Vec<String> = all.iter().filter(|suite| !ours.contains(suite)).cloned().collect();
+        ours.extend(more);
+    }
+    if head.trusted_hosts.iter().any(|host| !policy.trusted_hosts.contains(host)) {
+        log.loosened("trusted_hosts", "more hosts");
+    }
+}
+
+/// The host and port of an endpoint, in lower case.
+fn host_of(spec: &OpenAiSpec) -> Option<String> {
+    let url = reqwest::Url::parse(&spec.base_url).ok()?;
+    let port = url.port_or_known_default()?;
+    Some(format!("{}:{port}", url.host_str()?.to_lowercase()))
+}
+
+fn models(policy: &mut Policy, base: &Policy, head: &Policy, log: &mut Log) -> Result<(), UntrustedHost> {
+    let endpoints = || {
+        base.models.values().filter_map(|model| match model {
+            ModelSpec::Openai(spec) => Some(spec),
+            ModelSpec::Embedded(_) | ModelSpec::Replay(_) => None,
+        })
+    };
+    for (name, theirs) in &head.models {
+        let ours = base.models.get(name);
+        if ours == Some(theirs) {
+            continue;
+        }
+        let place = format!("models.{name}");
+        if let ModelSpec::Openai(spec) = theirs {
+            let host = host_of(spec).unwrap_or_default();
+            let known = endpoints().filter(|known| host_of(known).as_deref() == Some(host.as_str()));
+            let listed = base.trusted_hosts.iter().any(|trusted| is_host(trusted, &host));
+            // A key, a header or a certificate goes only where the base sends it already.
+            let secretless = spec.api_key_env.is_none() && spec.headers.is_empty() && spec.ca_file.is_none();
+            let sends = |known: &&OpenAiSpec| {
+                known.api_key_env == spec.api_key_env && known.headers == spec.headers && known.ca_file == spec.ca_file
+            };
+            let trusted = known.clone().any(|known| sends(&known)) || (secretless && (listed || known.count() > 0));
+            if !trusted {
+                return Err(UntrustedHost { model: name.clone(), host });
+            }
+        }
+        log.add(ChangeKind::Other, place, if ours.is_some() { "changed" } else { "a new model" }.to_owned());
+        policy.models.insert(name.clone(), theirs.clone());
+    }
+    for gone in base.models.keys().filter(|name| !head.models.contains_key(*name)) {
+        log.add(ChangeKind::Other, format!("models.{gone}"), "the model is gone; the base's is kept".to_owned());
+    }
+    Ok(())
+}
+
+/// `host` or `host:port` of the list against `host:port`.
+fn is_host(trusted: &str, host: &str) -> bool {
+    let trusted = trusted.to_lowercase();
+    trusted == host || host.rsplit_once(':').is_some_and(|(name, _)| name == trusted)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn policy(gate: &str) -> Policy {
+        serde_json::from_str(&format!("{{\"version\": 1, \"suites\": [\"a.yaml\"], \"gate\": {gate}}}")).unwrap()
+    }
+
+    fn rules(text: &str) -> Policy {
+        policy(&format!("{{\"thresholds\": [{text}]}}"))
+    }
+
+    fn kinds(guarded: &Guarded) -> Vec<ChangeKind> {
+        guarded.changes.iter().map(|change| change.kind).collect()
+    }
+
+    #[test]
+    fn an_unchanged_policy_changes_nothing() {
+        let base = rules(r#"{"metric": "pass_rate", "min": 0.9}, {"metric": "error_rate", "max": 0.1}"#);
+        let guarded = guard(&base, &base).unwrap();
+        assert_eq!((guarded.policy, guarded.changes), (base, Vec::new()));
+    }
+
+    #[test]
+    fn settings_that_open_the_gate_stay_the_bases() {
+        let base = policy(r#"{"on_inconclusive": "block", "error_budget": 0.01}"#);
+        let head = policy(
+            r#"{"on_inconclusive": "pass", "error_budget": 0.5, "on_partial": "pass", "on_suite_change": "note", "preflight": "warn"}"#,
+        );
+        let guarded = guard(&base, &head).unwrap();
+        assert_eq!(guarded.policy, base);
+        assert_eq!(kinds(&guarded), [ChangeKind::Loosened; 5]);
+        let guarded = guard(&head, &base).unwrap();
+        assert_eq!(
+            (guarded.policy.gate.error_budget, guarded.policy.gate.on_inconclusive),
+            (0.01, OnInconclusive::Block)
+        );
+    }
+
+    #[test]
+    fn margins_may_shrink_and_not_grow() {
+        let with = |margin: f64| -> Policy {
+            let text = format!(
+                "{{\"version\": 1, \"regression\": {{\"rules\": [{{\"metric\": \"pass_rate\", \"margin\": {margin}}}]}}}}"
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        assert_eq!(guard(&with(0.02), &with(0.5)).unwrap().policy, with(0.02));
+        assert_eq!(guard(&with(0.02), &with(0.01)).unwrap().policy, with(0.01));
+    }
+
+    #[test]
+    fn a_baseline_is_not_pointed_elsewhere() {
+        let with = |place: &str| -> Policy {
+            serde_json::from_str(&format!("{{\"version\": 1, \"regression\": {{\"baseline\": \"{place}\"}}}}")).unwrap()
+        };
+        let guarded = guard(&with("dir:kept"), &with("dir:mine")).unwrap();
+        assert_eq!(guarded.policy, with("dir:kept"));
+        assert_eq!(kinds(&guarded), [ChangeKind::Loosened]);
+    }
+
+    proptest! {
+        /// Whatever a pull request writes, no rule of the base gets looser, and none is lost.
+        #[test]
+        fn no_rule_of_the_base_gets_looser(
+            base in prop::collection::vec((0.0..1.0f64, 0.5..0.999f64, any::<bool>(), any::<bool>()), 1..5),
+            head in prop::collection::vec((0.0..1.0f64, 0.5..0.999f64, any::<bool>(), any::<bool>()), 0..6),
+        ) {
+            let rule = |(number, (bound, sure, required, upper)): (usize, &(f64, f64, bool, bool))| {
+                let side = if *upper { "max" } else { "min" };
+                format!(
+                    r#"{{"metric": "m{}", "direction": "{}", "{side}": {bound}, "confidence": {sure}, "required": {required}}}"#,
+                    number % 3, if *upper { "lower" } else { "higher" },
+                )
+            };
+            let text = |all: &[(f64, f64, bool, bool)]| all.iter().enumerate().map(rule).collect::<Vec<_>>().join(", ");
+            let (base, head) = (rules(&text(&base)), rules(&text(&head)));
+            let guarded = guard(&base, &head).unwrap();
+            for (before, after) in base.gate.thresholds.iter().zip(&guarded.policy.gate.thresholds) {
+                prop_assert!(same_rule(before, after));
+                prop_assert!(before.min.zip(after.min).is_none_or(|(before, after)| after >= before));
+                prop_assert!(before.max.zip(after.max).is_none_or(|(before, after)| after <= before));
+                prop_assert!(after.confidence >= before.confidence && after.required >= before.required);
+                prop_assert!(!after.alone);
+            }
+            prop_assert!(guarded.policy.gate.thresholds.iter().skip(base.gate.thresholds.len()).all(|rule| rule.alone));
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! A pull request cannot weaken the gate that judges it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::stub::{Act, Stub, chat, reply};
+use support::{code, eval_gate, report, text, words, write};
+
+/// A repository whose base has a policy and a suite, for an endpoint that is right for all but every tenth case.
+struct Repository {
+    folder: tempfile::TempDir,
+    stub: Stub,
+    base: String,
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.current_dir(folder).args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(arguments);
+    let output = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn commit(folder: &Path) -> String {
+    git(folder, &["add", "-A"]);
+    git(folder, &["commit", "-qm", "x", "--allow-empty"]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+impl Repository {
+    async fn new(more: &str) -> Self {
+        let tenth = |_: usize, body: &str| if body.contains("0\"") { chat("no") } else { Act::Echo(Duration::ZERO) };
+        let stub = Stub::start(tenth).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        git(folder.path(), &["init", "-q", "-b", "main"]);
+        words(folder.path(), 200, &stub.base, more);
+        write(folder.path(), ".gitignore", "/out\n/event.json\n/llmci-out\n");
+        let base = commit(folder.path());
+        Self { folder, stub, base }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Changes a file as a pull request would.
+    fn change(&self, file: &str, from: &str, to: &str) -> &Self {
+        let old = std::fs::read_to_string(self.path().join(file)).unwrap();
+        assert!(old.contains(from), "{file} has no {from}");
+        write(self.path(), file, &old.replace(from, to));
+        self
+    }
+
+    fn event(&self, name: &str) -> Command {
+        let head = commit(self.path());
+        self.event_of(self.path(), name, &head)
+    }
+
+    fn event_of(&self, folder: &Path, name: &str, head: &str) -> Command {
+        let event =
+            json!({"pull_request": {"number": 7, "base": {"sha": self.base}, "head": {"sha": head, "ref": "b"}}});
+        write(folder, "event.json", &event.to_string());
+        let mut command = eval_gate(folder);
+        command
+            .args(["--quiet", "--out", "out"])
+            .env("GITHUB_ACTIONS", "true")
+            .env("GITHUB_EVENT_NAME", name)
+            .env("GITHUB_EVENT_PATH", folder.join("event.json"))
+            .env("GITHUB_WORKSPACE", folder);
+        command
+    }
+
+    fn judged(&self) -> (Output, Value) {
+        let output = self.event("pull_request").output().unwrap();
+        let found = report(&self.path().join("out"));
+        (output, found)
+    }
+}
+
+fn kinds(report: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let changes = report["gate_changes"].as_array().cloned().unwrap_or_default();
+    changes.iter().map(|change| (text(&change["kind"]), text(&change["place"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lowered_threshold_is_listed_and_does_not_count() {
+    let repository = Repository::new("    - {metric: error_rate, max: 0.5}\n").await;
+    repository.change("llmci.yaml", "min: 0.8", "min: 0.1").change(
+        "llmci.yaml",
+        "max: 0.5",
+        "max: 0.9, required: false",
+    );
+    let (output, found) = repository.judged();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert_eq!(found["metrics"][0]["threshold"]["min"], 0.8);
+    assert_eq!(found["metrics"][1]["threshold"]["max"], 0.5);
+    assert_eq!(found["metrics"][1]["threshold"]["required"], true);
+    let all = kinds(&found);
+    assert!(all.contains(&("loosened".to_owned(), "gate.thresholds pass_rate".to_owned())), "{all:?}");
+    assert!(all.contains(&("loosened".to_owned(), "gate.thresholds error_rate".to_owned())), "{all:?}");
+    assert!(
+        text(&output).contains("LOOSENED gate.thresholds pass_rate: min 0.8 -> 0.1; the base's rule holds"),
+        "{}",
+        text(&output)
+    );
+    let summary = std::fs::read_to_string(repository.path().join("out/report.md")).unwrap();
+    assert!(summary.contains("<details open><summary>This pull request changes its own gate</summary>"), "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_is_gone_still_judges_and_a_stricter_or_new_one_counts_at_once() {
+    let repository = Repository::new("    - {metric: latency_p95_ms, max: 60000}\n").await;
+    let rules = "    - {metric: pass_rate, min: 0.97}\n    - {metric: error_rate, max: 0.2}\n";
+    repository.change(
+        "llmci.yaml",
+        "    - {metric: pass_rate, min: 0.8}\n    - {metric: latency_p95_ms, max: 60000}\n",
+        rules,
+    );
+    let (output, found) = repository.judged();
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    let names: Vec<_> =
+        found["metrics"].as_array().unwrap().iter().filter(|row| row["threshold"].is_object()).collect();
+    assert_eq!(names.len(), 3, "the base's two rules and the new one: {names:?}");
+    assert_eq!(names[0]["threshold"]["min"], 0.97);
+    assert_eq!(names[0]["verdict"], "fail");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_go_only_where_the_base_sends_them() {
+    let repository = Repository::new("").await;
+    let other = Stub::start(|_, _| Act::Echo(Duration::ZERO)).await.unwrap();
+    repository.change("llmci.yaml", &repository.stub.base, &other.base);
+    let output = repository.event("pull_request").output().unwrap();
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("trusted_hosts"), "{}", text(&output));
+    assert_eq!(other.asked() + repository.stub.asked(), 0);
+    // A key that the base does not send there is not sent either.
+    let repository = Repository::new("").await;
+    repository.change("llmci.yaml", "model: m,", "model: m, api_key_env: GITHUB_TOKEN,");
+    let output = repository.event("pull_request").env("GITHUB_TOKEN", "a-secret-value").output().unwrap();
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert_eq!(repository.stub.asked(), 0);
+    // Another version at the same place is what a pull request is for.
+    let repository = Repository::new("").await;
+    repository.change("llmci.yaml", "model: m,", "model: m2, revision: r2,");
+    let (output, found) = repository.judged();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert_eq!(kinds(&found), [("other".to_owned(), "models.stub".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_on_a_loosened_suite_waits_for_a_reviewer() {
+    let lines: [(&str, &str); 2] = [
+        ("{\"id\": \"w10\", \"prompt\": \"Say w10\", \"expected\": \"w10\"}\n", ""),
+        ("\"expected\": \"w20\"", "\"expected\": \"no\""),
+    ];
+    for (from, to) in lines {
+        let repository = Repository::new("").await;
+        repository.change("words.jsonl", from, to);
+        let (output, found) = repository.judged();
+        assert_eq!(code(&output), 3, "{}", text(&output));
+        assert_eq!(found["verdict"], "inconclusive");
+        assert!(found["reasons"][0]["text"].as_str().unwrap().contains("a reviewer has to look"));
+        assert_eq!(kinds(&found)[0].0, "loosened");
+        // The pull request cannot say that nobody has to look; its base can.
+        repository.change("llmci.yaml", "gate:\n", "gate:\n  on_suite_change: note\n");
+        let (output, _) = repository.judged();
+        assert_eq!(code(&output), 3, "{}", text(&output));
+    }
+    let repository = Repository::new("  on_suite_change: note\n").await;
+    repository.change("words.jsonl", lines[0].0, "");
+    let (output, found) = repository.judged();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert_eq!(kinds(&found)[0].0, "loosened");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_prompt_and_more_cases_are_what_a_pull_request_may_bring() {
+    let repository = Repository::new("").await;
+    let more = "{\"id\": \"new\", \"prompt\": \"Say new\", \"expected\": \"new\"}\n{\"id\": \"w1\", \"prompt\": \"Please say w1\"";
+    repository.change("words.jsonl", "{\"id\": \"w1\", \"prompt\": \"Say w1\"", more);
+    let (output, found) = repository.judged();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert_eq!(found["counts"]["cases"], 201);
+    assert!(kinds(&found).iter().all(|(kind, _)| kind == "other"), "{:?}", kinds(&found));
+    assert_eq!(kinds(&found).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_the_base_does_not_have_is_read_and_named() {
+    let repository = Repository::new("").await;
+    std::fs::rename(repository.path().join("llmci.yaml"), repository.path().join("other.yaml")).unwrap();
+    let output = repository.event("pull_request").args(["--policy", "other.yaml"]).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert!(text(&output).contains("the base has no such policy"), "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_trusts_every_author_says_so_and_nothing_is_held() {
+    let repository = Repository::new("").await;
+    repository.change("llmci.yaml", "min: 0.8", "min: 0.1");
+    let output = repository.event("pull_request").args(["--policy-from", "head"]).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let found = report(&repository.path().join("out"));
+    assert_eq!(found["metrics"][0]["threshold"]["min"], 0.1);
+    assert!(found.get("gate_changes").is_none());
+}
+
+/// A checkout that has only its last commit.
+fn shallow(repository: &Repository) -> (tempfile::TempDir, String) {
+    let head = commit(repository.path());
+    let clone = tempfile::tempdir().unwrap();
+    let from = format!("file://{}", repository.path().display());
+    git(clone.path(), &["clone", "-q", "--depth", "1", &from, "."]);
+    (clone, head)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_base_nothing_is_judged_and_the_remedy_is_named() {
+    let repository = Repository::new("").await;
+    repository.change("llmci.yaml", "min: 0.8", "min: 0.1");
+    let (clone, head) = shallow(&repository);
+    let output = repository.event_of(clone.path(), "pull_request", &head).output().unwrap();
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(text(&output).contains("fetch-depth: 0"), "{}", text(&output));
+    assert_eq!(repository.stub.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_history_is_shallow_the_hosts_api_gives_the_base() {
+    let repository = Repository::new("").await;
+    let policy = std::fs::read_to_string(repository.path().join("llmci.yaml")).unwrap();
+    let suite = std::fs::read_to_string(repository.path().join("words.jsonl")).unwrap();
+    repository.change("llmci.yaml", "min: 0.8", "min: 0.1");
+    let (clone, head) = shallow(&repository);
+    // The first question is for the policy, the second for the suite.
+    let api = Stub::start(move |number, _| if number == 0 { reply(200, "", &policy) } else { reply(200, "", &suite) });
+    let api = api.await.unwrap();
+    let mut command = repository.event_of(clone.path(), "pull_request", &head);
+    command.env("GITHUB_API_URL", &api.base).env("GITHUB_REPOSITORY", "o/r").env("GITHUB_TOKEN", "a-token-of-it");
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert_eq!(api.asked(), 2);
+    assert_eq!(report(&clone.path().join("out"))["metrics"][0]["threshold"]["min"], 0.8);
+    // An API that does not answer rightly leaves nothing judged.
+    let broken = Stub::start(|_, _| reply(500, "", "{}")).await.unwrap();
+    let mut command = repository.event_of(clone.path(), "pull_request", &head);
+    command.env("GITHUB_API_URL", &broken.base).env("GITHUB_REPOSITORY", "o/r").env("GITHUB_TOKEN", "a-token-of-it");
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    // The runner is told to mask it, and nobody else hears of it.
+    let shown = text(&output).replace("::add-mask::a-token-of-it", "");
+    assert!(!shown.contains("a-token-of-it"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_of_the_target_are_not_lent_to_code_of_the_pull_request() {
+    let repository = Repository::new("").await;
+    repository.change("words.jsonl", "Say w1\"", "Do say w1\"");
+    let output = repository.event("pull_request_target").output().unwrap();
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("--allow-untrusted-checkout"), "{}", text(&output));
+    assert_eq!(repository.stub.asked(), 0);
+    let allowed = repository.event("pull_request_target").arg("--allow-untrusted-checkout").output().unwrap();
+    assert_eq!(code(&allowed), 0, "{}", text(&allowed));
+    let head = git(repository.path(), &["rev-parse", "HEAD"]);
+    git(repository.path(), &["checkout", "-q", &repository.base]);
+    let output = repository.event_of(repository.path(), "pull_request_target", &head).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_request_of_gitlab_is_held_likewise() {
+    let repository = Repository::new("").await;
+    repository.change("llmci.yaml", "min: 0.8", "min: 0.1");
+    let head = commit(repository.path());
+    let mut command = eval_gate(repository.path());
+    command.args(["--quiet", "--out", "out"]).env("GITLAB_CI", "true").env("CI_MERGE_REQUEST_IID", "3");
+    command.env("CI_MERGE_REQUEST_DIFF_BASE_SHA", &repository.base).env("CI_COMMIT_SHA", head);
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let found = report(&repository.path().join("out"));
+    assert_eq!(found["metrics"][0]["threshold"]["min"], 0.8);
+    assert_eq!(kinds(&found)[0].0, "loosened");
+}
