@@ -6,6 +6,11 @@ use super::table::compared_name;
 use crate::gate::compare::Compared;
 use crate::gate::{Direction, Metric, Unit, Verdict, amount, known_metric};
 
+/// Characters of a headline that is a whole sentence.
+const LONGEST: usize = 110;
+/// Characters of a clause that can stand alone.
+const SHORTEST: usize = 30;
+
 /// What decided, in a few words; and whether the deciding reason says more than they do.
 pub(super) struct Headline {
     /// Without the verdict.
@@ -36,7 +41,20 @@ pub(super) fn headline(report: &Report) -> Headline {
     }
     // A metric's name stays as the policy has it.
     let text = if decided.metric.is_none() { capital(&decided.text) } else { decided.text.clone() };
-    Headline { text, sentence: None }
+    match first_clause(&text) {
+        Some(clause) => Headline { text: clause.to_owned(), sentence },
+        None => Headline { text, sentence: None },
+    }
+}
+
+/// The beginning of a sentence that is too long for a notification.
+fn first_clause(text: &str) -> Option<&str> {
+    let long = text.chars().count() > LONGEST;
+    let end = text.char_indices().skip(SHORTEST).map(|(at, _)| at);
+    let end = end
+        .filter(|_| long)
+        .find(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(": ") || rest.starts_with("; ")));
+    text.get(..end?)
 }
 
 fn of_metric(metric: &Metric) -> Option<String> {

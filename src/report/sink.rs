@@ -53,7 +53,18 @@ impl Sink {
     /// after they have decoded them.
     pub fn words(&self, text: &Untrusted, most: usize) -> String {
         let plain = self.plain(text, most).replace(['\n', '\t'], " ");
-        plain.split(' ').map(word).collect::<Vec<_>>().join(" ")
+        let parts: Vec<&str> = plain.split('`').collect();
+        let sentence = |part: &str| part.split(' ').map(word).collect::<Vec<_>>().join(" ");
+        let mut shown = String::new();
+        for (at, part) in parts.iter().enumerate() {
+            match at % 2 {
+                // What we quote stands between two backticks.
+                1 if at + 1 < parts.len() => shown.push_str(&code(part)),
+                1 => shown.push_str(&format!("{}{}", code("`"), sentence(part))),
+                _ => shown.push_str(&sentence(part)),
+            }
+        }
+        shown
     }
 
     /// A message of SARIF: its brackets make links, and its braces placeholders (SARIF 2.1.0, 3.11.5 and 3.11.6).
@@ -214,6 +225,7 @@ mod tests {
             assert_eq!(shown(plain), plain);
         }
         assert_eq!(shown("a >= 1"), "a &#62;= 1");
+        assert_eq!(shown("use `a: b`, or `c"), "use <code>a&#58; b</code>, or <code>&#96;</code>c");
         for acting in [
             "@team",
             "#1",
