@@ -27,7 +27,7 @@ fn page() -> String {
     write(folder.path(), "s.jsonl", &format!("{{\"suite\": {{\"name\": \"s\"}}}}\n{cases}"));
     write(folder.path(), "tape.jsonl", &lines(&|attack| json!({"case": attack, "text": attack})));
     let policy = json!({"version": 1, "models": {"<i>m</i>": {"provider": "replay", "path": "tape.jsonl"}},
-        "suites": ["s.jsonl"], "gate": {"thresholds": [{"metric": "pass_rate", "min": 0.9}]}});
+        "suites": ["s.jsonl"], "gate": {"thresholds": [{"metric": "pass_rate", "min": 0.9, "decide_by": "point"}]}});
     write(folder.path(), "llmci.yaml", &policy.to_string());
     let output = eval_gate(folder.path()).args(["--quiet"]).output().unwrap();
     assert_eq!(support::code(&output), 1, "{}", support::text(&output));
