@@ -167,6 +167,19 @@ fn a_comparison_names_both_sides_and_shows_what_got_worse() {
 }
 
 #[test]
+fn a_loosened_gate_asks_for_review_above_everything_that_is_folded() {
+    let folder = folder();
+    policy(folder.path(), "good.jsonl", 0.9);
+    let mut report = evaluate(folder.path(), HEAD, "out");
+    let change = |kind, place: &str, what: &str| GateChange { kind, place: place.into(), what: what.into() };
+    report.gate_changes = vec![
+        change(ChangeKind::Other, "suites/support.jsonl", "12 cases are new"),
+        change(ChangeKind::Loosened, "gate.thresholds pass_rate", "min 0.9 -> 0.1; the base's rule holds"),
+    ];
+    kept("loosened.md", &comment(&report, &Sink::default(), Flavour::GitHub));
+}
+
+#[test]
 fn a_fork_run_gives_the_same_verdict_and_says_what_to_add() {
     let folder = folder();
     policy(folder.path(), "bad.jsonl", 0.9);

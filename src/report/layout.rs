@@ -119,7 +119,7 @@ impl Layout<'_> {
         if loosened.is_empty() {
             return;
         }
-        let what = format!(": this pull request loosens its own gate ({})", loosened.len());
+        let what = format!(": this pull request loosens its own gate in {}", counted(loosened.len() as u64, "place"));
         page.paragraph(&Inline::all([Inline::fixed("Review asked").bold(), self.words(&what)]));
         self.list_changes(page, &loosened, detail);
     }
@@ -198,7 +198,7 @@ impl Layout<'_> {
         let samples = report.failed_samples.len().min(detail.samples) as u64;
         if samples > 0 {
             parts.push(self.words(&match report.comparison {
-                Some(_) => format!("{samples} newly failing {}", if samples == 1 { "sample" } else { "samples" }),
+                Some(_) => counted(samples, "newly failing sample"),
                 None => format!("{samples} of {bad} samples that did not pass"),
             }));
         }
@@ -210,12 +210,12 @@ impl Layout<'_> {
         }
         let others = self.other_changes().len();
         if others > 0 && detail.changes > 0 {
-            parts.push(self.words(&format!("{others} other changes of the gate")));
+            parts.push(self.words(&format!("{} of the gate", counted(others as u64, "other change"))));
         }
         let lines = table(report).lines;
         let hidden = lines.len() - self.shown(&lines, detail);
         if hidden > 0 && detail.more_rows {
-            parts.push(self.words(&format!("{hidden} more {}", if hidden == 1 { "metric" } else { "metrics" })));
+            parts.push(self.words(&counted(hidden as u64, "more metric")));
         }
         if self.other_reasons(detail).next().is_some() {
             parts.push(Inline::fixed("other rules in words"));
@@ -409,6 +409,11 @@ impl Layout<'_> {
 /// The signs of a rule as they are printed, which need no escape.
 pub(super) fn signs(cell: &str) -> String {
     cell.replace(">= ", "≥ ").replace("<= ", "≤ ")
+}
+
+/// A number of things.
+fn counted(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A column's name.
