@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::programs::{Invocation, Program};
-use super::{generate, inputs, log, signals};
+use super::{generate, inputs, log, release_tree, signals};
 use crate::commands::{self, CommandError, Context, Environment, Exit, Outcome};
 use crate::document::Problem;
 use crate::gate::Verdict;
@@ -128,6 +128,7 @@ async fn dispatch(
         Invocation::Doctor(args) => commands::doctor::run(&args, context).await.map_err(|error| (error, None)),
         Invocation::Post(_) => Ok(commands::post::run(context).await),
         Invocation::Generate(args) => generate::run(&args).map_err(|error| (error, None)),
+        Invocation::ReleaseTree(args) => release_tree::run(&args).map_err(|error| (error, None)),
     }
 }
 

@@ -6,6 +6,7 @@ mod inputs;
 mod log;
 mod main;
 mod programs;
+mod release_tree;
 mod signals;
 mod spec;
 

@@ -2,6 +2,7 @@
 
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
+use super::release_tree::ReleaseTreeArgs;
 use crate::commands::calibrate::CalibrateArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
@@ -76,6 +77,9 @@ pub enum Invocation {
     /// Write the files that are made from the code: actions, templates, schemas, tables
     #[command(hide = true)]
     Generate(GenerateArgs),
+    /// Write the files of the commit behind a release's tags
+    #[command(hide = true)]
+    ReleaseTree(ReleaseTreeArgs),
 }
 
 /// The inputs of `llmci generate`.
@@ -138,7 +142,8 @@ impl Invocation {
             | Invocation::Calibrate(_)
             | Invocation::Doctor(_)
             | Invocation::Post(_)
-            | Invocation::Generate(_) => None,
+            | Invocation::Generate(_)
+            | Invocation::ReleaseTree(_) => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{MetadataExt, fchown, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,14 +29,10 @@ impl AtomicFile {
     pub fn create(place: &Path) -> Result<Self, StoreError> {
         let folder = folder_of(place);
         let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!(".{name}.{}.{number}.tmp", std::process::id()));
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&temporary)
-            .map_err(|source| failed(&temporary, source))?;
+        let temporary = folder.join(format!(".{name}.{}.tmp", unique()));
+        let file = OpenOptions::new().write(true).create_new(true).open(&temporary);
+        let file = file.map_err(|source| failed(&temporary, source))?;
+        hand_over(&file, folder);
         let writer = BufWriter::with_capacity(1 << 18, file);
         Ok(Self { writer, temporary, place: place.to_owned(), state: State::Open })
     }
@@ -82,7 +79,38 @@ pub fn write_atomically(place: &Path, bytes: &[u8]) -> Result<(), StoreError> {
 
 /// Makes a folder and its parents.
 pub fn make_folder(folder: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(folder).map_err(|source| failed(folder, source))
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
+    fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+    for made in missing.into_iter().rev() {
+        if let Some((user, group)) = heir(fs::symlink_metadata(made).ok(), folder_of(made)) {
+            // As in `hand_over`.
+            let _ = lchown(made, Some(user), Some(group));
+        }
+    }
+    Ok(())
+}
+
+/// Gives a file that root has just made to the owner of its folder. A container action is root in a workspace of the
+/// runner's user, who could not remove what it leaves there.
+pub fn hand_over(file: &File, folder: &Path) {
+    if let Some((user, group)) = heir(file.metadata().ok(), folder) {
+        // A file system that knows no owners refuses; the file is good all the same.
+        let _ = fchown(file, Some(user), Some(group));
+    }
+}
+
+/// Whose a new thing of root's should be; none where it may stay as it is.
+fn heir(made: Option<fs::Metadata>, folder: &Path) -> Option<(u32, u32)> {
+    let folder = fs::metadata(folder).ok()?;
+    (made?.uid() == 0 && folder.uid() != 0).then(|| (folder.uid(), folder.gid()))
+}
+
+/// A name's part that no other process has: process ids are no help, since every container's first process is 1.
+fn unique() -> String {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let random = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
+    format!("{random:016x}.{number}")
 }
 
 fn folder_of(place: &Path) -> &Path {
@@ -114,6 +142,22 @@ mod tests {
         drop(half);
         assert_eq!(fs::read(&place).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary file is gone");
+    }
+
+    #[test]
+    fn what_root_makes_belongs_to_the_owner_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = |path: &Path| fs::metadata(path).map(|data| (data.uid(), data.gid())).unwrap();
+        if owner(folder.path()).0 != 0 {
+            return; // Only root can give files away; `tests/image.rs` shows it in a container.
+        }
+        lchown(folder.path(), Some(1234), Some(1235)).unwrap();
+        let place = folder.path().join("a/b/report.json");
+        make_folder(place.parent().unwrap()).unwrap();
+        write_atomically(&place, b"x").unwrap();
+        for made in [folder.path().join("a"), folder.path().join("a/b"), place] {
+            assert_eq!(owner(&made), (1234, 1235), "{}", made.display());
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod template;
 
 use clap::{Arg, ArgAction, Command};
 
-pub(super) use action::action;
+pub(super) use action::{IMAGE_FROM_SOURCE, action};
 pub(super) use pages::{assertions, between, exit_codes, inputs_page, inputs_table, metrics};
 pub(super) use template::template;
 

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use super::JournalError;
+use crate::store::file::hand_over;
 
 /// Held while a run works in a folder.
 pub struct FolderLock {
@@ -16,6 +17,7 @@ impl FolderLock {
         let place = folder.join(".llmci.lock");
         let options = OpenOptions::new().create(true).write(true).truncate(false).open(&place);
         let file = options.map_err(|source| JournalError::file(&place, source))?;
+        hand_over(&file, folder);
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(JournalError::Locked(folder.display().to_string())),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Header, JournalError, Span, place};
+use crate::store::file::hand_over;
 
 /// How often the bytes are forced to the disk. A killed process loses nothing in between; a power failure may.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ impl Journal {
             std::fs::rename(&path, &aside).map_err(|error| JournalError::file(&path, error))?;
         }
         let mut file = File::create_new(&path).map_err(|error| JournalError::file(&path, error))?;
+        hand_over(&file, folder);
         let mut line = serde_json::to_vec(header).map_err(|error| JournalError::Encode(error.to_string()))?;
         line.push(b'\n');
         file.write_all(&line).and_then(|()| file.sync_all()).map_err(|error| JournalError::file(&path, error))?;

@@ -1,0 +1,213 @@
+//! Actions, workflows and the release tree, judged by GitHub's own parsers and by tools of others.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+mod actions {
+    mod setup;
+    mod toolkit;
+    pub(crate) mod tools;
+}
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use actions::tools::{action_validator, files, node, put, python, root};
+use serde_json::json;
+use support::{code, llmci, text};
+
+/// What check-jsonschema and action-validator say of a tree.
+fn schemas(tree: &Path) -> Vec<String> {
+    let of = |folder: &str, ending: &str| files(&tree.join(folder), ending);
+    let (actions, workflows) = (of("actions", "/action.yml"), of(".github/workflows", ".yml"));
+    let mut complaints = Vec::new();
+    for (schema, files) in [("vendor.github-actions", &actions), ("vendor.github-workflows", &workflows)] {
+        complaints.extend(python("check-jsonschema", &["--builtin-schema", schema], files, tree).err());
+    }
+    complaints.extend(actions.iter().chain(&workflows).filter_map(|file| action_validator(file).err()));
+    complaints
+}
+
+#[test]
+fn actions_and_workflows_hold_to_the_schemas_of_two_checkers() {
+    assert_eq!(schemas(&root()), Vec::<String>::new());
+    // The judges do judge.
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("action.yml");
+    support::write(folder.path(), "action.yml", "name: x\ndescription: y\nruns: {using: docker, imag: Dockerfile}\n");
+    assert!(action_validator(&broken).is_err());
+    let schema = ["--builtin-schema", "vendor.github-actions"];
+    assert!(python("check-jsonschema", &schema, &[broken], folder.path()).is_err());
+}
+
+#[test]
+fn zizmor_finds_nothing_in_the_whole_tree() {
+    let arguments = ["--offline", "--no-progress", "--strict-collection", "--quiet", "."];
+    python("zizmor", &arguments, &[], &root()).unwrap();
+}
+
+#[test]
+fn third_party_actions_are_pinned_by_a_commit_with_its_version() {
+    let pinned = regex::Regex::new(r"^([A-Za-z0-9._/-]+@[0-9a-f]{40}) # v\d+\.\d+\.\d+$").unwrap();
+    let known = std::fs::read_to_string(root().join("tests/tools/pack/pinned-actions.json")).unwrap();
+    for file in files(&root().join(".github/workflows"), ".yml") {
+        for line in std::fs::read_to_string(&file).unwrap().lines() {
+            let line = line.trim_start().trim_start_matches("- ");
+            let Some(used) = line.strip_prefix("uses: ").filter(|used| !used.starts_with("$/")) else { continue };
+            let name = pinned.captures(used).unwrap_or_else(|| panic!("{}: {used}", file.display()));
+            assert!(known.contains(&format!("\"{}\":", &name[1])), "{used}: its inputs are not in pinned-actions.json");
+        }
+    }
+}
+
+#[test]
+fn no_script_of_ours_holds_an_expression() {
+    let mut scripts = 0;
+    for file in
+        files(&root().join(".github/workflows"), ".yml").iter().chain(&files(&root().join("actions"), "/action.yml"))
+    {
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut inside = None;
+        for line in text.lines() {
+            let indent = line.len() - line.trim_start().len();
+            inside = inside.filter(|outer| indent > *outer || line.trim().is_empty());
+            if line.trim_start().trim_start_matches("- ").starts_with("run: ") {
+                inside = Some(indent);
+                scripts += 1;
+            }
+            assert!(inside.is_none() || !line.contains("${{"), "{}: {line}", file.display());
+        }
+    }
+    assert!(scripts > 10, "{scripts} scripts were found");
+}
+
+/// Blocks of YAML of the documentation that name an action, as whole workflows.
+fn snippets() -> Vec<(String, String)> {
+    let mut documents: Vec<PathBuf> = files(&root().join("docs"), ".md");
+    documents.push(root().join("README.md"));
+    let mut found = Vec::new();
+    for document in documents {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let name = document.strip_prefix(root()).unwrap().display().to_string();
+        for (number, block) in text.split("```yaml\n").skip(1).enumerate() {
+            let block = block.split("```").next().unwrap();
+            if block.contains("uses: ") {
+                found.push((format!("{name}#{number}"), whole(block)));
+            }
+        }
+    }
+    assert!(found.len() >= 3, "the documentation shows how an action is used: {found:?}");
+    found
+}
+
+fn whole(block: &str) -> String {
+    let indented = |by: &str| block.lines().map(|line| format!("{by}{line}\n")).collect::<String>();
+    if block.contains("jobs:") {
+        let on = if block.lines().any(|line| line.starts_with("on:")) { "" } else { "on: push\n" };
+        format!("{on}{block}")
+    } else if block.trim_start().starts_with('-') {
+        format!("on: push\njobs:\n  job:\n    runs-on: ubuntu-latest\n    steps:\n{}", indented("      "))
+    } else {
+        format!("on: push\njobs:\n{}", indented("  "))
+    }
+}
+
+fn language_service(documents: &[(String, String)]) -> serde_json::Value {
+    let documents: Vec<_> = documents.iter().map(|(name, text)| json!({"name": name, "text": text})).collect();
+    let pinned = root().join("tests/tools/pack/pinned-actions.json");
+    node("workflows.bundle.mjs", &json!({"root": root(), "pinned": pinned, "documents": documents}))
+}
+
+#[test]
+fn githubs_language_service_accepts_every_workflow_and_every_snippet() {
+    let mut documents = snippets();
+    for file in files(&root().join(".github/workflows"), ".yml") {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        documents.push((name, std::fs::read_to_string(file).unwrap()));
+    }
+    let complaints = language_service(&documents);
+    for (name, found) in complaints.as_object().unwrap() {
+        assert_eq!(found, &json!([]), "{name}");
+    }
+    assert_eq!(complaints.as_object().unwrap().len(), documents.len());
+}
+
+#[test]
+fn githubs_language_service_refuses_a_wrong_input_name_in_every_snippet() {
+    let mut seen = 0;
+    for (name, snippet) in snippets() {
+        if !snippet.contains("policy: ") {
+            continue;
+        }
+        let wrong = snippet.replace("policy: ", "polcy: ");
+        let complaints = language_service(&[(name.clone(), wrong)]);
+        assert!(complaints[&name].to_string().contains("polcy"), "{name}: {complaints}");
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn the_release_tree_resolves_each_action_as_the_runner_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    put(&at("SHA256SUMS"), format!("{}  llmci-linux-amd64\n", "a".repeat(64)));
+    let output = llmci(folder.path())
+        .args(["release-tree", "--version", "v1.2.3", "--digest", &digest, "--checksums", "SHA256SUMS"])
+        .args(["--out", "tree", "--root"])
+        .arg(root())
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+
+    // A commit, its archive, unpacked and copied: actions/runner, `ActionManager.cs` and `IOUtil.cs` (`CopyDirectory`).
+    let run = |program: &str, arguments: &[&str]| {
+        let done = Command::new(program).args(arguments).current_dir(at("tree")).output().unwrap();
+        assert!(done.status.success(), "{program} {arguments:?}: {}", text(&done));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    run("git", &["init", "--quiet"]);
+    run("git", &["add", "--all"]);
+    run("git", &["-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "--quiet", "--message", "v1.2.3"]);
+    let entries = run("git", &["ls-tree", "-r", "HEAD"]);
+    assert!(entries.lines().all(|line| line.starts_with("100644 ") || line.starts_with("100755 ")), "{entries}");
+    run("git", &["archive", "--format=tar.gz", "--prefix=llmci-1.2.3/", "--output=../tree.tar.gz", "HEAD"]);
+    std::fs::create_dir(at("_staging")).unwrap();
+    run("tar", &["-xzf", "../tree.tar.gz", "-C", "../_staging"]);
+    run("cp", &["-r", "../_staging/llmci-1.2.3", "../v1"]);
+
+    let tree = at("v1");
+    for name in ["eval-gate", "regression-check"] {
+        let action = std::fs::read_to_string(tree.join(name).join("action.yml")).unwrap();
+        let wanted = format!("image: docker://ghcr.io/org/llmci@{digest}\n  entrypoint: /usr/local/bin/{name}\n");
+        assert!(action.contains(&wanted), "{action}");
+        assert_eq!(action, std::fs::read_to_string(tree.join("actions").join(name).join("action.yml")).unwrap());
+        let template = std::fs::read_to_string(tree.join(format!("templates/{name}.yml"))).unwrap();
+        assert!(template.contains(&digest), "{template}");
+    }
+    assert!(std::fs::read_to_string(tree.join("setup/action.yml")).unwrap().contains("default: \"v1.2.3\""));
+    assert!(
+        tree.join("setup/SHA256SUMS").is_file() && tree.join("README.md").is_file() && tree.join("LICENSE").is_file()
+    );
+    let readme = std::fs::read_to_string(tree.join("README.md")).unwrap();
+    assert!(!readme.contains("](docs/") && readme.contains("/blob/release/v1.2.3/docs/how-to/ci.md"), "{readme}");
+    assert_eq!(schemas(&tree), Vec::<String>::new());
+    // Here every image has its digest: no exception is needed.
+    let arguments = ["--offline", "--no-progress", "--no-config", "--strict-collection", "--quiet", "."];
+    python("zizmor", &arguments, &[], &tree).unwrap();
+    for name in files(&tree, "") {
+        let text = std::fs::read_to_string(&name).unwrap();
+        assert!(!text.contains("ghcr.io/org/llmci:"), "{} names an image by a tag", name.display());
+    }
+}
+
+#[test]
+fn a_release_tree_is_never_mixed_with_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    support::write(folder.path(), "tree/old.yml", "x");
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let arguments = ["release-tree", "--version", "v1.2.3", "--digest", &digest, "--out", "tree", "--root"];
+    let output = llmci(folder.path()).args(arguments).arg(root()).output().unwrap();
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert_eq!(std::fs::read_dir(folder.path().join("tree")).unwrap().count(), 1);
+}
