@@ -29,7 +29,7 @@
 //! argv + INPUT_* + LLMCI_* -> cli -> arguments, and host::Context
 //! suite -> Case x repeat -> Request -> Model -> Answer -> Scorers -> Sample      (a failed request is a Sample too)
 //! Samples -> Metric{value, low, high, n, unscored} -> Threshold -> Verdict(why)
-//! all of it -> Report -> terminal, summary, JUnit, outputs, report.json -> exit code
+//! all of it -> Report -> comment, check run, summary, annotations, JUnit, SARIF, HTML, outputs, report.json -> exit code
 //! ```
 //!
 //! # Invariants

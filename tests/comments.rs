@@ -6,7 +6,10 @@ mod support;
 
 use std::path::Path;
 
-use llmci::report::{Flavour, Gpu, Report, Sink, check, comment, markdown_with_notes};
+use llmci::report::{
+    CHECK_BYTES, COMMENT_BYTES, ChangeKind, Flavour, GateChange, Gpu, Report, SUMMARY_BYTES, Sink, check, comment,
+    markdown_with_notes,
+};
 use llmci::trust::Untrusted;
 use serde_json::json;
 use support::{eval_gate, regression_check, root, write};
@@ -88,7 +91,7 @@ const BASE: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f9001122334";
 fn evaluate(folder: &Path, head: &str, out: &str) -> Report {
     let mut command = eval_gate(folder);
     on_github(&mut command, folder, head);
-    let output = command.args(["--quiet", "--out", out]).output().unwrap();
+    let output = command.args(["--quiet", "--policy-from", "head", "--out", out]).output().unwrap();
     assert!(folder.join(out).join("report.json").exists(), "{}", support::text(&output));
     read(&folder.join(out))
 }
@@ -147,10 +150,34 @@ fn a_comparison_names_both_sides_and_shows_what_got_worse() {
     evaluate(folder.path(), HEAD, "candidate");
     let mut command = regression_check(folder.path());
     on_github(&mut command, folder.path(), HEAD);
-    command.args(["--policy", "llmci.yaml", "--baseline", "baseline", "--candidate", "candidate", "--out", "out"]);
+    command.args([
+        "--policy",
+        "llmci.yaml",
+        "--policy-from",
+        "head",
+        "--baseline",
+        "baseline",
+        "--candidate",
+        "candidate",
+        "--out",
+        "out",
+    ]);
     let output = command.output().unwrap();
     assert_eq!(support::code(&output), 1, "{}", support::text(&output));
     kept("comparison.md", &comment(&read(&folder.path().join("out")), &Sink::default(), Flavour::GitHub));
+}
+
+#[test]
+fn a_loosened_gate_asks_for_review_above_everything_that_is_folded() {
+    let folder = folder();
+    policy(folder.path(), "good.jsonl", 0.9);
+    let mut report = evaluate(folder.path(), HEAD, "out");
+    let change = |kind, place: &str, what: &str| GateChange { kind, place: place.into(), what: what.into() };
+    report.gate_changes = vec![
+        change(ChangeKind::Other, "suites/support.jsonl", "12 cases are new"),
+        change(ChangeKind::Loosened, "gate.thresholds pass_rate", "min 0.9 -> 0.1; the base's rule holds"),
+    ];
+    kept("loosened.md", &comment(&report, &Sink::default(), Flavour::GitHub));
 }
 
 #[test]
@@ -163,6 +190,66 @@ fn a_fork_run_gives_the_same_verdict_and_says_what_to_add() {
                 workflow_run can post comment.md, which this run leaves beside report.json";
     let notes = [Untrusted::new(note)];
     kept("fork.md", &markdown_with_notes(&report, &Sink::default(), PAGE_BYTES, &notes));
+}
+
+/// A report with far more in it than any comment holds, every text of it hostile.
+fn bloated(report: &Report, factor: usize) -> Report {
+    let mut report = report.clone();
+    let nasty =
+        |count: usize| "</pre>|`@a\u{202e}#1 漢\n/merge ".repeat(count / 4 + 1).chars().take(count).collect::<String>();
+    let mut metrics = Vec::new();
+    for number in 0..factor * 30 {
+        for metric in &report.metrics {
+            let mut metric = metric.clone();
+            metric.scope = Some(format!("tag={}{number}", nasty(factor * 20)));
+            metrics.push(metric);
+        }
+    }
+    report.metrics = metrics;
+    for reason in &mut report.reasons {
+        reason.text = nasty(factor * 300);
+    }
+    report.reasons = report.reasons.iter().cycle().take(factor * 40).cloned().collect();
+    for sample in &mut report.failed_samples {
+        for text in [&mut sample.case, &mut sample.path, &mut sample.why, &mut sample.prompt, &mut sample.completion] {
+            *text = nasty(factor * 100).into();
+        }
+    }
+    for kind in [ChangeKind::Loosened, ChangeKind::Tightened] {
+        let change = GateChange { kind, place: nasty(factor * 100).into(), what: nasty(factor * 200).into() };
+        report.gate_changes.extend(std::iter::repeat_n(change, factor * 10));
+    }
+    report.model.name = nasty(factor * 50);
+    report.suite.name = nasty(factor * 50);
+    report.host.commit = Some(nasty(100).into());
+    report
+}
+
+#[test]
+fn however_much_there_is_to_say_every_place_gets_what_it_holds_and_every_tag_is_closed() {
+    let folder = folder();
+    policy(folder.path(), "bad.jsonl", 0.9);
+    let report = evaluate(folder.path(), HEAD, "out");
+    for factor in [1, 3, 10] {
+        let report = bloated(&report, factor);
+        let sink = Sink::default();
+        let shown = check(&report, &sink);
+        let bodies = [
+            (comment(&report, &sink, Flavour::GitHub), COMMENT_BYTES),
+            (comment(&report, &sink, Flavour::GitLab), COMMENT_BYTES),
+            (markdown_with_notes(&report, &sink, SUMMARY_BYTES, &[]), SUMMARY_BYTES),
+            (shown.summary, CHECK_BYTES),
+            (shown.text, CHECK_BYTES),
+        ];
+        for (body, budget) in bodies {
+            assert!(body.len() <= budget, "{factor}: {} of {budget}", body.len());
+            assert_eq!(support::hostile::open_tags(&body), Vec::<String>::new(), "{factor}");
+            assert!(body.lines().all(|line| !line.trim_start().starts_with('/')), "{factor}");
+        }
+        let body = comment(&report, &sink, Flavour::GitHub);
+        assert!(body.starts_with("### ❌ eval-gate: fail. "), "the verdict is never dropped");
+        assert!(shown.title.chars().count() <= 210, "{}", shown.title);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +12,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 use support::hostile::{self, Entry};
 use support::stub::{Stub, chat, reply};
-use support::{eval_gate, root, write};
+use support::{eval_gate, regression_check, root, write};
 
 /// Where a payload is put.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,11 +44,22 @@ const EVERYWHERE: [Place; 9] = [
 fn home(entry: &Entry) -> Place {
     match (entry.sink.as_str(), entry.place.as_str()) {
         ("output_file", _) if entry.format != "jsonl" => Place::OutFolder,
-        (_, "uri") => Place::SuiteFile,
+        (_, "uri" | "file") if is_file_name(&entry.text()) => Place::SuiteFile,
         (_, "name" | "title" | "cell") => Place::CaseId,
         (_, _) => Place::Answer,
     }
 }
+
+/// Whether a suite's file can have the name without leaving the test's own folder.
+fn is_file_name(name: &str) -> bool {
+    let below = name.trim_start_matches("../").len();
+    let up = (name.len() - below) / 3;
+    let plain = |part: &str| !part.is_empty() && part != ".." && part.len() < 200;
+    up <= UP && !name.contains('\0') && name[name.len() - below..].split('/').all(plain)
+}
+
+/// Folders between the run and the test's own folder.
+const UP: usize = 4;
 
 /// A folder deep enough for a path that leads up, with the payload in its place; none where that cannot be (a file's name
 /// has no slash, a case's id no control character).
@@ -59,8 +71,7 @@ fn prepare(folder: &Path, entry: &Entry, place: Place, base: &str) -> Option<Com
     let answer = if is(Place::Answer) { payload.as_str() } else { "no" };
     let expected = if is(Place::Expected) { payload.as_str() } else { "one" };
     let suite = match place {
-        Place::SuiteFile if payload.contains('\0') || payload.len() > 200 => return None,
-        Place::SuiteFile if payload.contains('/') && !payload.starts_with("../") => return None,
+        Place::SuiteFile if !is_file_name(&payload) => return None,
         Place::SuiteFile => format!("{payload}.jsonl"),
         _ => "s.jsonl".to_owned(),
     };
@@ -97,8 +108,7 @@ fn prepare(folder: &Path, entry: &Entry, place: Place, base: &str) -> Option<Com
     let pull = json!({"number": 7, "title": branch, "head": {"sha": branch, "ref": branch}});
     write(folder, "event.json", &json!({"pull_request": pull, "repository": {"default_branch": "main"}}).to_string());
     let mut command = eval_gate(folder);
-    // These folders are no repositories: what is held against a base has tests of its own.
-    command.args(["--quiet", &format!("--out={out}"), "--policy-from=head"]);
+    command.args(["--quiet", "--policy-from", "head", &format!("--out={out}")]);
     if entry.sink == "gitlab_note" || entry.format == "dotenv" {
         command.envs([("GITLAB_CI", "true"), ("CI_PROJECT_PATH", "o/r"), ("CI_MERGE_REQUEST_IID", "7")]);
         command.envs([("CI_COMMIT_REF_NAME", branch), ("CI_COMMIT_SHA", branch), ("CI_JOB_URL", branch)]);
@@ -147,6 +157,68 @@ fn surface(folder: &Path, entry: &Entry, place: Place, mut command: Command) -> 
     })
 }
 
+/// What a comparison writes in which one case is newly failing, whose id is the payload as it is: samples that were written
+/// by another hand may have any id.
+fn compared(folder: &Path, entry: &Value) -> BTreeMap<&'static str, String> {
+    let repeat = usize::try_from(entry["repeat"].as_u64().unwrap_or(1)).unwrap();
+    let payload = entry["payload"].as_str().unwrap().repeat(repeat);
+    for (side, passed) in [("base", true), ("cand", false)] {
+        let sample = |case: &str| {
+            json!({
+                "suite": "s", "case": case, "repeat": 0, "level": "evaluation", "tags": [], "prompt_digest": "one",
+                "expected_digest": "two", "status": if passed { "passed" } else { "failed" },
+                "score": if passed { 1.0 } else { 0.0 }, "assertions": [], "answer": null, "attempts": 1, "cached": false
+            })
+        };
+        let mut lines: String = (0..20).map(|number| format!("{}\n", sample(&number.to_string()))).collect();
+        lines.insert_str(0, &format!("{}\n", sample(&payload)));
+        write(folder, &format!("{side}/samples.jsonl"), &lines);
+    }
+    let mut command = regression_check(folder);
+    command.args(["--baseline", "base", "--candidate", "cand"]).env("GITHUB_WORKSPACE", folder);
+    command.envs([("GITHUB_ACTIONS", "true"), ("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary")]);
+    if let Some(secret) = entry["secret"].as_str() {
+        command.env("OPENAI_API_KEY", secret);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", support::text(&output));
+    let log = String::from_utf8(output.stdout).unwrap();
+    // What masks a secret names it, by design; our own annotation of the verdict is a command as well.
+    let ours = |line: &&str| {
+        !line.starts_with("::add-mask::") && !line.starts_with("::error title=regression-check fail::pass_rate ")
+    };
+    let log: String = log.split_inclusive('\n').filter(ours).collect();
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let summary = read("summary");
+    BTreeMap::from([
+        ("log", log),
+        ("comment", read("llmci-regression/comment.md")),
+        ("summary", summary),
+        ("junit", read("llmci-regression/junit.xml")),
+        ("sarif", read("llmci-regression/report.sarif")),
+        ("html", read("llmci-regression/report.html")),
+        ("output_file", read("output")),
+    ])
+}
+
+#[test]
+fn no_entry_of_the_corpus_acts_as_the_id_of_a_newly_failing_case() {
+    let corpus: Vec<Value> =
+        serde_json::from_slice(&std::fs::read(root().join("tests/corpus/hostile.json")).unwrap()).unwrap();
+    let mut broken = Vec::new();
+    for entry in &corpus {
+        let folder = tempfile::tempdir().unwrap();
+        let surfaces = compared(folder.path(), entry);
+        let Some(surface) = surfaces.get(entry["sink"].as_str().unwrap()) else { continue };
+        for pattern in entry["forbidden_regex"].as_array().into_iter().flatten() {
+            if Regex::new(pattern.as_str().unwrap()).unwrap().is_match(surface) {
+                broken.push(format!("{} ({}): holds {pattern}", entry["id"], entry["sink"]));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
 #[test]
 fn no_entry_of_the_corpus_acts_in_any_sink() {
     let file =
@@ -174,6 +246,7 @@ fn broken_of(entries: &[Entry]) -> (Vec<String>, [usize; EVERYWHERE.len()]) {
     let mut reached = [0; EVERYWHERE.len()];
     for entry in entries {
         let text = entry.text();
+        let before: usize = reached.iter().sum();
         for (at, place) in EVERYWHERE.into_iter().enumerate() {
             let text = text.clone();
             let answers = move |_: usize, _: &str| match place {
@@ -202,6 +275,9 @@ fn broken_of(entries: &[Entry]) -> (Vec<String>, [usize; EVERYWHERE.len()]) {
                 None if at_home && entry.payload_fits() => broken.push(format!("{}: no surface", entry.id)),
                 None => {}
             }
+        }
+        if reached.iter().sum::<usize>() == before {
+            broken.push(format!("{}: no sink takes it", entry.id));
         }
     }
     (broken, reached)
@@ -242,6 +318,7 @@ fn the_view_of_a_host_sees_what_its_filters_would_find() {
         "<b>x</b>",
         "/merge",
         "&#47;merge",
+        "<code>a&#64;b.example</code>",
         ":tada:",
         "deadbeef",
         "www.x.example",
@@ -255,5 +332,23 @@ fn the_view_of_a_host_sees_what_its_filters_would_find() {
         ["<code>@team #1 &#64;x</code>", "95 % interval, 5 % of n=3", "<https://git.example/o/r/actions/runs/1>"]
     {
         assert_eq!(support::rendered::acting(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_words_of_a_policy_act_wherever_they_stand(text in "[@#!~$%&:/_*`<>|(){}\\[\\]\\\\^+=.,;\"'?a-hGHw0-3é \\n-]{0,30}") {
+        let sink = llmci::report::Sink::default();
+        let text = llmci::trust::Untrusted::new(text);
+        let (words, code, html) = (sink.words(&text, 500), sink.code(&text, 500), sink.html(&text, 500));
+        let body = format!(
+            "### x. {words}\n\nThe {words}\n\n- x {words} {code}\n\n| x {words} | {code} |\n|---|---|\n\
+             | x {words} | y |\n\n<details><summary>x {words}</summary>\n\n<pre>x{html}</pre>\n\n**x {words}**: y\n\n</details>\n\n\
+             <sub>x {words} · y</sub>\n"
+        );
+        let found = support::rendered::acting(&body);
+        proptest::prop_assert!(found.is_empty(), "{:?}\n{}", found, body);
     }
 }

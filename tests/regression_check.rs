@@ -9,8 +9,6 @@ mod bad_input;
 mod baseline;
 #[path = "regression_check/dataset.rs"]
 mod dataset;
-#[path = "regression_check/hostile.rs"]
-mod hostile;
 #[path = "regression_check/ledger.rs"]
 mod ledger;
 #[path = "regression_check/places.rs"]

@@ -52,7 +52,7 @@ fn run(folder: &Path, out: &str, answers: &[(&str, &str)]) {
         folder,
         "llmci.yaml",
         "version: 1\nmodels: {t: {provider: replay, path: tape.jsonl}}\nsuites: ['suites/a b.jsonl']\ngate:\n  thresholds:\n\
-         \x20   - {metric: pass_rate, min: 0.9}\n    - {metric: error_rate, max: 0.5, required: false}\n",
+         \x20   - {metric: pass_rate, min: 0.9, decide_by: point}\n    - {metric: error_rate, max: 0.5, required: false}\n",
     );
     eval_gate(folder).args(["--quiet", "--out", out]).output().unwrap();
 }

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use super::programs::{Invocation, Program};
-use super::{generate, inputs, release_tree, signals};
+use super::{generate, inputs, log, release_tree, signals};
 use crate::commands::{self, CommandError, Context, Environment, Exit, Outcome};
 use crate::document::Problem;
 use crate::gate::Verdict;
@@ -80,7 +79,7 @@ fn run(program: Program) -> Exit {
         print_error(&format!("error: the signal handlers could not be installed: {error}\n"));
         return Exit::Environment;
     }
-    start_logging(&environment);
+    log::start(&environment, &sink);
     host.mask(&known);
     if Path::new("/proc/driver/nvidia").exists() {
         host.set_gpus(commands::doctor::gpus());
@@ -241,15 +240,6 @@ fn colour(context: &Context) -> Colour {
     let wanted =
         context.host.is_local() && std::io::stdout().is_terminal() && context.environment.get("NO_COLOR").is_none();
     if wanted { Colour::Ansi } else { Colour::Plain }
-}
-
-fn start_logging(environment: &Environment) {
-    let debug = environment.get("RUNNER_DEBUG") == Some("1");
-    let default = if debug { "llmci=debug" } else { "llmci=info" };
-    let filter = environment.get("RUST_LOG").map_or_else(|| EnvFilter::new(default), EnvFilter::new);
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second subscriber in one process is refused; the first one stays.
-    let _ = lines.with_target(false).without_time().with_ansi(false).try_init();
 }
 
 /// The moment in RFC 3339, UTC.

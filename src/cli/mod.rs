@@ -3,6 +3,7 @@
 
 mod generate;
 mod inputs;
+mod log;
 mod main;
 mod programs;
 mod release_tree;

@@ -7,7 +7,7 @@ use super::{ChangeKind, GateChange, Report, Sink};
 /// Changes that a surface names.
 pub(super) const NAMED: usize = 20;
 
-/// A change in one word.
+/// The kind as a word that needs no colour.
 pub(super) fn word(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Loosened => "LOOSENED",
@@ -16,7 +16,7 @@ pub(super) fn word(kind: ChangeKind) -> &'static str {
     }
 }
 
-/// What is loosened stands first, then what a reviewer may want to see.
+/// What is loosened, then the rest.
 pub(super) fn in_order(report: &Report) -> Vec<&GateChange> {
     let rank = |change: &&GateChange| match change.kind {
         ChangeKind::Loosened => 0,
@@ -38,7 +38,7 @@ pub(super) fn lines(report: &Report, sink: &Sink) -> String {
     let _ = writeln!(text, "  the pull request changes its own gate:");
     for change in in_order(report).into_iter().take(NAMED) {
         let (place, what) = (sink.line(&change.place, 200), sink.line(&change.what, 300));
-        let _ = writeln!(text, "  {} {place}: {what}", word(change.kind));
+        let _ = writeln!(text, "  | {} {place}: {what}", word(change.kind));
     }
     let _ = writeln!(text);
     text

@@ -1,9 +1,15 @@
 //! The first line of a report: the verdict, and the number that decided it, short enough for a notification.
 
 use super::Report;
+use super::layout::capital;
 use super::table::compared_name;
 use crate::gate::compare::Compared;
 use crate::gate::{Direction, Metric, Unit, Verdict, amount, known_metric};
+
+/// Characters of a headline that is a whole sentence.
+const LONGEST: usize = 110;
+/// Characters of a clause that can stand alone.
+const SHORTEST: usize = 30;
 
 /// What decided, in a few words; and whether the deciding reason says more than they do.
 pub(super) struct Headline {
@@ -23,7 +29,7 @@ pub(super) fn headline(report: &Report) -> Headline {
     let rows = report.comparison.iter().flat_map(|comparison| &comparison.rows);
     let rules = report.metrics.iter().filter(required).count() + rows.clone().filter(|row| row.required).count();
     if report.verdict == Verdict::Pass && rules > 1 {
-        return Headline { text: format!("all {rules} required rules hold"), sentence };
+        return Headline { text: format!("All {rules} required rules hold"), sentence };
     }
     let metric = report.metrics.iter().filter(required).find(|metric| metric.reason.as_ref() == Some(&decided.text));
     if let Some(text) = metric.and_then(of_metric) {
@@ -33,7 +39,22 @@ pub(super) fn headline(report: &Report) -> Headline {
     if let Some(text) = row.and_then(of_comparison) {
         return Headline { text, sentence };
     }
-    Headline { text: decided.text.clone(), sentence: None }
+    // A metric's name stays as the policy has it.
+    let text = if decided.metric.is_none() { capital(&decided.text) } else { decided.text.clone() };
+    match first_clause(&text) {
+        Some(clause) => Headline { text: clause.to_owned(), sentence },
+        None => Headline { text, sentence: None },
+    }
+}
+
+/// The beginning of a sentence that is too long for a notification.
+fn first_clause(text: &str) -> Option<&str> {
+    let long = text.chars().count() > LONGEST;
+    let end = text.char_indices().skip(SHORTEST).map(|(at, _)| at);
+    let end = end
+        .filter(|_| long)
+        .find(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(": ") || rest.starts_with("; ")));
+    text.get(..end?)
 }
 
 fn of_metric(metric: &Metric) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The report as one static page: no script, nothing loaded, readable without colour, on light and dark. Everything that
 //! is not written here goes through the sink as entities.
 
-use super::changes::{in_order, word as changed};
+use super::changes::{in_order, word as kind};
 use super::headline::headline;
 use super::layout::{capital, duration, heading, signs};
 use super::rows::{early_stop, word};
@@ -45,6 +45,7 @@ pub fn html(report: &Report, sink: &Sink) -> String {
     page.raw(STYLE);
     page.raw("</style>\n</head>\n<body>\n<main>\n");
     page.top(report);
+    page.gate_changes(report);
     page.metrics(report);
     page.rules(report);
     page.changes(report);
@@ -83,31 +84,27 @@ impl Page<'_> {
 
     fn top(&mut self, report: &Report) {
         let decided = headline(report);
-        let words = format!("{}: {}. {}", report.program, report.verdict.word(), capital(&decided.text));
+        let words = format!("{}: {}. {}", report.program, report.verdict.word(), decided.text);
         self.element("h1", Some(report.verdict.word()), |page| page.own(&words));
         if let Some(sentence) = decided.sentence {
-            self.element("p", None, |page| page.own(&capital(&sentence)));
+            self.element("p", None, |page| page.own(&sentence));
         }
-        self.gate_changes(report);
         if let Some(saved) = early_stop(&report.run) {
             self.element("p", None, |page| page.own(&capital(&saved)));
         }
     }
 
     fn gate_changes(&mut self, report: &Report) {
-        let changes = in_order(report);
-        if changes.is_empty() {
+        if report.gate_changes.is_empty() {
             return;
         }
-        self.raw("<h2>This pull request changes its own gate</h2>\n");
+        self.raw("<h2>The pull request changes its own gate</h2>\n");
         self.element("ul", None, |page| {
-            for change in changes {
+            for change in in_order(report) {
                 page.element("li", None, |page| {
-                    page.element("strong", None, |page| page.own(changed(change.kind)));
-                    page.raw(" ");
-                    page.quoted(&change.place, 200);
-                    page.raw(": ");
-                    page.quoted(&change.what, 300);
+                    page.element("strong", None, |page| page.own(kind(change.kind)));
+                    page.element("code", None, |page| page.quoted(&change.place, 200));
+                    page.quoted(&change.what, QUOTE);
                 });
             }
         });

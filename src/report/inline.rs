@@ -30,7 +30,7 @@ impl Inline {
 
     /// Text of somebody else.
     pub(super) fn code(sink: &Sink, text: &Untrusted, most: usize) -> Self {
-        Self(format!("<code>{}</code>", sink.cell(text, most)))
+        Self(sink.code(text, most))
     }
 
     /// A verdict: a sign and a word, never a sign alone.

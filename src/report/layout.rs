@@ -1,13 +1,13 @@
 //! What a comment says, from the verdict down to the small print, with as much detail as it is given room for.
 //! Kept out: how much room there is (`markdown`), and how it is written (`markup`).
 
-use super::changes::{NAMED, in_order, word as changed};
+use super::changes::{in_order, word as kind};
 use super::headline::headline;
 use super::inline::Inline;
 use super::markup::Markup;
 use super::rows::{early_stop, word};
 use super::table::{Line, power, table};
-use super::{Comparison, FailedSample, GateChange, Report, Sink};
+use super::{ChangeKind, ChangedCase, Comparison, FailedSample, GateChange, Report, Sink};
 use crate::gate::Reason;
 use crate::trust::{Digest, Untrusted};
 
@@ -60,11 +60,11 @@ impl Layout<'_> {
         page.finish()
     }
 
-    /// What is in the fold, without it.
+    /// What is in the fold, without it; nothing where there is no fold.
     pub(super) fn below(&self, detail: Detail) -> String {
         let mut page = Markup::default();
         self.details(&mut page, detail);
-        page.finish()
+        if page.is_empty() { String::new() } else { page.finish() }
     }
 
     /// The verdict and what decided, as plain text on one line.
@@ -91,15 +91,15 @@ impl Layout<'_> {
             Inline::fixed(": "),
             self.words(report.verdict.word()),
             Inline::fixed(". "),
-            self.words(&capital(&decided.text)),
+            self.words(&decided.text),
         ]));
         if let Some(sentence) = decided.sentence.filter(|_| detail.rows > 0) {
-            page.paragraph(&self.words(&capital(&sentence)));
+            page.paragraph(&self.words(&sentence));
         }
+        self.loosened(page, detail);
         for note in self.notes {
             page.paragraph(&Inline::all([Inline::fixed("Note").bold(), Inline::fixed(": "), self.words(note.raw())]));
         }
-        self.gate_changes(page, detail);
         if let Some(saved) = early_stop(&report.run) {
             page.paragraph(&self.words(&capital(&saved)));
         }
@@ -113,27 +113,35 @@ impl Layout<'_> {
         }
     }
 
-    /// What a pull request changes of its own gate: never folded, since a reviewer has to see it.
-    fn gate_changes(&self, page: &mut Markup, detail: Detail) {
-        let changes = in_order(self.report);
-        if changes.is_empty() {
+    /// What the pull request loosens of its own gate: a reviewer has to see it.
+    fn loosened(&self, page: &mut Markup, detail: Detail) {
+        let loosened = self.gate_changes(ChangeKind::Loosened);
+        if loosened.is_empty() {
             return;
         }
-        let most = if detail.rows > 0 { NAMED } else { 5 };
-        page.paragraph(&Inline::fixed("This pull request changes its own gate").bold());
-        let item = |change: &&GateChange| {
-            Inline::all([
-                Inline::fixed(changed(change.kind)).bold(),
-                Inline::fixed(" "),
-                self.code(&change.place, 120),
-                Inline::fixed(": "),
-                self.code(&change.what, 200),
-            ])
-        };
-        let mut items: Vec<Inline> = changes.iter().take(most).map(item).collect();
-        if changes.len() > most {
-            items.push(self.words(&format!("and {} more, in report.json", changes.len() - most)));
-        }
+        let what = format!(": this pull request loosens its own gate in {}", counted(loosened.len() as u64, "place"));
+        page.paragraph(&Inline::all([Inline::fixed("Review asked").bold(), self.words(&what)]));
+        self.list_changes(page, &loosened, detail);
+    }
+
+    fn gate_changes(&self, kind: ChangeKind) -> Vec<&GateChange> {
+        in_order(self.report).into_iter().filter(|change| change.kind == kind).collect()
+    }
+
+    fn list_changes(&self, page: &mut Markup, changes: &[&GateChange], detail: Detail) {
+        let items: Vec<Inline> = changes
+            .iter()
+            .take(detail.rows)
+            .map(|change| {
+                Inline::all([
+                    Inline::fixed(kind(change.kind)).bold(),
+                    Inline::fixed(" "),
+                    self.code(&change.place, 120),
+                    Inline::fixed(": "),
+                    self.code(&change.what, 200),
+                ])
+            })
+            .collect();
         page.list(&items);
     }
 
@@ -190,7 +198,7 @@ impl Layout<'_> {
         let samples = report.failed_samples.len().min(detail.samples) as u64;
         if samples > 0 {
             parts.push(self.words(&match report.comparison {
-                Some(_) => format!("{samples} newly failing {}", if samples == 1 { "sample" } else { "samples" }),
+                Some(_) => counted(samples, "newly failing sample"),
                 None => format!("{samples} of {bad} samples that did not pass"),
             }));
         }
@@ -200,10 +208,14 @@ impl Layout<'_> {
                 parts.push(self.words(&format!("{worse} newly failing and {better} newly passing cases")));
             }
         }
+        let others = self.other_changes().len();
+        if others > 0 && detail.changes > 0 {
+            parts.push(self.words(&format!("{} of the gate", counted(others as u64, "other change"))));
+        }
         let lines = table(report).lines;
         let hidden = lines.len() - self.shown(&lines, detail);
         if hidden > 0 && detail.more_rows {
-            parts.push(self.words(&format!("{hidden} more {}", if hidden == 1 { "metric" } else { "metrics" })));
+            parts.push(self.words(&counted(hidden as u64, "more metric")));
         }
         if self.other_reasons(detail).next().is_some() {
             parts.push(Inline::fixed("other rules in words"));
@@ -220,6 +232,11 @@ impl Layout<'_> {
         counts.failed + counts.unscored + counts.errors
     }
 
+    fn other_changes(&self) -> Vec<&GateChange> {
+        let other = self.gate_changes(ChangeKind::Other);
+        other.into_iter().chain(self.gate_changes(ChangeKind::Tightened)).collect()
+    }
+
     fn other_reasons(&self, detail: Detail) -> impl Iterator<Item = &Reason> {
         self.report.reasons.iter().skip(1).take(detail.reasons)
     }
@@ -231,9 +248,15 @@ impl Layout<'_> {
         if let Some(comparison) = &self.report.comparison {
             self.changes(page, comparison, detail);
         }
+        let others = self.other_changes();
+        if !others.is_empty() && detail.changes > 0 {
+            page.paragraph(&Inline::fixed("Other changes of the gate").bold());
+            self.list_changes(page, &others, detail);
+        }
         let lines = table(self.report).lines;
         let hidden = lines.get(self.shown(&lines, detail)..).unwrap_or_default();
         if !hidden.is_empty() && detail.more_rows {
+            page.paragraph(&Inline::fixed("More metrics").bold());
             self.table(page, hidden);
         }
         let others: Vec<Inline> = self
@@ -292,23 +315,23 @@ impl Layout<'_> {
             }
             let of =
                 if shown as u64 == count { format!("{count} {title}") } else { format!("{shown} of {count} {title}") };
-            page.paragraph(&self.words(&of).bold());
-            let items: Vec<Inline> = cases
-                .iter()
-                .take(shown)
-                .map(|case| {
-                    let shares =
-                        format!(": passed {:.2} of its attempts before, {:.2} now", case.baseline, case.candidate);
-                    Inline::all([
-                        self.words(&case.suite),
-                        Inline::fixed(" "),
-                        self.code(&case.case, 120),
-                        self.words(&shares),
-                    ])
-                })
-                .collect();
-            page.list(&items);
+            let items: Vec<Inline> = cases.iter().take(shown).map(|case| self.changed(case)).collect();
+            let names = Inline::join(&items, ", ");
+            page.paragraph(&Inline::all([self.words(&of).bold(), Inline::fixed(": "), names]));
         }
+    }
+
+    /// A case that changed, with its shares where it did not change from all to none or back.
+    fn changed(&self, case: &ChangedCase) -> Inline {
+        let several = self.report.suite.parts.len() > 1;
+        let suite = if several { self.words(&format!("{} ", case.suite)) } else { Inline::default() };
+        let whole = |share: f64| share == 0.0 || share == 1.0;
+        let shares = if whole(case.baseline) && whole(case.candidate) {
+            Inline::default()
+        } else {
+            self.words(&format!(" ({:.2}, was {:.2})", case.candidate, case.baseline))
+        };
+        Inline::all([suite, self.code(&case.case, 120), shares])
     }
 
     /// What had to be dropped for want of room.
@@ -388,16 +411,18 @@ pub(super) fn signs(cell: &str) -> String {
     cell.replace(">= ", "≥ ").replace("<= ", "≤ ")
 }
 
+/// A number of things.
+fn counted(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A column's name.
 pub(super) fn heading(name: &str) -> String {
     if name == "n" { name.to_owned() } else { capital(name) }
 }
 
+/// With a capital at its beginning.
 pub(super) fn capital(name: &str) -> String {
-    // A metric's name stays as the policy has it.
-    if name.split(' ').next().is_some_and(|first| first.contains('_')) {
-        return name.to_owned();
-    }
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -416,9 +441,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_column_is_a_word_and_a_metric_keeps_its_name() {
+    fn columns_begin_with_a_capital_and_minutes_are_said() {
         assert_eq!(capital("verdict"), "Verdict");
-        assert_eq!(capital("pass_rate 0.3 is"), "pass_rate 0.3 is");
+        assert_eq!(heading("n"), "n");
         assert_eq!(duration(372.4), "6 min 12 s");
     }
 }

@@ -54,6 +54,11 @@ impl Markup {
         self.block(&["<sub>", text.as_str(), "</sub>"]);
     }
 
+    /// Whether nothing was written yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What was written, with one newline at its end.
     pub(super) fn finish(self) -> String {
         format!("{}\n", self.0.trim_end())

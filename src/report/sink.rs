@@ -38,9 +38,14 @@ impl Sink {
         entities(&self.plain(text, most))
     }
 
-    /// The same on one line, for a cell of a table.
+    /// The same on one line.
     pub fn cell(&self, text: &Untrusted, most: usize) -> String {
         entities(&self.plain(text, most).replace(['\n', '\t'], " "))
+    }
+
+    /// Code within a line of Markdown, tags included.
+    pub fn code(&self, text: &Untrusted, most: usize) -> String {
+        code(&self.plain(text, most).replace(['\n', '\t'], " "))
     }
 
     /// Our own words, with names out of the policy in them, for Markdown. A word that a host could read as more than text
@@ -48,7 +53,18 @@ impl Sink {
     /// after they have decoded them.
     pub fn words(&self, text: &Untrusted, most: usize) -> String {
         let plain = self.plain(text, most).replace(['\n', '\t'], " ");
-        plain.split(' ').map(word).collect::<Vec<_>>().join(" ")
+        let parts: Vec<&str> = plain.split('`').collect();
+        let sentence = |part: &str| part.split(' ').map(word).collect::<Vec<_>>().join(" ");
+        let mut shown = String::new();
+        for (at, part) in parts.iter().enumerate() {
+            match at % 2 {
+                // What we quote stands between two backticks.
+                1 if at + 1 < parts.len() => shown.push_str(&code(part)),
+                1 => shown.push_str(&format!("{}{}", code("`"), sentence(part))),
+                _ => shown.push_str(&sentence(part)),
+            }
+        }
+        shown
     }
 
     /// A message of SARIF: its brackets make links, and its braces placeholders (SARIF 2.1.0, 3.11.5 and 3.11.6).
@@ -116,9 +132,26 @@ fn word(text: &str) -> String {
             .map(|letter| if "<>\"".contains(letter) { entities(&letter.to_string()) } else { letter.into() })
             .collect()
     } else {
-        format!("<code>{}</code>", entities(text))
+        code(text)
     };
     plain
+}
+
+/// Code, which ends and begins anew within a mail address: cmark-gfm looks for those in texts whose entities it has decoded,
+/// also between tags that it does not know to be code. Source: github/cmark-gfm, `extensions/autolink.c`.
+fn code(text: &str) -> String {
+    let mut parts = vec![String::new()];
+    let mut before = ' ';
+    for letter in text.chars() {
+        if let Some(part) = parts.last_mut() {
+            part.push(letter);
+        }
+        if letter == '@' && (before.is_ascii_alphanumeric() || "._+-".contains(before)) {
+            parts.push(String::new());
+        }
+        before = letter;
+    }
+    parts.iter().map(|part| format!("<code>{}</code>", entities(part))).collect()
 }
 
 /// Whether a word is only a word: no mention, reference, commit, address, emoji, emphasis, command or mark of any dialect.
@@ -192,6 +225,7 @@ mod tests {
             assert_eq!(shown(plain), plain);
         }
         assert_eq!(shown("a >= 1"), "a &#62;= 1");
+        assert_eq!(shown("use `a: b`, or `c"), "use <code>a&#58; b</code>, or <code>&#96;</code>c");
         for acting in [
             "@team",
             "#1",
@@ -228,6 +262,7 @@ mod tests {
             let word = shown(acting);
             assert!(word.starts_with("<code>") && word.ends_with("</code>"), "{acting} -> {word}");
             let inside = word.trim_start_matches("<code>").trim_end_matches("</code>");
+            let inside = inside.replace("</code><code>", "");
             assert!(!inside.contains(['@', '<', '|', '`', '[', '/', ':', '*', '_', '~', '$', '!']), "{word}");
         }
     }

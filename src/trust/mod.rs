@@ -1,5 +1,5 @@
 //! What may be believed: untrusted text, secrets and digests as types, and the redactor that stands before every sink.
-//! Kept out: how a sink escapes text (`report::escape`), and where secrets come from (`cli`, `host`).
+//! Kept out: how a sink escapes text (`report::Sink`), and where secrets come from (`cli`, `host`).
 
 mod clean;
 mod digest;

@@ -109,7 +109,7 @@ pub fn broken(entry: &Entry, place: &str, at_home: bool, surface: &str) -> Vec<S
 }
 
 /// Every tag is one of ours, and closed in order.
-fn open_tags(surface: &str) -> Vec<String> {
+pub fn open_tags(surface: &str) -> Vec<String> {
     let tag = Regex::new(r"<(/?)([A-Za-z][A-Za-z0-9]*)[^<>]*>").unwrap();
     let mut open = Vec::new();
     let mut broken = Vec::new();

@@ -2,6 +2,8 @@
 //! filters (mentions, references, commits, commands) would find. Both hosts look at text nodes with their entities decoded,
 //! and leave `code` and `pre` alone. Sources: gitlabhq `lib/banzai/filter`, GitHub's html-pipeline.
 
+use std::sync::LazyLock;
+
 use comrak::{Options, markdown_to_html};
 use regex::Regex;
 
@@ -21,10 +23,10 @@ pub fn acting(markdown: &str) -> Vec<String> {
     judge(&markdown_to_html(markdown, &options))
 }
 
-/// The HTML's elements and texts.
-fn judge(html: &str) -> Vec<String> {
-    let tag = Regex::new(r#"<(/?)([A-Za-z][\w-]*)([^<>]*)>"#).unwrap();
-    let filters = [
+static TAG: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"<(/?)([A-Za-z][\w-]*)([^<>]*)>"#).unwrap());
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"&#(\d+);").unwrap());
+static FILTERS: LazyLock<[(&str, Regex); 8]> = LazyLock::new(|| {
+    [
         ("a mention", r"@[A-Za-z0-9_]"),
         ("a reference", r"(^|[^&\w])[#!~$]\w|\b[A-Za-z]+[-#]\d"),
         ("a milestone", r#"%["\w]"#),
@@ -34,7 +36,11 @@ fn judge(html: &str) -> Vec<String> {
         ("a command", r"(?m)^\s*/[A-Za-z_]"),
         ("a label of GitLab", r"\[[a-z_]+:|\[\[|\{[+-]"),
     ]
-    .map(|(what, pattern)| (what, Regex::new(pattern).unwrap()));
+    .map(|(what, pattern)| (what, Regex::new(pattern).unwrap()))
+});
+
+/// The HTML's elements and texts.
+fn judge(html: &str) -> Vec<String> {
     let own = [
         "h3", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre", "code", "sub",
         "strong", "a",
@@ -46,14 +52,14 @@ fn judge(html: &str) -> Vec<String> {
             return;
         }
         let text = decode(text);
-        for (what, pattern) in &filters {
+        for (what, pattern) in &*FILTERS {
             let acts = pattern.find_iter(&text).find(|hit| *what != "a commit" || hit.as_str().len() >= 7);
             if let Some(hit) = acts {
                 found.push(format!("{what}: {:?}", hit.as_str()));
             }
         }
     };
-    for part in tag.captures_iter(html) {
+    for part in TAG.captures_iter(html) {
         let whole = part.get(0).unwrap();
         check(&html[end..whole.start()], shielded, &mut found);
         end = whole.end();
@@ -81,8 +87,7 @@ fn judge(html: &str) -> Vec<String> {
 }
 
 fn decode(text: &str) -> String {
-    let number = Regex::new(r"&#(\d+);").unwrap();
-    let text = number.replace_all(text, |hit: &regex::Captures<'_>| {
+    let text = NUMBER.replace_all(text, |hit: &regex::Captures<'_>| {
         hit[1].parse().ok().and_then(char::from_u32).map(String::from).unwrap_or_default()
     });
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
