@@ -238,6 +238,28 @@ fn programs_share_a_note_and_none_of_their_sections_is_lost() {
 }
 
 #[test]
+fn a_text_that_is_there_already_is_not_sent_again() {
+    let job = Job::new();
+    // A kept verdict is said again with its own times, so that its text is the same from the second run on.
+    for pipeline in [100, 101, 102, 103] {
+        let output = job.run("no", pipeline, &[("LLMCI_VERDICTS", "kept")]);
+        assert_eq!(code(&output), 1, "{}", text(&output));
+    }
+    job.note();
+    job.state(|state| assert!(state.count("POST") == 1 && state.count("PUT") <= 1, "{:?}", state.asked));
+}
+
+#[test]
+fn the_environments_proxy_is_used() {
+    let job = Job::new();
+    let proxy = format!("http://127.0.0.1:{}", job.gitlab.port);
+    let base = format!("http://gitlab.internal{}", server::PREFIX.trim_end_matches('/'));
+    let output = job.run("no", 100, &[("CI_API_V4_URL", &base), ("http_proxy", &proxy)]);
+    assert!(!text(&output).contains("warning"), "{}", text(&output));
+    job.note();
+}
+
+#[test]
 fn a_deleted_note_is_written_anew_and_the_branchs_open_merge_request_is_found() {
     let job = Job::new();
     job.run("no", 100, &[]);

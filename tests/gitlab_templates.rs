@@ -51,19 +51,25 @@ impl Repository {
         self.folder.path()
     }
 
-    /// A suite of three cases, and policies that its recorded answers fail, or leave undecided.
+    /// A suite of 20 cases, and policies that its recorded answers pass, or leave undecided.
     fn with_tapes(self) -> Self {
-        let case = |number| format!("{{\"id\": \"c{number}\", \"prompt\": \"x\", \"expected\": \"yes\"}}\n");
-        write(self.path(), "tapes/s.jsonl", &(0..3).map(case).collect::<String>());
-        write(self.path(), "tapes/good.jsonl", &support::recording(&[("c0", "yes"), ("c1", "yes"), ("c2", "yes")]));
-        let policy = |more: &str| {
+        let names: Vec<String> = (0..20).map(|number| format!("c{number}")).collect();
+        let case = |name: &String| format!("{{\"id\": \"{name}\", \"prompt\": \"x\", \"expected\": \"yes\"}}\n");
+        write(self.path(), "tapes/s.jsonl", &names.iter().map(case).collect::<String>());
+        let tape = |wrong: usize| {
+            let answer = |(number, name)| (String::as_str(name), if number < wrong { "no" } else { "yes" });
+            support::recording(&names.iter().enumerate().map(answer).collect::<Vec<_>>())
+        };
+        write(self.path(), "tapes/good.jsonl", &tape(0));
+        write(self.path(), "tapes/mixed.jsonl", &tape(3));
+        let policy = |tape: &str| {
             format!(
-                "version: 1\nmodels:\n  tape: {{provider: replay, path: good.jsonl}}\nsuites: [s.jsonl]\n\
-                 gate:\n  thresholds: [{{metric: pass_rate, min: 0.8{more}}}]\n"
+                "version: 1\nmodels:\n  tape: {{provider: replay, path: {tape}.jsonl}}\nsuites: [s.jsonl]\n\
+                 gate:\n  thresholds: [{{metric: pass_rate, min: 0.8}}]\n"
             )
         };
-        write(self.path(), "tapes/undecided.yaml", &policy(""));
-        write(self.path(), "tapes/pass.yaml", &policy(", decide_by: point"));
+        write(self.path(), "tapes/undecided.yaml", &policy("mixed"));
+        write(self.path(), "tapes/pass.yaml", &policy("good"));
         self
     }
 

@@ -78,6 +78,8 @@ impl Host {
                         let kept = state.iter().filter_map(|(name, value)| paths.save_state(name, value));
                         let mut warnings: Vec<Untrusted> = kept.collect();
                         warnings.extend(publisher.open().await);
+                        let late = publisher.late_state();
+                        warnings.extend(late.and_then(|(name, value)| paths.save_state(name, &value)));
                         (Remote::GitHub(Box::new(publisher)), warnings)
                     }
                     Err(trouble) => {

@@ -156,6 +156,10 @@ fn a_fork_gets_the_same_verdict_on_a_lower_rung() {
         assert_eq!(states, ["pending", "failure"]);
         assert_eq!((repository.comments.len(), &repository.statuses[1]["context"]), (1, &json!("eval-gate")));
     });
+    // The step after the job is told of the status that is pending, and in the end that it is not.
+    let state = std::fs::read_to_string(folder.path().join("state.txt")).unwrap();
+    let statuses: Vec<&str> = state.split("LLMCI_STATUS<<").skip(1).map(|part| part.lines().nth(1).unwrap()).collect();
+    assert_eq!(statuses, [&format!("{SHA} eval-gate"), ""]);
     for name in ["fork", "no-checks"] {
         assert_eq!(github().violations(name), Vec::<String>::new());
     }
@@ -266,6 +270,8 @@ fn the_step_after_a_killed_job_closes_its_check_and_leaves_a_finished_one_alone(
     child.wait().unwrap();
     let state = std::fs::read_to_string(folder.path().join("state.txt")).unwrap();
     let ticket = state.lines().nth(1).unwrap().to_owned();
+    // There is a check run: no status was set, and none is closed.
+    assert!(!state.contains("LLMCI_STATUS"), "{state}");
     assert_eq!(state.lines().next().unwrap().split("<<").next(), Some("LLMCI_CHECK_RUN"));
     let post = || {
         let mut command = llmci(folder.path());

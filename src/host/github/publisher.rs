@@ -118,13 +118,17 @@ impl Publisher {
     /// so that a process that is killed at any moment leaves nothing open.
     pub fn state(&self) -> Vec<(&'static str, String)> {
         let check = self.run.args.check.then(|| (post::CHECK, self.ticket().words()));
-        let may_be_pending = match self.run.args.commit_status {
-            StatusWhen::Always => true,
-            StatusWhen::Fallback => self.run.args.check,
-            StatusWhen::Never => false,
-        };
-        let status = may_be_pending.then(|| (post::STATUS, format!("{} {}", self.run.sha, self.check_name)));
+        let status = (self.run.args.commit_status == StatusWhen::Always).then(|| self.status_state());
         check.into_iter().chain(status).collect()
+    }
+
+    /// What it has to know beside that once everything is opened: the status that stands in for a check run.
+    pub fn late_state(&self) -> Option<(&'static str, String)> {
+        (self.pending && self.run.args.commit_status == StatusWhen::Fallback).then(|| self.status_state())
+    }
+
+    fn status_state(&self) -> (&'static str, String) {
+        (post::STATUS, format!("{} {}", self.run.sha, self.check_name))
     }
 
     fn ticket(&self) -> Ticket {
