@@ -56,8 +56,9 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
     };
     agree(&reports, &args.shards)?;
     let filter = filter_of(first)?;
+    let model = Some(first.model.name.as_str());
     let inputs =
-        Inputs { policy: &args.policy, suites: &args.suite, filter, seed: Some(first.seed), trust: &args.trust };
+        Inputs { policy: &args.policy, suites: &args.suite, filter, seed: Some(first.seed), trust: &args.trust, model };
     let (prepared, changes) = read_held(inputs, context).await?;
     let model = identity(first)?;
     let selection =

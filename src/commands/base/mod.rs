@@ -45,11 +45,11 @@ pub(crate) struct Held {
     base: Option<Base>,
 }
 
-/// Holds a policy against its base's, where the run is about a pull request.
+/// Holds a policy against its base's, where the run is about a pull request. `model` is the one that the command line names.
 pub(crate) async fn hold(
     loaded: LoadedPolicy,
     path: &Path,
-    args: &TrustArgs,
+    (args, model): (&TrustArgs, Option<&str>),
     context: &Context,
 ) -> Result<Held, CommandError> {
     let nothing = |loaded| Held { loaded, changes: Vec::new(), base: None };
@@ -74,7 +74,7 @@ pub(crate) async fn hold(
         let help = "mend the base's policy first, or say --policy-from head";
         CommandError::Problems(problems.map(|problem: Problem| problem.help(help)).collect())
     })?;
-    let guarded = guard(&theirs.policy, &loaded.policy).map_err(|error| {
+    let guarded = guard(&theirs.policy, &loaded.policy, model).map_err(|error| {
         refused(format!("{error}: add the host to `trusted_hosts` of the base's policy, or say --policy-from head"))
     })?;
     Ok(Held { loaded: LoadedPolicy { policy: guarded.policy, ..loaded }, changes: guarded.changes, base: Some(base) })

@@ -39,7 +39,7 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     let filter = Filter { level: args.level, tags: args.tags.clone() };
     let loaded = policy::load(&args.policy).map_err(prepare::problems)?;
     // In a pull request the base says who may be asked, with which keys.
-    let loaded = hold(loaded, &args.policy, &args.trust, context).await?.loaded;
+    let loaded = hold(loaded, &args.policy, (&args.trust, args.model.as_deref()), context).await?.loaded;
     let prepared = prepare::read_any(loaded, &args.suite, filter, args.seed)?;
     let rules = rules_of(Some(&prepared.loaded))?;
     let run_policy = &prepared.loaded.policy.run;

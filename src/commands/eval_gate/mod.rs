@@ -34,7 +34,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let began = Instant::now();
     let started_at = (context.clock)();
     let filter = Filter { level: args.level, tags: args.tags.clone() };
-    let inputs = Inputs { policy: &args.policy, suites: &args.suite, filter, seed: args.seed, trust: &args.trust };
+    let model = args.model.as_deref();
+    let inputs =
+        Inputs { policy: &args.policy, suites: &args.suite, filter, seed: args.seed, trust: &args.trust, model };
     let (prepared, changes) = read_held(inputs, context).await?;
     let early = args.early_stop.or(prepared.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Off);
     let session_args =
@@ -111,12 +113,14 @@ pub(crate) struct Inputs<'a> {
     pub(crate) filter: Filter,
     pub(crate) seed: Option<u64>,
     pub(crate) trust: &'a TrustArgs,
+    /// The model that the command line names.
+    pub(crate) model: Option<&'a str>,
 }
 
 /// Reads policy and suites as far as a pull request may decide them, and what it changes of them.
 pub(crate) async fn read_held(inputs: Inputs<'_>, context: &Context) -> Result<(Prepared, Changes), CommandError> {
     let loaded = policy::load(inputs.policy).map_err(prepare::problems)?;
-    let held = hold(loaded, inputs.policy, inputs.trust, context).await?;
+    let held = hold(loaded, inputs.policy, (inputs.trust, inputs.model), context).await?;
     let prepared = prepare::read(held.loaded.clone(), inputs.suites, inputs.filter, inputs.seed)?;
     let changes = Changes::of(held, &prepared.suites).await?;
     Ok((prepared, changes))

@@ -35,7 +35,8 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
     let started_at = (context.clock)();
     let (loaded, changes) = match args.policy.as_deref() {
         Some(path) => {
-            let held = hold(policy::load(path).map_err(problems)?, path, &args.trust, context).await?;
+            let held = hold(policy::load(path).map_err(problems)?, path, (&args.trust, args.model.as_deref()), context)
+                .await?;
             (Some(held.loaded), held.changes)
         }
         None => (None, Vec::new()),

@@ -27,8 +27,9 @@ pub struct UntrustedHost {
 }
 
 /// Holds a pull request's policy against its base's. What makes it stricter counts; what loosens it does not; what is
-/// neither (the model under test, how fast it is asked) is the pull request's own business, and is listed.
-pub fn guard(base: &Policy, head: &Policy) -> Result<Guarded, UntrustedHost> {
+/// neither (the model under test, how fast it is asked) is the pull request's own business, and is listed. `given` is the model
+/// that the command line evaluates, where it names one; all others may be judges, which the pull request does not choose.
+pub fn guard(base: &Policy, head: &Policy, given: Option<&str>) -> Result<Guarded, UntrustedHost> {
     let mut log = Log(Vec::new());
     let mut policy = base.clone();
     thresholds(&mut policy, head, &mut log);
@@ -36,11 +37,14 @@ pub fn guard(base: &Policy, head: &Policy) -> Result<Guarded, UntrustedHost> {
     regression(&mut policy, head, &mut log);
     run(&mut policy, head, &mut log);
     lists(&mut policy, head, &mut log);
-    models(&mut policy, base, head, &mut log)?;
     if head.gate.model != base.gate.model && head.gate.model.is_some() {
-        log.add(ChangeKind::Other, "gate.model", "another model is evaluated".to_owned());
+        // It may be the very change under test, or a way around it.
+        log.add(ChangeKind::Loosened, "gate.model", "another model is evaluated, as the pull request asks".to_owned());
         policy.gate.model.clone_from(&head.gate.model);
     }
+    let tested = given.map(str::to_owned).or_else(|| policy.gate.model.clone());
+    let tested = tested.or_else(|| (head.models.len() == 1).then(|| head.models.keys().next().cloned()).flatten());
+    models(&mut policy, (base, head), tested.as_deref(), &mut log)?;
     Ok(Guarded { policy, changes: log.0 })
 }
 
@@ -248,7 +252,12 @@ fn host_of(spec: &OpenAiSpec) -> Option<String> {
     Some(format!("{}:{port}", url.host_str()?.to_lowercase()))
 }
 
-fn models(policy: &mut Policy, base: &Policy, head: &Policy, log: &mut Log) -> Result<(), UntrustedHost> {
+fn models(
+    policy: &mut Policy,
+    (base, head): (&Policy, &Policy),
+    tested: Option<&str>,
+    log: &mut Log,
+) -> Result<(), UntrustedHost> {
     let endpoints = || {
         base.models.values().filter_map(|model| match model {
             ModelSpec::Openai(spec) => Some(spec),
@@ -261,6 +270,10 @@ fn models(policy: &mut Policy, base: &Policy, head: &Policy, log: &mut Log) -> R
             continue;
         }
         let place = format!("models.{name}");
+        if ours.is_some() && tested != Some(name.as_str()) {
+            log.loosened(place, "changed, though it is not the model under test");
+            continue;
+        }
         if let ModelSpec::Openai(spec) = theirs {
             let host = host_of(spec).unwrap_or_default();
             let known = endpoints().filter(|known| host_of(known).as_deref() == Some(host.as_str()));
@@ -311,7 +324,7 @@ mod tests {
     #[test]
     fn an_unchanged_policy_changes_nothing() {
         let base = rules(r#"{"metric": "pass_rate", "min": 0.9}, {"metric": "error_rate", "max": 0.1}"#);
-        let guarded = guard(&base, &base).unwrap();
+        let guarded = guard(&base, &base, None).unwrap();
         assert_eq!((guarded.policy, guarded.changes), (base, Vec::new()));
     }
 
@@ -321,10 +334,10 @@ mod tests {
         let head = policy(
             r#"{"on_inconclusive": "pass", "error_budget": 0.5, "on_partial": "pass", "on_suite_change": "note", "preflight": "warn"}"#,
         );
-        let guarded = guard(&base, &head).unwrap();
+        let guarded = guard(&base, &head, None).unwrap();
         assert_eq!(guarded.policy, base);
         assert_eq!(kinds(&guarded), [ChangeKind::Loosened; 5]);
-        let guarded = guard(&head, &base).unwrap();
+        let guarded = guard(&head, &base, None).unwrap();
         assert_eq!(
             (guarded.policy.gate.error_budget, guarded.policy.gate.on_inconclusive),
             (0.01, OnInconclusive::Block)
@@ -339,8 +352,8 @@ mod tests {
             );
             serde_json::from_str(&text).unwrap()
         };
-        assert_eq!(guard(&with(0.02), &with(0.5)).unwrap().policy, with(0.02));
-        assert_eq!(guard(&with(0.02), &with(0.01)).unwrap().policy, with(0.01));
+        assert_eq!(guard(&with(0.02), &with(0.5), None).unwrap().policy, with(0.02));
+        assert_eq!(guard(&with(0.02), &with(0.01), None).unwrap().policy, with(0.01));
     }
 
     #[test]
@@ -348,9 +361,24 @@ mod tests {
         let with = |place: &str| -> Policy {
             serde_json::from_str(&format!("{{\"version\": 1, \"regression\": {{\"baseline\": \"{place}\"}}}}")).unwrap()
         };
-        let guarded = guard(&with("dir:kept"), &with("dir:mine")).unwrap();
+        let guarded = guard(&with("dir:kept"), &with("dir:mine"), None).unwrap();
         assert_eq!(guarded.policy, with("dir:kept"));
         assert_eq!(kinds(&guarded), [ChangeKind::Loosened]);
+    }
+
+    #[test]
+    fn only_the_model_under_test_is_the_pull_requests() {
+        let with = |tested: &str, judge: &str| -> Policy {
+            let model = |path: &str| format!("{{\"provider\": \"replay\", \"path\": \"{path}\"}}");
+            let models = format!("{{\"tested\": {}, \"judge\": {}}}", model(tested), model(judge));
+            let text = format!("{{\"version\": 1, \"models\": {models}, \"gate\": {{\"model\": \"tested\"}}}}");
+            serde_json::from_str(&text).unwrap()
+        };
+        let guarded = guard(&with("a", "strict"), &with("b", "lenient"), None).unwrap();
+        assert_eq!(guarded.policy, with("b", "strict"));
+        assert!(kinds(&guarded).contains(&ChangeKind::Loosened));
+        let guarded = guard(&with("a", "strict"), &with("b", "lenient"), Some("judge")).unwrap();
+        assert_eq!(guarded.policy, with("a", "lenient"), "the command line evaluates that one");
     }
 
     proptest! {
@@ -369,7 +397,7 @@ mod tests {
             };
             let text = |all: &[(f64, f64, bool, bool)]| all.iter().enumerate().map(rule).collect::<Vec<_>>().join(", ");
             let (base, head) = (rules(&text(&base)), rules(&text(&head)));
-            let guarded = guard(&base, &head).unwrap();
+            let guarded = guard(&base, &head, None).unwrap();
             for (before, after) in base.gate.thresholds.iter().zip(&guarded.policy.gate.thresholds) {
                 prop_assert!(same_rule(before, after));
                 prop_assert!(before.min.zip(after.min).is_none_or(|(before, after)| after >= before));
