@@ -41,6 +41,8 @@ pub(in crate::cli) fn template(command: &Command) -> String {
         "---\n\"$[[ inputs.job-prefix ]]{name}\":\n  stage: $[[ inputs.stage ]]\n  image:\n    name: $[[ inputs.image ]]\n    entrypoint: [\"\"]\n"
     ));
     text.push_str("  tags: $[[ inputs.runner-tags ]]\n  rules: $[[ inputs.rules ]]\n  variables:\n");
+    // A merge request is judged by the policy of its base, which a shallow checkout may not hold.
+    text.push_str("    GIT_DEPTH: \"0\"\n");
     for input in &inputs {
         text.push_str(&format!("    {}: \"$[[ inputs.{} ]]\"\n", variable(&input.name), input.name));
     }
