@@ -291,3 +291,32 @@ async fn a_merge_request_of_gitlab_is_held_likewise() {
     assert_eq!(found["metrics"][0]["threshold"]["min"], 0.8);
     assert_eq!(kinds(&found)[0].0, "loosened");
 }
+
+/// A pull request that compares with a baseline of the repository itself, and has made that baseline worse.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_baseline_that_the_pull_request_brings_is_not_compared_with() {
+    let rules = "regression: {baseline: \"dir:kept\", rules: [{metric: pass_rate, margin: 0.05}]}\n";
+    let mut repository = Repository::new(rules).await;
+    let run = |out: &str, model: &str| {
+        let mut command = eval_gate(repository.path());
+        let output = command.args(["--quiet", "--out", out, "--model", model]).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output));
+    };
+    run("kept", "stub");
+    repository.base = commit(repository.path());
+    // The candidate is the run in which every tenth case fails; the baseline of the pull request is made equally bad by hand.
+    let samples = std::fs::read_to_string(repository.path().join("kept/samples.jsonl")).unwrap();
+    let worse = samples.replace("\"status\":\"passed\",\"score\":1.0", "\"status\":\"failed\",\"score\":0.0");
+    assert_ne!(samples, worse);
+    write(repository.path(), "out/samples.jsonl", &worse);
+    write(repository.path(), "kept/samples.jsonl", &worse);
+    let gate = repository.event("pull_request");
+    let variables: Vec<_> = gate.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
+    let mut check = support::regression_check(repository.path());
+    check.args(["--policy", "llmci.yaml", "--candidate", "out/samples.jsonl", "--out", "compared"]);
+    let output = check.envs(variables).output().unwrap();
+    assert_eq!(code(&output), 1, "{}", text(&output));
+    let found = report(&repository.path().join("compared"));
+    let address = found["comparison"]["sides"][0]["address"].as_str().unwrap();
+    assert!(address.starts_with(&format!("git:{}:", repository.base)), "{address}");
+}

@@ -18,7 +18,6 @@ mod openmetrics;
 mod outputs;
 mod rows;
 mod sarif;
-mod sections;
 mod sink;
 mod table;
 mod terminal;
@@ -40,7 +39,6 @@ pub use markdown::{
 pub use openmetrics::openmetrics;
 pub use outputs::{OUTPUTS, outputs};
 pub use sarif::sarif;
-pub use sections::{merge_section, sections};
 pub use sink::Sink;
 pub use terminal::{Colour, terminal};
 

@@ -51,6 +51,32 @@ impl Base {
         self.commit.get(..12).unwrap_or(&self.commit)
     }
 
+    /// The address of a baseline as the base has it, where it is a part of the repository: its path is relative to where
+    /// the process runs. What is no part of it, such as an artifact, stays as it is.
+    pub(super) fn pinned(&self, address: String) -> Result<String, CommandError> {
+        let environment = |what: String| CommandError::Environment(Untrusted::new(what));
+        let path = Path::new(address.strip_prefix("dir:").unwrap_or(&address));
+        let here = std::env::current_dir().map_err(|error| environment(error.to_string()))?;
+        let path = path.strip_prefix(&here).unwrap_or(path).display().to_string();
+        match &self.source {
+            Source::Checkout => {
+                let object = format!("{}:./{path}", self.commit);
+                let there = git::git(&here, &["cat-file", "-e", &object]).map_err(environment)?.is_some();
+                Ok(if there { format!("git:{}:{path}", self.commit) } else { address })
+            }
+            Source::Forge { .. } => {
+                let tracked = git::git(&here, &["ls-files", "--", &path]).map_err(environment)?;
+                if tracked.is_none_or(|files| files.is_empty()) {
+                    return Ok(address);
+                }
+                Err(environment(format!(
+                    "the baseline {path} is a part of the repository, and the base commit, whose files count, is not in the checkout: \
+                     fetch it (`fetch-depth: 0`, GitLab's `GIT_DEPTH: 0`), or say --policy-from head"
+                )))
+            }
+        }
+    }
+
     /// A file beside the policy, or below its folder; none where the base has no such file.
     pub(super) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, CommandError> {
         let environment = |what: Untrusted| CommandError::Environment(what);

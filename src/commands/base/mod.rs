@@ -80,6 +80,16 @@ pub(crate) async fn hold(
     Ok(Held { loaded: LoadedPolicy { policy: guarded.policy, ..loaded }, changes: guarded.changes, base: Some(base) })
 }
 
+impl Held {
+    /// A baseline that the policy names, as the base has it: a pull request is not compared with files that it brings.
+    pub(crate) fn pinned(&self, address: String) -> Result<String, CommandError> {
+        match &self.base {
+            Some(base) if !address.starts_with("git:") => base.pinned(address),
+            Some(_) | None => Ok(address),
+        }
+    }
+}
+
 fn refused(text: String) -> CommandError {
     CommandError::Inputs(Untrusted::new(text))
 }

@@ -9,7 +9,7 @@ pub(crate) mod source;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::base::hold;
+use super::base::{Held, hold};
 use super::eval_gate::{clear, clear_reports, prepare::problems, write_report};
 use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
@@ -33,22 +33,22 @@ const VERDICTS: &str = ".llmci/verdicts";
 pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let started_at = (context.clock)();
-    let (loaded, changes) = match args.policy.as_deref() {
+    let held = match args.policy.as_deref() {
         Some(path) => {
-            let held = hold(policy::load(path).map_err(problems)?, path, (&args.trust, args.model.as_deref()), context)
-                .await?;
-            (Some(held.loaded), held.changes)
+            let model = args.model.as_deref();
+            Some(hold(policy::load(path).map_err(problems)?, path, (&args.trust, model), context).await?)
         }
-        None => (None, Vec::new()),
+        None => None,
     };
-    let rules = rules_of(loaded.as_ref())?;
-    let baseline = place(args.baseline.as_deref(), rules.baseline.as_deref(), loaded.as_ref());
+    let rules = rules_of(held.as_ref().map(|held| &held.loaded))?;
+    let baseline = place(args.baseline.as_deref(), rules.baseline.as_deref(), held.as_ref())?;
     let baseline = baseline.ok_or_else(|| {
         CommandError::Inputs(Untrusted::new(
             "compared with what? give --baseline, or `regression.baseline` in the policy",
         ))
     })?;
-    let anchor = place(args.anchor.as_deref(), rules.anchor.as_deref(), loaded.as_ref());
+    let anchor = place(args.anchor.as_deref(), rules.anchor.as_deref(), held.as_ref())?;
+    let (loaded, changes) = held.map(|held| (held.loaded, held.changes)).unzip();
     let keep = match (&args.bless, args.update_baseline) {
         (Some(reason), _) => Some(Keep::Blessed(reason)),
         (None, true) => Some(Keep::AfterPass),
@@ -119,10 +119,15 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         }
     };
     report.host = context.host.info();
-    report.gate_changes = changes;
+    report.gate_changes = changes.unwrap_or_default();
     let mut text = String::new();
     if let (Some(keep), Some(folder), Some(candidate)) = (&keep, &folder, &candidate) {
         text = kept::keep(keep, folder, candidate, report.verdict, context)?;
+    }
+    if keep.is_some() && candidate.is_none() {
+        tracing::warn!(
+            "the baseline was left as it is: the verdict was a kept one, and nothing was asked (--fresh asks again)"
+        );
     }
     if !text.is_empty() {
         tracing::info!("{}", context.sink.line(&Untrusted::new(text), 500));
@@ -185,16 +190,14 @@ pub(crate) fn rules_of(loaded: Option<&LoadedPolicy>) -> Result<RegressionPolicy
     Ok(rules)
 }
 
-/// The command line's place, else the policy's, which is relative to the policy.
-fn place(given: Option<&str>, policy: Option<&str>, loaded: Option<&LoadedPolicy>) -> Option<String> {
-    given.map(str::to_owned).or_else(|| {
-        let policy = policy?;
-        if policy.starts_with("git:") {
-            return Some(policy.to_owned());
-        }
-        let (scheme, path) = policy.strip_prefix("dir:").map_or(("", policy), |path| ("dir:", path));
-        Some(format!("{scheme}{}", loaded?.folder.join(path).display()))
-    })
+/// The command line's place, else the policy's, which is relative to the policy and, in a pull request, its base's.
+fn place(given: Option<&str>, policy: Option<&str>, held: Option<&Held>) -> Result<Option<String>, CommandError> {
+    let (None, Some(policy), Some(held)) = (given, policy, held) else { return Ok(given.map(str::to_owned)) };
+    if policy.starts_with("git:") {
+        return Ok(Some(policy.to_owned()));
+    }
+    let (scheme, path) = policy.strip_prefix("dir:").map_or(("", policy), |path| ("dir:", path));
+    held.pinned(format!("{scheme}{}", held.loaded.folder.join(path).display())).map(Some)
 }
 
 fn digest_of(rules: &RegressionPolicy) -> Result<Digest, CommandError> {
