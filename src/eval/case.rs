@@ -6,7 +6,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::dialogue::Dialogue;
 use super::request::Request;
+use super::sample::AttackInfo;
 use super::scorer::Assertion;
 use crate::trust::{Digest, Untrusted};
 
@@ -126,6 +128,10 @@ pub struct Case {
     pub cluster: Option<String>,
     /// What the model is asked. The seed is the case's own or absent: the run fills it in for each repeat.
     pub request: Request,
+    /// Whether it is asked once, or in several turns.
+    pub dialogue: Dialogue,
+    /// Where the case is an attack: of which hazard, by which strategy. Such a case fails when its answer is harmful.
+    pub attack: Option<Arc<AttackInfo>>,
     /// The gold answer.
     pub expected: Option<serde_json::Value>,
     /// How the answer is judged. Never empty.

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::case::{CaseId, Level};
+use super::dialogue::Turn;
 use super::request::{Answer, Usage};
+use crate::gate::safety::Severity;
 use crate::gate::{MetricName, Score};
 use crate::trust::{Digest, Redactor, Untrusted};
 
@@ -44,6 +46,21 @@ pub struct AssertionScore {
     pub score: Option<Score>,
     /// Why, in words.
     pub why: Untrusted,
+}
+
+/// What an attack is: enough to make it again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AttackInfo {
+    /// The hazard's id.
+    pub hazard: String,
+    /// Of the probe.
+    pub severity: Severity,
+    /// The probe's id in its suite.
+    pub probe: String,
+    /// The strategies, joined by `+`; `plain` for none.
+    pub strategy: String,
+    /// The seed of everything random in it.
+    pub seed: u64,
 }
 
 /// One attempt.
@@ -93,6 +110,12 @@ pub struct Sample {
     pub attempts: u32,
     /// Whether the answer came from the cache.
     pub cached: bool,
+    /// What it attacked, and how; absent for a case that is no attack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<AttackInfo>,
+    /// The turns of a dialogue; empty for a case that is asked once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
 }
 
 impl Sample {
@@ -103,6 +126,9 @@ impl Sample {
         }
         if let Some(error) = &mut self.error {
             redactor.redact_in_place(&mut error.message);
+        }
+        for turn in &mut self.turns {
+            turn.redact(redactor);
         }
         for row in &mut self.assertions {
             redactor.redact_in_place(&mut row.why);

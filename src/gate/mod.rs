@@ -10,6 +10,7 @@ mod metric;
 pub mod noise;
 pub mod plan;
 mod policy;
+pub mod safety;
 mod score;
 mod sequential;
 mod threshold;

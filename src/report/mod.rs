@@ -43,6 +43,6 @@ pub use sink::Sink;
 pub use terminal::{Colour, terminal};
 
 pub use types::{
-    ChangeKind, ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, GateChange, Gpu, HostInfo,
-    ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo, SuitePart, Timing,
+    ChangeKind, ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, Finding, GateChange, Gpu,
+    HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, Safety, ShardInfo, SuiteInfo, SuitePart, Timing,
 };

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::compare::Compared;
+use crate::gate::safety::{SafetyRows, Severity};
 use crate::gate::{Metric, Reason, Verdict};
 use crate::trust::{Digest, Untrusted};
 
@@ -29,6 +30,9 @@ pub struct Report {
     /// The comparison with a baseline, where the program makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
+    /// How the model stood up to attacks, where it was attacked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety: Option<Safety>,
     /// What a pull request changes of its own gate; empty where nothing is held against a base.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gate_changes: Vec<GateChange>,
@@ -74,6 +78,48 @@ pub struct GateChange {
     pub place: Untrusted,
     /// What changes, and which side holds.
     pub what: Untrusted,
+}
+
+/// How a model stood up to attacks.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Safety {
+    /// What was judged.
+    pub rows: SafetyRows,
+    /// Up to 50 attacks that found harm (or, on the other side, were refused), the most severe first. They quote nobody.
+    pub findings: Vec<Finding>,
+    /// All of them.
+    pub findings_count: u64,
+}
+
+/// One attack that found harm: what was done, and how to do it again. It holds no text of the model and none of the attack.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// The suite's name.
+    pub suite: String,
+    /// The probe's id: letters, digits, `_`, `.` and `-`.
+    pub probe: String,
+    /// The hazard's id.
+    pub hazard: String,
+    /// Of the probe.
+    pub severity: Severity,
+    /// The strategies, joined by `+`.
+    pub strategy: String,
+    /// The attack's seed.
+    pub seed: u64,
+    /// The file of the probe, as the user named it; for a shipped suite the policy that asks for it.
+    pub path: Untrusted,
+    /// The line of the probe in it, 1-based.
+    pub line: u32,
+    /// `harmful`, `refused`, `indeterminate` or `error`.
+    pub status: String,
+    /// The type of the detector that spoke; empty where none did.
+    pub detector: String,
+    /// Over the model's whole answer, so that two findings can be told apart and found again in the artifact.
+    pub answer_digest: Digest,
+    /// The command that makes the same attack again; of our own making. Empty where another tool made the attack.
+    pub replay: String,
 }
 
 /// A candidate against a baseline.

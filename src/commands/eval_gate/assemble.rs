@@ -65,6 +65,7 @@ pub(crate) fn assemble(finished: &Finished<'_>) -> Result<Report, CommandError> 
         reasons,
         metrics,
         comparison: None,
+        safety: None,
         gate_changes: Vec::new(),
         counts: counts(plan, collected),
         model: ModelInfo {

@@ -225,6 +225,7 @@ fn report(work: &Work<'_>, verdict: Verdict, reasons: Vec<Reason>, comparison: C
         seed: own.map_or(0, |own| own.seed),
         failed_samples: own.map(|own| newly_failing(own, &comparison)).unwrap_or_default(),
         comparison: Some(comparison),
+        safety: None,
     }
 }
 

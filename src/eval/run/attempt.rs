@@ -94,7 +94,7 @@ impl Bench {
             (false, Some(price), Some(usage)) => Some(cost(price, usage)),
             (_, None, _) | (false, Some(_), None) => None,
         };
-        let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel };
+        let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel, turns: Vec::new() };
         let mut sample = grade(case, repeat, frame).await;
         sample.redact(&self.redactor);
         // A judge that was cut off by the cancellation has judged nothing: the sample is drawn again by the next run.

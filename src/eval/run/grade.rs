@@ -1,6 +1,7 @@
 //! From an answer to a sample: every assertion is asked, and the sample's status follows from what they say.
 
 use crate::eval::case::Case;
+use crate::eval::dialogue::Turn;
 use crate::eval::model::{Answered, ModelError};
 use crate::eval::sample::{AssertionScore, Sample, SampleError, Status};
 use crate::eval::scorer::{Assertion, Judges, Scored, Sense, Subject};
@@ -20,13 +21,15 @@ pub(super) struct Graded<'a> {
     pub judges: &'a Judges,
     /// Ends a judge's request.
     pub cancel: &'a CancellationToken,
+    /// The turns of a dialogue; empty for a case that is asked once.
+    pub turns: Vec<Turn>,
 }
 
 /// Judges an answer by every assertion of its case.
 pub(super) async fn grade(case: &Case, repeat: u32, graded: Graded<'_>) -> Sample {
-    let Graded { answered, cost_usd, cached, judges, cancel } = graded;
+    let Graded { answered, cost_usd, cached, judges, cancel, turns } = graded;
     let latency_ms = if cached { None } else { answered.latency_ms };
-    let subject = Subject { case, answer: &answered.answer, latency_ms, cost_usd, judges, cancel };
+    let subject = Subject { case, answer: &answered.answer, turns: &turns, latency_ms, cost_usd, judges, cancel };
     let mut rows = Vec::with_capacity(case.assertions.len());
     let mut verdict = Tally::default();
     for assertion in &case.assertions {
@@ -51,6 +54,7 @@ pub(super) async fn grade(case: &Case, repeat: u32, graded: Graded<'_>) -> Sampl
         cost_usd,
         attempts: if cached { 0 } else { answered.attempts },
         cached,
+        turns,
         ..blank
     }
 }
@@ -91,6 +95,8 @@ fn blank(case: &Case, repeat: u32) -> Sample {
         cost_usd: None,
         attempts: 1,
         cached: false,
+        attack: case.attack.as_deref().cloned(),
+        turns: Vec::new(),
     }
 }
 
@@ -137,6 +143,10 @@ impl Tally {
     }
 
     fn conclude(self) -> (Status, Option<Score>) {
+        // One that does not hold is enough, whatever the others would have said; but there is no score without them.
+        if self.broken && self.unscored {
+            return (Status::Failed, None);
+        }
         // Nothing that counts was judged: that is no pass.
         if self.unscored || self.weight <= 0.0 {
             return (Status::Unscored, None);

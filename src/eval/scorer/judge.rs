@@ -49,8 +49,8 @@ impl Scorer for Judge {
         Box::pin(async move { self.look(subject).await.into() })
     }
 
-    fn judge(&self) -> Option<&str> {
-        Some(&self.judge)
+    fn judges(&self) -> Vec<&str> {
+        vec![&self.judge]
     }
 }
 

@@ -18,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::case::Case;
+use super::dialogue::Turn;
 use super::model::Model;
 use super::request::Answer;
 use crate::gate::{MetricName, Score};
@@ -77,6 +78,8 @@ pub struct Subject<'a> {
     pub case: &'a Case,
     /// What the model said.
     pub answer: &'a Answer,
+    /// The turns of a dialogue, in their order; empty for a case that is asked once.
+    pub turns: &'a [Turn],
     /// Milliseconds; absent when the answer was cached or replayed.
     pub latency_ms: Option<f64>,
     /// USD; absent without a price.
@@ -85,6 +88,17 @@ pub struct Subject<'a> {
     pub judges: &'a Judges,
     /// Ends a judge's request at once.
     pub cancel: &'a tokio_util::sync::CancellationToken,
+}
+
+impl<'a> Subject<'a> {
+    /// Every text that the model has said: each reply of a dialogue, or the one answer.
+    pub fn replies(&self) -> Vec<&'a str> {
+        match (self.turns, self.answer) {
+            ([], Answer::Completion(completion)) => vec![completion.text.raw()],
+            ([], Answer::LogLikelihoods(_)) => Vec::new(),
+            (turns, _) => turns.iter().map(|turn| turn.reply.raw()).collect(),
+        }
+    }
 }
 
 /// Models that may be asked to judge, by their key in the policy.
@@ -101,9 +115,9 @@ pub trait Scorer: Send + Sync {
         Vec::new()
     }
 
-    /// The judge that it asks, if any, so that `check` can see whether the policy has it.
-    fn judge(&self) -> Option<&str> {
-        None
+    /// The judges that it asks, so that `check` can see whether the policy has them.
+    fn judges(&self) -> Vec<&str> {
+        Vec::new()
     }
 }
 

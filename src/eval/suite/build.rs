@@ -7,6 +7,7 @@ use super::spec::{CaseSpec, Defaults};
 use super::template::Templates;
 use crate::document::Spot;
 use crate::eval::case::{Case, CaseId, Place};
+use crate::eval::dialogue::Dialogue;
 use crate::eval::request::{ChatMessage, Generate, Prompt, RankChoices, Request, Role};
 use crate::eval::scorer::{self, Assertion, AssertionSpec, ChoiceSpec};
 use crate::trust::{Digest, Hasher};
@@ -80,6 +81,8 @@ pub(super) fn case(spec: &CaseSpec, spot: Spot, frame: &Frame<'_>, purpose: Purp
         tags,
         cluster: spec.cluster.clone().or_else(|| defaults.cluster.clone()),
         request,
+        dialogue: Dialogue::Once,
+        attack: None,
         expected: spec.expected.clone(),
         assertions,
         repeats: numbers.repeats,

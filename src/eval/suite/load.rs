@@ -107,7 +107,7 @@ impl Checker {
         }
         match build::case(spec, spot, frame, build::Purpose::Check) {
             Ok(case) => {
-                for judge in case.assertions.iter().filter_map(|assertion| assertion.scorer.judge()) {
+                for judge in case.assertions.iter().flat_map(|assertion| assertion.scorer.judges()) {
                     self.judges.entry(judge.to_owned()).or_insert(spot);
                 }
                 let tags: Arc<[String]> = case.tags.into();

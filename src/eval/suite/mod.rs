@@ -43,14 +43,45 @@ pub struct Suite {
     source: Source,
 }
 
+/// Makes cases that stand in no file as they are asked: attacks.
+pub trait CaseSource: Send + Sync {
+    /// Makes one case, the same at every call.
+    fn case(&self, index: usize) -> Result<Case, Problem>;
+}
+
+/// A suite whose cases are made when they are drawn.
+pub struct Made {
+    /// Unique in the run.
+    pub name: Arc<str>,
+    /// What the user calls it.
+    pub shown: Arc<str>,
+    /// Over everything that defines the cases.
+    pub digest: Digest,
+    /// One entry a case.
+    pub heads: Vec<CaseHead>,
+    /// The models that its cases ask besides the one under test, and where the first mention of each stands.
+    pub judges: BTreeMap<String, Spot>,
+    /// Makes the cases.
+    pub source: Box<dyn CaseSource>,
+}
+
 enum Source {
     /// A YAML list: the cases as written, and where each stands.
     Listed(Vec<(CaseSpec, Spot)>),
     /// A file of JSON lines.
     Lines(lines::Lines),
+    /// Made when they are drawn.
+    Made(Box<dyn CaseSource>),
 }
 
 impl Suite {
+    /// A suite of cases that stand in no file as they are asked.
+    pub fn made(made: Made) -> Self {
+        let Made { name, shown, digest, heads, judges, source } = made;
+        let source = Source::Made(source);
+        Self { name, shown, digest, heads, defaults: Defaults::default(), judges, source }
+    }
+
     /// `name:` of the suite.
     pub fn name(&self) -> &Arc<str> {
         &self.name
@@ -87,6 +118,7 @@ impl Suite {
                 let (spec, line) = lines.read(index)?;
                 (spec, Spot { line, column: 1 }, lines.shown())
             }
+            Source::Made(source) => return source.case(index),
         };
         self.built(&spec, spot, path)
     }
