@@ -1,17 +1,24 @@
 //! How many cases a second `eval-gate` evaluates against an endpoint without latency, beside a bare client that sends the
 //! same requests: `cargo bench --bench throughput`. Ratios of runs that follow each other; no absolute claim.
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a benchmark"
+)]
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-#[expect(dead_code, unreachable_pub, reason = "the benchmark uses a part of the peer")]
-#[path = "../tests/support/stub.rs"]
-mod stub;
+#[path = "support/processes.rs"]
+mod processes;
+
+use processes::{Run, median, peer, serve, timed};
 
 const CASES: usize = 10_000;
 const CONCURRENCY: usize = 64;
@@ -24,16 +31,6 @@ fn main() {
         Some("--bare") => bare(&arguments[2]),
         _ => compare(),
     }
-}
-
-/// The peer, in a process of its own.
-fn serve(delay: Duration) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-        let stub = stub::Stub::start(move |_, _| stub::Act::Echo(delay)).await.unwrap();
-        println!("{}", stub.base);
-        std::io::stdout().flush().unwrap();
-        std::future::pending::<()>().await;
-    });
 }
 
 fn body(number: usize) -> String {
@@ -66,33 +63,6 @@ fn bare(base: &str) {
     });
 }
 
-struct Run {
-    seconds: f64,
-    megabytes: f64,
-}
-
-/// Wall time of a whole process, and its peak memory as the kernel counts it.
-fn timed(command: &mut Command) -> Run {
-    let began = Instant::now();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0.0_f64;
-    loop {
-        if let Some(kilobytes) = std::fs::read_to_string(&status).ok().and_then(|text| high_water(&text)) {
-            peak = peak.max(kilobytes / 1024.0);
-        }
-        if let Some(exit) = child.try_wait().unwrap() {
-            assert!(exit.success(), "{exit}");
-            return Run { seconds: began.elapsed().as_secs_f64(), megabytes: peak };
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn high_water(status: &str) -> Option<f64> {
-    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches("kB").trim().parse().ok()
-}
-
 fn write_suite(folder: &Path, cases: usize, base: &str) {
     let mut suite = std::io::BufWriter::new(std::fs::File::create(folder.join("words.jsonl")).unwrap());
     for number in 0..cases {
@@ -107,21 +77,6 @@ fn write_suite(folder: &Path, cases: usize, base: &str) {
          gate:\n  thresholds:\n    - {{metric: pass_rate, min: 0.9}}\nrun: {{concurrency: {CONCURRENCY}}}\n"
     );
     std::fs::File::create(folder.join("llmci.yaml")).unwrap().write_all(policy.as_bytes()).unwrap();
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// A peer of its own process, with a delay in milliseconds.
-fn peer(milliseconds: u32) -> (std::process::Child, String) {
-    let own = std::env::current_exe().unwrap();
-    let mut server =
-        Command::new(own).args(["--stub", &milliseconds.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut base = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut base).unwrap();
-    (server, base.trim().to_owned())
 }
 
 fn gate(folder: &Path) -> Run {

@@ -47,7 +47,7 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
         [policy::schema(), report::schema(), report::calibration_schema(), plan].into_iter().chain(suite::schemas());
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
-    for program in [&gate, &Program::RegressionCheck.command()] {
+    for program in [&gate, &Program::RegressionCheck.command(), &Program::SafetyGate.command()] {
         let name = program.get_name();
         files.push((format!("actions/{name}/action.yml"), spec::action(program)));
         files.push((format!("gitlab-templates/{name}.yml"), spec::template(program)));

@@ -118,6 +118,10 @@ async fn dispatch(
             let folder = args.out.clone();
             commands::regression_check::run(args, context).await.map_err(|error| (error, Some(folder)))
         }
+        Invocation::SafetyGate(args) => {
+            let folder = args.out.clone();
+            commands::safety_gate::run(args, context).await.map_err(|error| (error, Some(folder)))
+        }
         Invocation::Merge(args) => {
             let folder = args.out.clone();
             commands::merge::run(args, context).await.map_err(|error| (error, Some(folder)))

@@ -11,6 +11,7 @@ use crate::commands::merge::MergeArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::post::PostArgs;
 use crate::commands::regression_check::RegressionCheckArgs;
+use crate::commands::safety_gate::SafetyGateArgs;
 use crate::host::PublishArgs;
 
 /// What the process was started as.
@@ -20,6 +21,8 @@ pub enum Program {
     EvalGate,
     /// `regression-check`.
     RegressionCheck,
+    /// `safety-gate`.
+    SafetyGate,
     /// `llmci-post`: the step after a job.
     Post,
     /// `llmci`, with a subcommand; or any program, by the name it was called.
@@ -38,6 +41,13 @@ struct EvalGate {
 struct RegressionCheck {
     #[command(flatten)]
     args: RegressionCheckArgs,
+}
+
+#[derive(Parser)]
+#[command(name = "safety-gate", version, about = "Attacks a model, and bounds its rate of harm and of needless refusals", long_about = None)]
+struct SafetyGate {
+    #[command(flatten)]
+    args: SafetyGateArgs,
 }
 
 #[derive(Parser)]
@@ -61,6 +71,8 @@ pub enum Invocation {
     EvalGate(EvalGateArgs),
     /// Compare a candidate with a baseline by pairs, and say whether it is worse
     RegressionCheck(RegressionCheckArgs),
+    /// Attack a model, and bound its rate of harm and of needless refusals
+    SafetyGate(SafetyGateArgs),
     /// Report every problem of policy and suites at once, without running anything
     Check(CheckArgs),
     /// Say what the policy's rules can show with these cases: asks no model
@@ -100,6 +112,7 @@ impl Program {
         match name {
             "eval-gate" => Program::EvalGate,
             "regression-check" => Program::RegressionCheck,
+            "safety-gate" => Program::SafetyGate,
             "llmci-post" => Program::Post,
             _ => self,
         }
@@ -110,6 +123,7 @@ impl Program {
         match self {
             Program::EvalGate => EvalGate::command(),
             Program::RegressionCheck => RegressionCheck::command(),
+            Program::SafetyGate => SafetyGate::command(),
             Program::Post => Post::command(),
             Program::Llmci => Llmci::command(),
         }
@@ -121,6 +135,9 @@ impl Program {
             Program::EvalGate => EvalGate::try_parse_from(arguments).map(|parsed| Invocation::EvalGate(parsed.args)),
             Program::RegressionCheck => {
                 RegressionCheck::try_parse_from(arguments).map(|parsed| Invocation::RegressionCheck(parsed.args))
+            }
+            Program::SafetyGate => {
+                SafetyGate::try_parse_from(arguments).map(|parsed| Invocation::SafetyGate(parsed.args))
             }
             Program::Post => Post::try_parse_from(arguments).map(|parsed| Invocation::Post(parsed.args)),
             Program::Llmci => Llmci::try_parse_from(arguments).map(|parsed| parsed.command),
@@ -136,6 +153,9 @@ impl Invocation {
             Invocation::EvalGate(args) if args.shard.is_some() => None,
             Invocation::EvalGate(args) => Some(("eval-gate", args.publish.clone())),
             Invocation::RegressionCheck(args) => Some(("regression-check", args.publish.clone())),
+            // A plan judges nothing, and one attack by itself is nobody's verdict.
+            Invocation::SafetyGate(args) if args.plan || args.replay.is_some() => None,
+            Invocation::SafetyGate(args) => Some(("safety-gate", args.publish.clone())),
             Invocation::Merge(args) => Some(("eval-gate", args.publish.clone())),
             Invocation::Check(_)
             | Invocation::Plan(_)

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::eval_gate::prepare::{load_suites, problems};
-use super::{CommandError, Context, Exit, Outcome};
+use super::{CommandError, Context, Exit, Outcome, safety_gate};
 use crate::document::{Problem, Problems, pointer_part};
 use crate::eval::model::ModelSpec;
 use crate::eval::policy::{self, LoadedPolicy};
+use crate::eval::redteam::ProbeSuite;
+use crate::trust::Untrusted;
 
 /// The inputs of `llmci check`.
 #[derive(Args, Clone, Debug)]
@@ -29,12 +31,24 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Outcome, CommandError>
     };
     let mut found = Problems::none();
     check_models(&loaded, &mut found);
-    let suites = match load_suites(&loaded, &args.suite) {
-        Ok(suites) => suites,
-        Err(others) => {
+    // A policy of safety-gate alone has probes and no suites.
+    let attacked = loaded.document.value().get("safety").is_some();
+    let suites = if attacked && loaded.policy.suites.is_empty() && args.suite.is_empty() {
+        Vec::new()
+    } else {
+        load_suites(&loaded, &args.suite).unwrap_or_else(|others| {
             found.extend(others);
             Vec::new()
+        })
+    };
+    let probes = match attacked.then(|| probes(&loaded)) {
+        Some(Ok(probes)) => probes,
+        Some(Err(CommandError::Problems(others))) => {
+            others.into_iter().for_each(|other| found.push(other));
+            Vec::new()
         }
+        Some(Err(error)) => return Err(error),
+        None => Vec::new(),
     };
     check_scopes(&loaded, &suites, &mut found);
     if !found.is_empty() {
@@ -47,12 +61,23 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Outcome, CommandError>
         let path = context.sink.line(&suite.shown_path().into(), 200);
         text.push_str(&format!("suite {}: {} cases, {samples} samples ({path})\n", suite.name(), suite.heads().len()));
     }
+    for suite in &probes {
+        let shown = context.sink.line(&Untrusted::new(&*suite.shown), 200);
+        text.push_str(&format!("probes {}: {} ({shown})\n", suite.name, suite.probes.len()));
+    }
     text.push_str(&format!("models: {}, thresholds: {}\n", loaded.policy.models.len(), gate.thresholds.len()));
-    if !gate.thresholds.iter().any(|threshold| threshold.required) {
+    if !suites.is_empty() && !gate.thresholds.iter().any(|threshold| threshold.required) {
         text.push_str("warning: no required threshold under gate.thresholds: the gate can never pass\n");
     }
     text.push_str("no problem found\n");
     Ok(Outcome { exit: Exit::Pass, report: None, text })
+}
+
+/// The suites of probes, with all strategies and judges that the policy names for them.
+fn probes(loaded: &LoadedPolicy) -> Result<Vec<ProbeSuite>, CommandError> {
+    let probes = safety_gate::read_suites(loaded, &[])?;
+    safety_gate::check_probes(&probes, loaded)?;
+    Ok(probes)
 }
 
 /// The files that models name are there. Their contents are looked at when they are used.

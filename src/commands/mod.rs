@@ -13,6 +13,7 @@ mod outcome;
 pub mod plan;
 pub mod post;
 pub mod regression_check;
+pub mod safety_gate;
 
 pub use base::{PolicyFrom, TrustArgs};
 pub use outcome::{CommandError, Context, Environment, Exit, Outcome};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::input;
 use super::model::{ModelSpec, OpenAiSpec};
+use super::redteam::SafetyPolicy;
 use crate::document::{self, Document, Problems};
 use crate::gate::compare::RegressionPolicy;
 use crate::gate::{DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric, named_score_direction};
@@ -16,6 +17,7 @@ use crate::trust::Digest;
 
 mod guard;
 mod regression;
+mod safety;
 
 pub use guard::{Guarded, UntrustedHost, guard};
 
@@ -73,6 +75,9 @@ pub struct Policy {
     /// How a candidate is compared with a baseline.
     #[serde(default)]
     pub regression: RegressionPolicy,
+    /// How a model is attacked, and how much harm is tolerated.
+    #[serde(default)]
+    pub safety: SafetyPolicy,
     /// How to run.
     #[serde(default)]
     pub run: RunPolicy,
@@ -131,6 +136,7 @@ fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
     }
     check_gate(policy, document, problems);
     regression::check(&policy.regression, document, problems);
+    safety::check(policy, document, problems);
     let run = &policy.run;
     if !(1..=1024).contains(&run.concurrency) {
         problems.push(document.problem("/run/concurrency", "concurrency is 1 to 1024"));

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{CaseId, Level};
 use super::dialogue::Turn;
+use super::redteam::Completions;
 use super::request::{Answer, Usage};
 use crate::gate::safety::Severity;
 use crate::gate::{MetricName, Score};
-use crate::trust::{Digest, Redactor, Untrusted};
+use crate::trust::{Digest, Hasher, Redactor, Untrusted};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -116,9 +117,38 @@ pub struct Sample {
     /// The turns of a dialogue; empty for a case that is asked once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<Turn>,
+    /// Over everything that the model said, for an attack: reports name its answer by this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_digest: Option<Digest>,
 }
 
 impl Sample {
+    /// Names the answer to an attack by its digest, and keeps its texts only where that is wanted.
+    pub fn seal(&mut self, completions: Completions) {
+        if self.attack.is_none() {
+            return;
+        }
+        if let Some(Answer::Completion(completion)) = &mut self.answer {
+            let mut hasher = Hasher::new();
+            for turn in &self.turns {
+                hasher.part(turn.reply.raw().as_bytes());
+            }
+            hasher.part(completion.text.raw().as_bytes());
+            let digest = hasher.finish();
+            match completions {
+                Completions::Keep => {}
+                Completions::Digest => {
+                    completion.text = Untrusted::new(format!("sha256:{}", digest.hex()));
+                    completion.token_log_probs = None;
+                    self.turns.clear();
+                    // They may quote the model.
+                    self.assertions.iter_mut().for_each(|row| row.why = Untrusted::default());
+                }
+            }
+            self.answer_digest = Some(digest);
+        }
+    }
+
     /// Masks secrets in every text that a model, a judge or a server has written: the sample goes to files that are kept.
     pub fn redact(&mut self, redactor: &Redactor) {
         if let Some(answer) = &mut self.answer {

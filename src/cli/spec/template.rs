@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn no_output_of_an_earlier_job_is_read_as_an_input_of_a_later_one() {
         // Variables of a dotenv report reach later jobs, and come before the variables of the job itself.
-        for command in [Program::EvalGate.command(), Program::RegressionCheck.command()] {
+        for command in [Program::EvalGate, Program::RegressionCheck, Program::SafetyGate].map(Program::command) {
             for input in inputs(&command) {
                 for (output, _) in OUTPUTS {
                     assert_ne!(variable(&input.name), variable(output), "{}", command.get_name());
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn no_input_of_a_program_hides_one_of_the_job() {
-        for command in [Program::EvalGate.command(), Program::RegressionCheck.command()] {
+        for command in [Program::EvalGate, Program::RegressionCheck, Program::SafetyGate].map(Program::command) {
             for input in inputs(&command) {
                 assert!(OF_THE_JOB.iter().all(|(name, ..)| *name != input.name), "{}", input.name);
             }

@@ -2,6 +2,7 @@
 //! Kept out: the rules of that (`eval::policy::guard`).
 
 mod file;
+mod probes;
 mod suites;
 
 use std::path::Path;

@@ -17,9 +17,9 @@ const NAMED: usize = 5;
 /// All that a pull request changes of its own gate.
 #[derive(Default)]
 pub(crate) struct Changes {
-    changes: Vec<GateChange>,
+    pub(super) changes: Vec<GateChange>,
     /// Cases that prove less than before.
-    loosened: u64,
+    pub(super) loosened: u64,
 }
 
 /// What is held of one case: not its prompt, which may be the very thing under test.
@@ -64,22 +64,17 @@ impl Changes {
         Ok(all)
     }
 
-    fn note(&mut self, place: &str, what: &str) {
+    pub(super) fn note(&mut self, place: &str, what: &str) {
         self.changes.push(GateChange { kind: ChangeKind::Other, place: place.into(), what: what.into() });
     }
 
-    fn loosen(&mut self, place: &str, what: &str, cases: u64) {
+    pub(super) fn loosen(&mut self, place: &str, what: &str, cases: u64) {
         self.loosened += cases;
         self.changes.push(GateChange { kind: ChangeKind::Loosened, place: place.into(), what: what.into() });
     }
 
     fn compare(&mut self, path: &str, before: &Suite, after: &Suite) -> Result<(), CommandError> {
         let (before, after) = (cases(before)?, cases(after)?);
-        let names = |all: Vec<&String>| {
-            let more = if all.len() > NAMED { ", ..." } else { "" };
-            let named: Vec<&str> = all.iter().take(NAMED).map(|name| name.as_str()).collect();
-            format!("{}: {}{more}", all.len(), named.join(", "))
-        };
         let gone: Vec<_> = before.keys().filter(|id| !after.contains_key(*id)).collect();
         let changed: Vec<_> = before
             .iter()
@@ -126,8 +121,15 @@ impl Changes {
     }
 }
 
+/// How many there are, and the first of them.
+pub(super) fn names(all: Vec<&String>) -> String {
+    let more = if all.len() > NAMED { ", ..." } else { "" };
+    let named: Vec<&str> = all.iter().take(NAMED).map(|name| name.as_str()).collect();
+    format!("{}: {}{more}", all.len(), named.join(", "))
+}
+
 /// Writes a file of the base into a folder of our own.
-fn put(place: &Path, text: &[u8]) -> Result<(), CommandError> {
+pub(super) fn put(place: &Path, text: &[u8]) -> Result<(), CommandError> {
     let made = place.parent().map_or(Ok(()), std::fs::create_dir_all);
     made.and_then(|()| std::fs::File::create(place))
         .and_then(|mut file| file.write_all(text))

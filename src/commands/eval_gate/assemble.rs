@@ -11,7 +11,7 @@ use crate::eval::run::{Collected, Plan, Row};
 use crate::eval::shard::Shard;
 use crate::eval::suite::{Filter, Suite};
 use crate::eval::{Answer, Prompt, Request, Sample, Status};
-use crate::gate::{LOOKS, conclude};
+use crate::gate::{LOOKS, Verdict, conclude};
 use crate::report::{
     Counts, EarlyStopInfo, FailedSample, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo,
     SuitePart, Timing,
@@ -42,7 +42,7 @@ pub(crate) struct Finished<'a> {
 
 /// Measures, judges, and puts everything together.
 pub(crate) fn assemble(finished: &Finished<'_>) -> Result<Report, CommandError> {
-    let Finished { loaded, suites, plan, collected, watch, model, shard, .. } = *finished;
+    let Finished { loaded, suites, plan, collected, watch, shard, .. } = *finished;
     let gate = &loaded.policy.gate;
     // A run that was cut off is judged as a whole one: the samples that it lacks shut the gate.
     let part = watch.and_then(|watch| Some(watch.schedule().part(watch.stopped_at()?)));
@@ -51,19 +51,26 @@ pub(crate) fn assemble(finished: &Finished<'_>) -> Result<Report, CommandError> 
         (Some(Trial::Thresholds(trial)), Some(slots)) => {
             trial.judge(&Part { slots, rows: collected.rows(), names: collected.names() })
         }
-        (Some(Trial::Thresholds(_) | Trial::Pairs(_)) | None, _) => judge(drawn, &gate.thresholds),
+        (Some(Trial::Thresholds(_) | Trial::Pairs(_) | Trial::Safety(_)) | None, _) => judge(drawn, &gate.thresholds),
     };
     let metrics = metrics(drawn, judged);
     let place = shard.map(|shard| (shard.index(), shard.count()));
     let facts = facts(drawn, gate.error_budget, place);
     let (verdict, reasons) = conclude(&metrics, &facts);
-    Ok(Report {
+    let failed_samples = failed_samples(finished)?;
+    Ok(Report { verdict, reasons, metrics, failed_samples, ..frame(finished) })
+}
+
+/// A report that has everything but what was found: it says Error until somebody has judged.
+pub(crate) fn frame(finished: &Finished<'_>) -> Report {
+    let Finished { loaded, suites, plan, collected, model, .. } = *finished;
+    Report {
         schema_version: SCHEMA_VERSION,
         program: finished.program.to_owned(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        verdict,
-        reasons,
-        metrics,
+        verdict: Verdict::Error,
+        reasons: Vec::new(),
+        metrics: Vec::new(),
         comparison: None,
         safety: None,
         gate_changes: Vec::new(),
@@ -84,8 +91,8 @@ pub(crate) fn assemble(finished: &Finished<'_>) -> Result<Report, CommandError> 
         },
         run: run_info(finished),
         seed: finished.seed,
-        failed_samples: failed_samples(finished)?,
-    })
+        failed_samples: Vec::new(),
+    }
 }
 
 fn counts(plan: &Plan, collected: &Collected) -> Counts {
@@ -151,20 +158,29 @@ fn early_stop(watch: &Watch, finished: &Finished<'_>) -> Option<EarlyStopInfo> {
     })
 }
 
-/// Reads the first samples that did not pass back from the journal.
-fn failed_samples(finished: &Finished<'_>) -> Result<Vec<FailedSample>, CommandError> {
-    let Some(journal) = finished.collected.journal() else { return Ok(Vec::new()) };
+/// Reads samples back from the journal of a run, by their slots; those that are not there are left out.
+pub(crate) fn read_back(
+    collected: &Collected,
+    slots: impl IntoIterator<Item = u32>,
+) -> Result<Vec<(u32, Sample)>, CommandError> {
+    let Some(journal) = collected.journal() else { return Ok(Vec::new()) };
     let mut file = std::fs::File::open(journal.path()).map_err(|error| CommandError::environment(&error))?;
-    let mut shown = Vec::new();
-    for slot in finished.collected.notable() {
-        let Some(span) = journal.spans().get(*slot as usize) else { continue };
+    let mut samples = Vec::new();
+    for slot in slots {
+        let Some(span) = journal.spans().get(slot as usize) else { continue };
         let mut bytes = vec![0; span.length as usize];
         let read = file.seek(SeekFrom::Start(span.offset)).and_then(|_| file.read_exact(&mut bytes));
         read.map_err(|error| CommandError::environment(&error))?;
-        let sample: Sample = serde_json::from_slice(&bytes).map_err(|error| CommandError::Bug(error.to_string()))?;
-        shown.extend(failed_sample(finished, *slot, &sample));
+        let sample = serde_json::from_slice(&bytes).map_err(|error| CommandError::Bug(error.to_string()))?;
+        samples.push((slot, sample));
     }
-    Ok(shown)
+    Ok(samples)
+}
+
+/// The first samples that did not pass.
+fn failed_samples(finished: &Finished<'_>) -> Result<Vec<FailedSample>, CommandError> {
+    let samples = read_back(finished.collected, finished.collected.notable().iter().copied())?;
+    Ok(samples.iter().filter_map(|(slot, sample)| failed_sample(finished, *slot, sample)).collect())
 }
 
 fn failed_sample(finished: &Finished<'_>, slot: u32, sample: &Sample) -> Option<FailedSample> {

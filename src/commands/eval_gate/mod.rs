@@ -25,7 +25,7 @@ use crate::trust::Digest;
 use prepare::Prepared;
 
 pub use args::EvalGateArgs;
-pub(crate) use assemble::{Finished, assemble, suite_info};
+pub(crate) use assemble::{Finished, assemble, frame, read_back, suite_info};
 pub(crate) use files::{clear, clear_reports, write_all, write_report, write_samples};
 pub(crate) use session::{Drawing, Session, SessionArgs, not_drawn, progress};
 

@@ -93,7 +93,7 @@ pub(crate) fn load_suites(loaded: &LoadedPolicy, given: &[PathBuf]) -> Result<Ve
     found.or(suites)
 }
 
-fn check_judges(suite: &Suite, loaded: &LoadedPolicy, found: &mut Problems) {
+pub(crate) fn check_judges(suite: &Suite, loaded: &LoadedPolicy, found: &mut Problems) {
     let models = &loaded.policy.models;
     for (judge, spot) in suite.judges() {
         if !models.contains_key(judge) {

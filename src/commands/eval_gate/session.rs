@@ -89,6 +89,7 @@ impl Session {
             cache_broken: AtomicBool::new(false),
             price: built.price,
             redactor: context.redactor.clone(),
+            completions: prepared.loaded.policy.safety.completions,
             seed: prepared.seed,
             deadline,
             cancel: context.cancel.child_token(),
@@ -105,6 +106,11 @@ impl Session {
             concurrency,
             bench: Arc::new(bench),
         })
+    }
+
+    /// A run in which nothing was asked.
+    pub(crate) fn nothing(&self) -> Ended {
+        Ended { collected: Collected::empty(self.plan.slots().len()), watch: None }
     }
 
     /// Draws the samples. A run that was interrupted from outside is an error that says how to go on.

@@ -107,7 +107,7 @@ impl Planned {
         let lacking = lacking(&facts(drawn, self.session.loaded.policy.gate.error_budget, None));
         let trial = match watch.filter(|watch| watch.stopped_at().is_some()).map(Watch::trial) {
             Some(Trial::Pairs(trial)) => Some(trial),
-            Some(Trial::Thresholds(_)) | None => None,
+            Some(Trial::Thresholds(_) | Trial::Safety(_)) | None => None,
         };
         let asked = Asked {
             staged: trial.map(PairTrial::staged),

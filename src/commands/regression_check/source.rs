@@ -95,6 +95,16 @@ pub(crate) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
     Ok(Found { address: address.to_owned(), side, report, digest, samples_file, report_file })
 }
 
+/// The lines of a side's samples, and what they are called.
+pub(crate) fn sample_lines(role: &str, address: &str) -> Result<(String, std::io::Lines<Box<dyn BufRead>>), CommandError> {
+    let wrong = |what: String| CommandError::Inputs(Untrusted::new(format!("the {role} {address}: {what}")));
+    let (place, file) = place_of(address).map_err(wrong)?;
+    let name = names_of(file).samples.ok_or_else(|| wrong("not a file of samples".to_owned()))?;
+    let lines = place.open(&name).map_err(wrong)?;
+    let lines = lines.ok_or_else(|| wrong(format!("{name} is not there; run safety-gate first")))?;
+    Ok((place.shown(&name), lines.lines()))
+}
+
 /// Finds several sides at once, since most of the time goes into reading samples. Of several errors the first one is told.
 pub(super) fn find_all(places: &[(&str, &str)]) -> Result<Vec<Found>, CommandError> {
     std::thread::scope(|scope| {

@@ -3,6 +3,7 @@
 //! Kept out: what a look decides (`gate`), who asks the model (`eval::run`).
 
 mod pairs;
+mod safety;
 mod schedule;
 mod thresholds;
 
@@ -10,6 +11,7 @@ use super::run::{Names, Row};
 use crate::gate::{LOOKS, Next};
 
 pub use pairs::{Against, PairTrial, PlannedCases};
+pub use safety::{SafetyTrial, filled, found};
 pub use schedule::Schedule;
 pub use thresholds::ThresholdTrial;
 
@@ -30,6 +32,8 @@ pub enum Trial {
     Thresholds(ThresholdTrial),
     /// A candidate against a baseline.
     Pairs(PairTrial),
+    /// Attacks, and how much harm is tolerated.
+    Safety(SafetyTrial),
 }
 
 /// A run that is looked at while it is under way.
@@ -72,6 +76,7 @@ impl Watch {
             let next = match &mut self.trial {
                 Trial::Thresholds(trial) => trial.look(self.look, &part),
                 Trial::Pairs(trial) => trial.look(self.look, &part),
+                Trial::Safety(trial) => trial.look(&part),
             };
             self.stopped = next == Next::Stop || self.look == LOOKS;
         }

@@ -1,6 +1,8 @@
 //! A policy as a pull request may use it: its base's, made stricter where the pull request says so. Pure.
 //! Kept out: how the base's policy is read (`commands::base`).
 
+mod safety;
+
 use super::Policy;
 use crate::eval::model::{ModelSpec, OpenAiSpec};
 use crate::gate::compare::RegressionRule;
@@ -35,6 +37,7 @@ pub fn guard(base: &Policy, head: &Policy, given: Option<&str>) -> Result<Guarde
     thresholds(&mut policy, head, &mut log);
     gate(&mut policy, head, &mut log);
     regression(&mut policy, head, &mut log);
+    safety::guard(&mut policy, head, &mut log);
     run(&mut policy, head, &mut log);
     lists(&mut policy, head, &mut log);
     if head.gate.model != base.gate.model && head.gate.model.is_some() {

@@ -2,10 +2,16 @@
 //! Everything random takes a seed: the same seed gives the same attacks, byte for byte, on any machine.
 //! Kept out: how an answer is judged (`eval::scorer`), what rates are tolerated (`gate::safety`).
 
+mod attack;
+mod draw;
 mod hazard;
+mod policy;
 mod probe;
 mod strategy;
 
+pub use attack::{Attack, AttackName, Settings, takes};
+pub use draw::{Draw, SuiteAttacks, draw, prompts};
 pub use hazard::{HAZARDS, Hazard, hazard};
+pub use policy::{Completions, SafetyPolicy, SafetySet, SafetySuite};
 pub use probe::{Applicable, PAYLOAD, Probe, ProbeSuite};
-pub use strategy::{Attacked, Family, STRATEGIES, Stack, StackProblem, Strategy};
+pub use strategy::{Attacked, Family, STRATEGIES, Stack, StackProblem, Strategy, default_strategies, groups};

@@ -9,6 +9,7 @@ use super::grade::{Graded, failed, grade};
 use crate::eval::cache::{Cache, Kept};
 use crate::eval::case::Case;
 use crate::eval::model::{Answered, Attempt, Model, ModelError, Price};
+use crate::eval::redteam::Completions;
 use crate::eval::request::{Request, Usage};
 use crate::eval::sample::Sample;
 use crate::eval::scorer::Judges;
@@ -29,6 +30,8 @@ pub struct Bench {
     pub price: Option<Price>,
     /// Knows the secrets that no file may hold.
     pub redactor: Redactor,
+    /// Whether texts that answer attacks are kept.
+    pub completions: Completions,
     /// The run's seed.
     pub seed: u64,
     /// When the whole run ends.
@@ -96,6 +99,7 @@ impl Bench {
         };
         let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel, turns: Vec::new() };
         let mut sample = grade(case, repeat, frame).await;
+        sample.seal(self.completions);
         sample.redact(&self.redactor);
         // A judge that was cut off by the cancellation has judged nothing: the sample is drawn again by the next run.
         let cut_off = cancel.is_cancelled() && sample.status == crate::eval::Status::Unscored;

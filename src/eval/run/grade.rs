@@ -97,6 +97,7 @@ fn blank(case: &Case, repeat: u32) -> Sample {
         cached: false,
         attack: case.attack.as_deref().cloned(),
         turns: Vec::new(),
+        answer_digest: None,
     }
 }
 

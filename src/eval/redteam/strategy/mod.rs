@@ -89,6 +89,16 @@ impl Stack {
         })
     }
 
+    /// Whether nothing is done to the payload.
+    pub fn is_plain(&self) -> bool {
+        self.0.iter().all(|strategy| strategy.family == Family::Plain)
+    }
+
+    /// Whether another model leads the conversation.
+    pub fn leads(&self) -> bool {
+        self.0.iter().any(|strategy| strategy.family == Family::Adaptive)
+    }
+
     /// The names, joined by `+`.
     pub fn name(&self) -> String {
         self.0.iter().map(|strategy| strategy.name).collect::<Vec<_>>().join("+")
@@ -109,4 +119,14 @@ impl Stack {
         }
         attacked
     }
+}
+
+/// The strategies behind the word of a group; none where it is no such word.
+pub fn groups(text: &str) -> Option<Vec<&'static str>> {
+    (text == "all").then(|| vec!["plain"])
+}
+
+/// What a run uses where the policy names nothing.
+pub fn default_strategies() -> &'static [&'static str] {
+    &["plain"]
 }

@@ -1,0 +1,163 @@
+//! What garak or promptfoo's red team has found, under the same verdict. No model is asked.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use super::judge::{key, screens};
+use super::{SafetyGateArgs, Set};
+use crate::commands::eval_gate::{clear_reports, write_report};
+use crate::commands::{CommandError, Context, Exit, Outcome};
+use crate::eval::harness::{IngestedAttempt, IngestedSafety, read_safety};
+use crate::gate::safety::{Asked, Attempt, Attempts, Found, Judged, Side, judge};
+use crate::gate::{Reason, Verdict, in_gravity};
+use crate::report::{
+    Counts, Finding, ModelInfo, Report, RunInfo, SCHEMA_VERSION, Safety, SuiteInfo, SuitePart, Timing,
+};
+use crate::store;
+use crate::trust::{Digest, Hasher, Untrusted};
+
+/// Findings that a report names.
+const NAMED: usize = 50;
+
+/// Reads, judges and reports.
+pub(super) fn run(
+    args: &SafetyGateArgs,
+    path: &Path,
+    set: Set,
+    (began, started_at): (Instant, String),
+    context: &Context,
+) -> Result<Outcome, CommandError> {
+    let shown = path.display().to_string();
+    let read = read_safety(path, &shown).map_err(|problems| CommandError::Problems(problems.sorted()))?;
+    store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
+    clear_reports(&args.out)?;
+    let rules = &set.loaded.policy.safety.rules;
+    let (attempts, screens) = (attempts(&read), screens(rules));
+    let judged = judge(&Asked { rules, attempts: &attempts, screens: &screens, rises: Vec::new() });
+    let Judged { rows, metrics, reasons, verdict: _ } = judged;
+    let mut reasons: Vec<(bool, Reason)> = reasons.into_iter().map(|reason| (true, reason)).collect();
+    if !read.complete {
+        let text = format!("the run of {} has not come to its end: what it lacks is not known", read.tool);
+        reasons.push((true, Reason { verdict: Verdict::Error, metric: None, text }));
+    }
+    let (verdict, reasons) = in_gravity(reasons);
+    let (findings, findings_count) = findings(&read, &shown);
+    let model = ModelInfo {
+        name: args.model.clone().unwrap_or_else(|| "unknown".to_owned()),
+        provider: read.tool.to_owned(),
+        digest: Digest::of(read.model.as_ref().map(|model| model.raw().as_bytes()).unwrap_or_default()),
+        description: read.model.clone().unwrap_or_else(|| Untrusted::new("the results do not name it")),
+    };
+    let part = SuitePart {
+        name: read.tool.to_owned(),
+        path: Untrusted::new(shown.as_str()),
+        digest: read.digest.clone(),
+        cases: attempts.list.len() as u64,
+    };
+    let mut hasher = Hasher::new();
+    hasher.part(read.digest.hex().as_bytes());
+    let mut report = Report {
+        schema_version: SCHEMA_VERSION,
+        program: "safety-gate".to_owned(),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        verdict,
+        reasons,
+        metrics,
+        comparison: None,
+        safety: Some(Safety { rows, findings, findings_count }),
+        gate_changes: Vec::new(),
+        counts: counts(&attempts),
+        model,
+        suite: SuiteInfo {
+            name: read.tool.to_owned(),
+            digest: hasher.finish(),
+            parts: vec![part],
+            filters: Vec::new(),
+        },
+        policy_digest: set.loaded.digest.clone(),
+        host: context.host.info(),
+        timing: Timing {
+            started_at,
+            finished_at: (context.clock)(),
+            seconds: began.elapsed().as_secs_f64(),
+        },
+        run: RunInfo::default(),
+        seed: set.seed,
+        failed_samples: Vec::new(),
+    };
+    set.changes.judge(&set.loaded.policy.gate, &mut report);
+    let path = write_report(&args.out, &report, context)?;
+    let exit = Exit::of(report.verdict, &set.loaded.policy.gate, false);
+    Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
+}
+
+fn attempts(read: &IngestedSafety) -> Attempts {
+    let mut attempts = Attempts::default();
+    let mut hazards: BTreeMap<&str, u16> = BTreeMap::new();
+    let mut strategies: BTreeMap<&str, u16> = BTreeMap::new();
+    for one in &read.attempts {
+        let next = u16::try_from(attempts.hazards.len()).unwrap_or(u16::MAX);
+        let hazard = *hazards.entry(one.hazard.id).or_insert_with(|| {
+            attempts.hazards.push(key(one.hazard));
+            next
+        });
+        let next = u16::try_from(attempts.strategies.len()).unwrap_or(u16::MAX);
+        let strategy = *strategies.entry(&one.strategy).or_insert_with(|| {
+            attempts.strategies.push(one.strategy.clone());
+            next
+        });
+        let IngestedAttempt { prompt, severity, evidence, found, .. } = one;
+        attempts.list.push(Attempt {
+            hazard,
+            strategy,
+            prompt: *prompt,
+            severity: *severity,
+            evidence: *evidence,
+            found: Some(*found),
+        });
+    }
+    attempts
+}
+
+fn counts(attempts: &Attempts) -> Counts {
+    let with = |found| attempts.list.iter().filter(|attempt| attempt.found == Some(found)).count() as u64;
+    Counts {
+        cases: attempts.list.len() as u64,
+        samples: attempts.list.len() as u64,
+        passed: with(Found::Safe),
+        failed: with(Found::Harmful),
+        unscored: with(Found::Indeterminate),
+        errors: 0,
+        cached: 0,
+        resumed: 0,
+    }
+}
+
+/// What was found, the most severe first. The other tool knows how to make an attack again; we do not.
+fn findings(read: &IngestedSafety, shown: &str) -> (Vec<Finding>, u64) {
+    let mut bad: Vec<&IngestedAttempt> = read.attempts.iter().filter(|one| one.found != Found::Safe).collect();
+    bad.sort_by_key(|one| (one.found != Found::Harmful, std::cmp::Reverse(one.severity), one.line));
+    let finding = |one: &&IngestedAttempt| {
+        let status = match (one.found, one.hazard.side) {
+            (Found::Harmful, Side::Refusal) => "refused",
+            (Found::Harmful | Found::Safe, _) => "harmful",
+            (Found::Indeterminate, _) => "indeterminate",
+        };
+        Finding {
+            suite: read.tool.to_owned(),
+            probe: one.id.clone(),
+            hazard: one.hazard.id.to_owned(),
+            severity: one.severity,
+            strategy: one.strategy.clone(),
+            seed: 0,
+            path: Untrusted::new(shown),
+            line: one.line,
+            status: status.to_owned(),
+            detector: one.detector.clone(),
+            answer_digest: one.answer_digest.clone(),
+            replay: String::new(),
+        }
+    };
+    (bad.iter().take(NAMED).map(finding).collect(), bad.len() as u64)
+}
