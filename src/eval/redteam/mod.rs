@@ -8,4 +8,7 @@ mod strategy;
 
 pub use hazard::{HAZARDS, Hazard, hazard};
 pub use probe::{Applicable, PAYLOAD, Probe, ProbeSuite};
-pub use strategy::{Attacked, Family, STRATEGIES, Stack, StackProblem, Strategy};
+pub use strategy::{
+    Attacked, Family, STRATEGIES, Stack, StackProblem, Strategy, decode, default_strategies, groups, kept,
+    strategies_table,
+};
