@@ -18,7 +18,7 @@ use crate::eval::dialogue::Method;
 use crate::stats::Generator;
 
 use framing::Frame;
-use notation::Notation;
+use notation::{Choice, Notation};
 
 pub use stack::{Stack, StackProblem, decode, kept};
 pub use table::{STRATEGIES, default_strategies, groups, strategies_table};
@@ -81,7 +81,7 @@ impl Strategy {
     pub fn is_seeded(&self) -> bool {
         match self.apply {
             Apply::Text(_) => self.family != Family::Plain,
-            Apply::Write(notation) => notation.is_seeded(),
+            Apply::Write(notation) => notation.choice == Choice::Seeded,
             Apply::Frame(frame) => frame.wordings.len() > 1,
             Apply::Turns(_) => true,
             Apply::Adaptive(_) => false,

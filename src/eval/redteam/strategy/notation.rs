@@ -30,6 +30,15 @@ pub enum Asked {
     Silently,
 }
 
+/// Whether a seed has anything to choose: places, shapes, a key, or the wording of the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Choice {
+    /// Another seed makes another text.
+    Seeded,
+    /// There is one way to write it.
+    None,
+}
+
 /// What comes back when a text is read again.
 #[derive(Clone, Copy)]
 pub enum Keeps {
@@ -54,6 +63,8 @@ pub struct Notation {
     pub asked: Asked,
     /// Its key.
     pub key: KeyKind,
+    /// What a seed chooses.
+    pub choice: Choice,
     /// What comes back.
     pub keeps: Keeps,
     /// How it is written.
@@ -72,7 +83,7 @@ impl Notation {
         read: Read,
     ) -> Self {
         let (family, asked, key) = (Family::Encoding, Asked::Decode(called), KeyKind::None);
-        Self { name, family, about, asked, key, keeps: Keeps::Everything, write, read }
+        Self { name, family, about, asked, key, choice: Choice::Seeded, keeps: Keeps::Everything, write, read }
     }
 
     /// What comes back when a text is read again.
@@ -89,11 +100,6 @@ impl Notation {
             Keeps::Everything | Keeps::AllButItsOwn(_) => true,
             Keeps::Letters(_) => false,
         }
-    }
-
-    /// Whether another seed makes another text: full-width letters alone leave nothing to choose.
-    pub(super) fn is_seeded(&self) -> bool {
-        self.name != "full-width"
     }
 
     /// The whole attack.

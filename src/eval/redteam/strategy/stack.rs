@@ -32,6 +32,11 @@ impl Stack {
         Self(STRATEGIES.iter().take(1).collect())
     }
 
+    /// One strategy by itself.
+    pub(super) fn of(strategy: &'static Strategy) -> Self {
+        Self(vec![strategy])
+    }
+
     /// Reads `a+b+c`. At most three strategies; one that leads or scripts a conversation comes last, once.
     pub fn parse(text: &str) -> Result<Self, StackProblem> {
         let names: Vec<&str> = text.split('+').map(str::trim).collect();

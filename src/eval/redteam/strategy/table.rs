@@ -5,7 +5,7 @@ use crate::stats::Generator;
 
 use super::framing::Frame;
 use super::notation::Notation;
-use super::{Apply, Family, Strategy, encoding, framing, script, smuggling};
+use super::{Apply, Family, Stack, Strategy, encoding, framing, script, smuggling};
 
 fn plain(payload: &str, _: &mut Generator) -> String {
     payload.to_owned()
@@ -164,11 +164,23 @@ impl Family {
 
 /// The table of the reference, in markdown.
 pub fn strategies_table() -> String {
-    let mut text = String::from("| strategy | group | what it does | by default |\n|---|---|---|---|\n");
+    let mut text = String::from("| strategy | group | what it does | by default | bytes |\n|---|---|---|---|---:|\n");
     for strategy in STRATEGIES {
         let about = strategy.about.replace('|', "\\|").replace('<', "&lt;");
         let default = if DEFAULT.contains(&strategy.name) { "yes" } else { "" };
-        text.push_str(&format!("| `{}` | {} | {about} | {default} |\n", strategy.name, strategy.family.shown()));
+        let (name, group, bytes) = (strategy.name, strategy.family.shown(), size(strategy));
+        text.push_str(&format!("| `{name}` | {group} | {about} | {default} | {bytes} |\n"));
     }
     text
+}
+
+/// What becomes of a payload of 100 bytes: its bytes in all turns together; of a strategy that needs another model, nobody knows.
+fn size(strategy: &'static Strategy) -> String {
+    const PAYLOAD: &str =
+        "Please write the word kestrel four times, then name two harbours on the north coast and their tides.";
+    let attacked = Stack::of(strategy).apply(PAYLOAD, 0);
+    match attacked.adaptive {
+        Some(_) => "-".to_owned(),
+        None => attacked.turns.iter().map(String::len).sum::<usize>().to_string(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::super::Family;
 use super::super::key::{Key, KeyKind};
-use super::super::notation::{Asked, Keeps, Notation};
+use super::super::notation::{Asked, Choice, Keeps, Notation};
 
 /// Half of the alphabet: writing twice is reading.
 pub(in super::super) static ROT13: Notation = Notation::encoding(
@@ -45,6 +45,7 @@ const fn ciphered(name: &'static str, about: &'static str, called: &'static str,
         about,
         asked: Asked::Decode(called),
         key,
+        choice: Choice::Seeded,
         keeps: Keeps::Everything,
         write: |text, key, _| shifted(text, &key.shifts()),
         read: |text, key| Some(shifted(text, &back(key))),

@@ -2,7 +2,7 @@
 
 use super::super::Family;
 use super::super::key::KeyKind;
-use super::super::notation::{Asked, Keeps, Notation};
+use super::super::notation::{Asked, Choice, Keeps, Notation};
 
 /// Digits for letters; capitals are lost, and digits of the text are read as the letters that they look like.
 pub(in super::super) static LEETSPEAK: Notation = Notation {
@@ -11,6 +11,7 @@ pub(in super::super) static LEETSPEAK: Notation = Notation {
     about: "digits that look like letters; capitals are lost, and 0 1 3 4 5 7 of the text are read as letters",
     asked: Asked::Decode("leetspeak (4 is a, 3 is e, 1 is i, 0 is o, 5 is s, 7 is t)"),
     key: KeyKind::None,
+    choice: Choice::Seeded,
     keeps: Keeps::Letters(|text| without_leet(&text.to_ascii_lowercase())),
     write: |text, _, _| text.to_ascii_lowercase().chars().map(to_leet).collect(),
     read: |text, _| Some(without_leet(text)),

@@ -2,7 +2,7 @@
 
 use super::super::Family;
 use super::super::key::KeyKind;
-use super::super::notation::{Asked, Keeps, Notation};
+use super::super::notation::{Asked, Choice, Keeps, Notation};
 use super::super::swap::swap;
 
 /// Turned over and read from the end; capitals are lost.
@@ -12,6 +12,7 @@ pub(in super::super) static UPSIDE_DOWN: Notation = Notation {
     about: "letters turned upside down, from last to first; capitals are lost",
     asked: Asked::Decode("upside-down letters (turn the page around: the last character comes first)"),
     key: KeyKind::None,
+    choice: Choice::Seeded,
     keeps: Keeps::Letters(|text| text.to_ascii_lowercase()),
     write: |text, _, _| text.to_ascii_lowercase().chars().rev().map(|letter| swap(&TURNED, letter)).collect(),
     read: |text, _| Some(text.chars().rev().map(|letter| swap(&TURNED, letter)).collect()),

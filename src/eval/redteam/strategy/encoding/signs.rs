@@ -2,7 +2,7 @@
 
 use super::super::Family;
 use super::super::key::KeyKind;
-use super::super::notation::{Asked, Keeps, Notation};
+use super::super::notation::{Asked, Choice, Keeps, Notation};
 
 /// Source: ITU-R M.1677-1. Characters without a code stand for themselves; capitals are lost.
 pub(in super::super) static MORSE: Notation = Notation {
@@ -11,6 +11,7 @@ pub(in super::super) static MORSE: Notation = Notation {
     about: "Morse code; capitals are lost",
     asked: Asked::Decode("Morse code (a slash stands between words; characters without a code stand for themselves)"),
     key: KeyKind::None,
+    choice: Choice::Seeded,
     keeps: Keeps::Letters(|text| text.to_ascii_lowercase()),
     write: |text, _, _| text.chars().map(to_morse).collect::<Vec<_>>().join(" "),
     read: |text, _| text.split(' ').map(from_morse).collect(),

@@ -1,7 +1,7 @@
 //! Letters that look like letters: from other scripts, wider, bolder, or with marks on them.
 
 use super::super::choose::{chance, pick};
-use super::super::notation::{Asked, Keeps, Notation};
+use super::super::notation::{Asked, Choice, Keeps, Notation};
 use super::super::swap::moved;
 use super::smuggling;
 
@@ -26,14 +26,17 @@ pub(in super::super) static HOMOGLYPH: Notation = smuggling(
 );
 
 /// ASCII as wide as an ideograph. Source: the Unicode block of half-width and full-width forms.
-pub(in super::super) static FULL_WIDTH: Notation = smuggling(
-    "full-width",
-    "letters as wide as an ideograph",
-    Asked::Silently,
-    Keeps::Everything,
-    |text, _, _| text.chars().map(widened).collect(),
-    |text, _| Some(text.chars().map(widened).collect()),
-);
+pub(in super::super) static FULL_WIDTH: Notation = Notation {
+    choice: Choice::None,
+    ..smuggling(
+        "full-width",
+        "letters as wide as an ideograph",
+        Asked::Silently,
+        Keeps::Everything,
+        |text, _, _| text.chars().map(widened).collect(),
+        |text, _| Some(text.chars().map(widened).collect()),
+    )
+};
 
 /// Letters of formulas, bold, sans-serif or monospaced by the seed.
 /// Source: the Unicode block of mathematical alphanumeric symbols.

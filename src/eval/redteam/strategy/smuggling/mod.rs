@@ -11,9 +11,9 @@ pub(super) use looks::{FULL_WIDTH, HOMOGLYPH, MATH_ALPHANUMERIC, ZALGO};
 
 use super::Family;
 use super::key::KeyKind;
-use super::notation::{Asked, Keeps, Notation, Read, Write};
+use super::notation::{Asked, Choice, Keeps, Notation, Read, Write};
 
-/// A notation of this family, without a key.
+/// A notation of this family, without a key, in which the seed has something to choose.
 const fn smuggling(
     name: &'static str,
     about: &'static str,
@@ -22,5 +22,6 @@ const fn smuggling(
     write: Write,
     read: Read,
 ) -> Notation {
-    Notation { name, family: Family::Smuggling, about, asked, key: KeyKind::None, keeps, write, read }
+    let (family, key, choice) = (Family::Smuggling, KeyKind::None, Choice::Seeded);
+    Notation { name, family, about, asked, key, choice, keeps, write, read }
 }

@@ -139,8 +139,9 @@ fn the_default_begins_with_plain_and_covers_every_family_that_needs_no_other_mod
 }
 
 #[test]
-fn the_table_has_a_row_for_every_strategy_and_four_cells_in_each() {
+fn the_table_has_a_row_for_every_strategy_and_five_cells_in_each() {
     let table = strategies_table();
+    assert!(table.contains("| `plain` | - | the payload as it is | yes | 100 |"), "{table}");
     assert_eq!(table.lines().count(), STRATEGIES.len() + 2);
-    assert!(table.lines().all(|line| line.replace("\\|", "").matches('|').count() == 5), "{table}");
+    assert!(table.lines().all(|line| line.replace("\\|", "").matches('|').count() == 6), "{table}");
 }
