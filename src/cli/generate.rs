@@ -7,6 +7,7 @@ use super::spec;
 use crate::commands::{CommandError, Exit, Outcome};
 use crate::document::Problem;
 use crate::document::schema_text;
+use crate::eval::redteam::strategies_table;
 use crate::eval::{policy, suite};
 use crate::gate::plan::PlanReport;
 use crate::report;
@@ -56,8 +57,13 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     files.push(("docs/reference/assertions.md".to_owned(), spec::assertions()));
     files.push(("docs/reference/exit-codes.md".to_owned(), spec::exit_codes()));
     files.push(("docs/reference/metrics.md".to_owned(), spec::metrics()));
-    let readme = std::fs::read_to_string(root.join("README.md"))
-        .map_err(|error| Problem::of_file("README.md", format!("cannot be read: {error}")))?;
-    files.push(("README.md".to_owned(), spec::between(&readme, "eval-gate-inputs", &spec::inputs_table(&gate))?));
+    let mut fill = |file: &str, marks: &str, content: &str| -> Result<(), Problem> {
+        let page = std::fs::read_to_string(root.join(file))
+            .map_err(|error| Problem::of_file(file, format!("cannot be read: {error}")))?;
+        files.push((file.to_owned(), spec::between(file, &page, marks, content)?));
+        Ok(())
+    };
+    fill("README.md", "eval-gate-inputs", &spec::inputs_table(&gate))?;
+    fill("docs/how-to/attacks.md", "strategies", &strategies_table())?;
     Ok(files)
 }

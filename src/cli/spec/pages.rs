@@ -100,10 +100,10 @@ pub(in crate::cli) fn metrics() -> String {
     text
 }
 
-/// Replaces what stands between two markers of a page.
-pub(in crate::cli) fn between(page: &str, name: &str, content: &str) -> Result<String, Problem> {
+/// Replaces what stands between two markers of a page; the file is the page's own, for the problem where they are missing.
+pub(in crate::cli) fn between(file: &str, page: &str, name: &str, content: &str) -> Result<String, Problem> {
     let (start, end) = (format!("<!-- generated:{name} -->\n"), format!("<!-- /generated:{name} -->"));
-    let missing = || Problem::of_file("README.md", format!("the markers of {name} are missing"));
+    let missing = || Problem::of_file(file, format!("the markers of {name} are missing"));
     let (before, rest) = page.split_once(&start).ok_or_else(missing)?;
     let (_, after) = rest.split_once(&end).ok_or_else(missing)?;
     Ok(format!("{before}{start}{content}{end}{after}"))

@@ -170,7 +170,7 @@ pub(super) fn stacks(loaded: &LoadedPolicy, given: &[String]) -> Result<Vec<Arc<
             let text = format!("{origin}: {}; {}", problem.message, problem.help);
             CommandError::Inputs(text.into())
         })?;
-        if stack.leads() && safety.attacker.is_none() {
+        if stack.adaptive().is_some() && safety.attacker.is_none() {
             let text = format!("{origin}: `{name}` is led by another model: name it as `safety.attacker` in the policy");
             return Err(CommandError::Inputs(text.into()));
         }

@@ -23,7 +23,7 @@ pub(super) fn check(policy: &Policy, document: &Document, problems: &mut Problem
         }
         match Stack::parse(stack) {
             Err(problem) => at(&format!("strategies/{index}"), problem.message, Some(problem.help)),
-            Ok(stack) if stack.leads() && safety.attacker.is_none() => {
+            Ok(stack) if stack.adaptive().is_some() && safety.attacker.is_none() => {
                 let message = format!("`{}` is led by another model, and `safety.attacker` names none", stack.name());
                 let help = "set `attacker:` to a key of `models`".to_owned();
                 at(&format!("strategies/{index}"), message, Some(help));

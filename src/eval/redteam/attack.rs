@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::probe::{Applicable, PAYLOAD, Probe};
-use super::strategy::Stack;
+use super::strategy::{Family, Stack};
 use crate::document::{Problem, Spot};
 use crate::eval::case::{Case, CaseId, Level};
 use crate::eval::dialogue::{Adaptive, Dialogue};
@@ -176,5 +176,5 @@ fn prompt(probe: &Probe, payload: &str) -> Prompt {
 /// Whether a strategy can be put on a probe: a conversation by script, and wordings that are compared, are asked as they are.
 pub fn takes(probe: &Probe, stack: &Stack) -> bool {
     let bound = probe.applicable == Applicable::PlainOnly || !probe.variants.is_empty() || !probe.turns.is_empty();
-    stack.is_plain() || !bound
+    stack.family() == Family::Plain || !bound
 }

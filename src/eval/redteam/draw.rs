@@ -100,7 +100,7 @@ impl SuiteAttacks {
             hasher.part(attack.id().as_bytes());
             let probe = &*attack.probe;
             let spot = Spot { line: probe.place.line, column: probe.place.column };
-            if let (true, Some(attacker)) = (attack.stack.leads(), &settings.attacker) {
+            if let (true, Some(attacker)) = (attack.stack.adaptive().is_some(), &settings.attacker) {
                 judges.entry(attacker.clone()).or_insert(spot);
             }
             if seen.insert(&probe.id) {

@@ -14,4 +14,7 @@ pub use draw::{Draw, SuiteAttacks, draw, prompts};
 pub use hazard::{HAZARDS, Hazard, hazard};
 pub use policy::{Completions, SafetyPolicy, SafetySet, SafetySuite};
 pub use probe::{Applicable, PAYLOAD, Probe, ProbeSuite};
-pub use strategy::{Attacked, Family, STRATEGIES, Stack, StackProblem, Strategy, default_strategies, groups};
+pub use strategy::{
+    Attacked, Family, STRATEGIES, Stack, StackProblem, Strategy, decode, default_strategies, groups, kept,
+    strategies_table,
+};

@@ -1,7 +1,27 @@
 //! Attack strategies: what is done to a payload before a model sees it. Pure, seeded, offline.
+//! Kept out: which probes are attacked how often (the plan of a run), and the models that lead a conversation themselves.
+
+mod choose;
+mod encoding;
+mod framing;
+mod key;
+mod notation;
+mod script;
+mod smuggling;
+mod stack;
+mod swap;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::eval::dialogue::Method;
 use crate::stats::Generator;
+
+use framing::Frame;
+use notation::{Choice, Notation};
+
+pub use stack::{Stack, StackProblem, decode, kept};
+pub use table::{STRATEGIES, default_strategies, groups, strategies_table};
 
 /// What kind of thing a strategy does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,9 +52,13 @@ pub struct Attacked {
 /// How a strategy works.
 #[derive(Clone, Copy)]
 pub enum Apply {
-    /// One text becomes one text.
+    /// One text becomes one text, in a way of its own.
     Text(fn(&str, &mut Generator) -> String),
-    /// One text becomes a conversation: the last turn carries the payload.
+    /// The text is written in another notation, or with other characters.
+    Write(&'static Notation),
+    /// The text is put into one of several frames.
+    Frame(&'static Frame),
+    /// One text becomes a conversation: the last turn completes the payload.
     Turns(fn(&str, &mut Generator) -> Vec<String>),
     /// Another model leads.
     Adaptive(Method),
@@ -52,81 +76,23 @@ pub struct Strategy {
     pub apply: Apply,
 }
 
-fn plain(payload: &str, _: &mut Generator) -> String {
-    payload.to_owned()
-}
-
-/// All strategies, in the order of the reference; the first is `plain`.
-pub static STRATEGIES: &[Strategy] =
-    &[Strategy { name: "plain", family: Family::Plain, about: "the payload as it is", apply: Apply::Text(plain) }];
-
-/// Strategies, one after the other: `role-play+base64` is a role play, the whole of which is then encoded.
-#[derive(Clone)]
-pub struct Stack(Vec<&'static Strategy>);
-
-/// Why a text names no stack of strategies.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct StackProblem {
-    /// What is wrong; may quote the user.
-    pub message: String,
-    /// What to do.
-    pub help: String,
-}
-
-impl Stack {
-    /// No strategy at all.
-    pub fn plain() -> Self {
-        Self(STRATEGIES.iter().take(1).collect())
-    }
-
-    /// Reads `a+b+c`. At most three strategies; one that leads or scripts a conversation comes last, once.
-    pub fn parse(text: &str) -> Result<Self, StackProblem> {
-        let found = STRATEGIES.iter().find(|strategy| strategy.name == text);
-        found.map(|strategy| Self(vec![strategy])).ok_or_else(|| StackProblem {
-            message: format!("unknown strategy `{}`", text.chars().take(100).collect::<String>()),
-            help: String::new(),
-        })
-    }
-
-    /// Whether nothing is done to the payload.
-    pub fn is_plain(&self) -> bool {
-        self.0.iter().all(|strategy| strategy.family == Family::Plain)
-    }
-
-    /// Whether another model leads the conversation.
-    pub fn leads(&self) -> bool {
-        self.0.iter().any(|strategy| strategy.family == Family::Adaptive)
-    }
-
-    /// The names, joined by `+`.
-    pub fn name(&self) -> String {
-        self.0.iter().map(|strategy| strategy.name).collect::<Vec<_>>().join("+")
-    }
-
-    /// Dresses a payload up. The same seed gives the same bytes, on any machine.
-    pub fn apply(&self, payload: &str, seed: u64) -> Attacked {
-        let mut generator = Generator::new(seed);
-        let mut attacked = Attacked { turns: vec![payload.to_owned()], adaptive: None };
-        for strategy in &self.0 {
-            match strategy.apply {
-                Apply::Text(apply) => attacked.turns.iter_mut().for_each(|turn| *turn = apply(turn, &mut generator)),
-                Apply::Turns(apply) => {
-                    attacked.turns = attacked.turns.iter().flat_map(|turn| apply(turn, &mut generator)).collect();
-                }
-                Apply::Adaptive(method) => attacked.adaptive = Some(method),
-            }
+impl Strategy {
+    /// Whether another seed makes another attack. Where it does not, a second seed asks the same thing again.
+    pub fn is_seeded(&self) -> bool {
+        match self.apply {
+            Apply::Text(_) => self.family != Family::Plain,
+            Apply::Write(notation) => notation.choice == Choice::Seeded,
+            Apply::Frame(frame) => frame.wordings.len() > 1,
+            Apply::Turns(_) => true,
+            Apply::Adaptive(_) => false,
         }
-        attacked
     }
-}
 
-/// The strategies behind the word of a group; none where it is no such word.
-pub fn groups(text: &str) -> Option<Vec<&'static str>> {
-    (text == "all").then(|| vec!["plain"])
-}
-
-/// What a run uses where the policy names nothing.
-pub fn default_strategies() -> &'static [&'static str] {
-    &["plain"]
+    /// Whether it makes a conversation, by script or with another model.
+    pub fn is_conversation(&self) -> bool {
+        match self.apply {
+            Apply::Text(_) | Apply::Write(_) | Apply::Frame(_) => false,
+            Apply::Turns(_) | Apply::Adaptive(_) => true,
+        }
+    }
 }
