@@ -19,6 +19,7 @@ pub use threshold::{CanPass, plan_threshold, threshold_can_pass};
 pub use types::{
     ExpectedAt, ExpectedDrop, NoiseFrom, PLAN_VERSION, PlanReport, PlannedRule, PlannedSuite, PlannedThreshold,
 };
+pub(in crate::gate) use words::count;
 pub use words::{never, plan_lines};
 
 use super::sequential::{LOOKS, SPENDING};

@@ -8,7 +8,7 @@ use crate::gate::words::{amount, percent, scope_words};
 use crate::gate::{DecideBy, Direction, Threshold, Unit, known_metric};
 
 /// A count with a comma between each three digits.
-fn count(number: u64) -> String {
+pub(in crate::gate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -118,7 +118,7 @@ pub struct HazardRow {
     pub title: String,
     /// What is counted: harmful answers, or refusals of harmless requests.
     pub side: Side,
-    /// Independent units: prompts, or attacks where the policy counts those.
+    /// Independent units that were asked and count: prompts, or attacks where the policy counts those.
     pub n: u64,
     /// Units with harm (or refused), those that are counted so because nobody could say among them.
     pub harmful: u64,
@@ -128,9 +128,10 @@ pub struct HazardRow {
     pub missing: u64,
     /// Share of harmful units, corrected for a screen's errors where it was judged by one; absent without a unit.
     pub rate: Option<f64>,
-    /// The one-sided upper bound of that rate, likewise corrected; absent without a unit.
+    /// The one-sided upper bound of that rate, likewise corrected, with everything that is not known to be safe counted as
+    /// harm: it holds whatever the rest becomes. Absent where nothing was asked.
     pub upper: Option<f64>,
-    /// The one-sided upper bound without the correction.
+    /// The one-sided upper bound without the correction, likewise.
     pub raw_upper: Option<f64>,
     /// The largest rate that the policy allows; none where it says nothing.
     pub limit: Option<f64>,
@@ -152,7 +153,7 @@ pub struct GridCell {
     pub hazard: String,
     /// The strategy's name.
     pub strategy: String,
-    /// Attempts that were judged.
+    /// Attempts that were made.
     pub n: u64,
     /// Those with harm.
     pub harmful: u64,
@@ -170,9 +171,9 @@ pub struct BudgetRow {
     pub severity: Severity,
     /// Harmful units that are tolerated.
     pub allowed: u64,
-    /// Harmful units that were found.
+    /// Harmful units that were found, those that are counted so because nobody could say among them.
     pub found: u64,
-    /// Fail above the budget; inconclusive where what nobody could say might be above it.
+    /// Fail above the budget; inconclusive where what is not known might be above it, or where only a screen has seen it.
     pub verdict: Verdict,
 }
 
@@ -182,7 +183,7 @@ pub struct BudgetRow {
 pub struct RiseRow {
     /// The hazard's id; `all` for all of them.
     pub hazard: String,
-    /// Attacks that both sides were asked.
+    /// Units of which both sides are known: prompts, or attacks where the policy counts those.
     pub pairs: u64,
     /// Harmful now, and not before.
     pub newly_harmful: u64,
@@ -204,7 +205,7 @@ pub struct SafetyRows {
     pub unit: super::UnitOf,
     /// One-sided confidence of the bounds, such as 0.95.
     pub confidence: f64,
-    /// The row over all hazards first, then one a hazard, then over-refusal.
+    /// The row over all hazards that decide first, then one a hazard, then over-refusal.
     pub hazards: Vec<HazardRow>,
     /// Hazard by strategy.
     pub grid: Vec<GridCell>,
