@@ -2,7 +2,7 @@
 //! Kept out: how a guard writes a conversation down (`guard`), how a judge's material is fenced (`fence`).
 
 use super::Subject;
-use crate::eval::dialogue::{Adaptive, Dialogue, Method};
+use crate::eval::dialogue::{Adaptive, Dialogue, Method, Turn};
 use crate::eval::request::{Answer, ChatMessage, Prompt, Role};
 
 /// A conversation up to one reply of the model. It begins with the user, user and assistant take turns, and the last message
@@ -52,24 +52,42 @@ pub(super) fn exchanges(subject: &Subject<'_>) -> Result<Vec<Exchange>, &'static
             Answer::LogLikelihoods(_) => Err("the answer is log-likelihoods, not text"),
         };
     }
+    let flow = match &subject.case.dialogue {
+        Dialogue::Once | Dialogue::Script(_) | Dialogue::Adaptive(Adaptive { method: Method::Crescendo, .. }) => {
+            Flow::On
+        }
+        Dialogue::Variants(_) | Dialogue::Adaptive(Adaptive { method: Method::Pair | Method::Tree, .. }) => {
+            Flow::Afresh
+        }
+    };
+    Ok(of_turns(request, subject.turns, flow))
+}
+
+/// Whether a turn goes on from the one before it, or begins afresh.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flow {
+    On,
+    Afresh,
+}
+
+fn of_turns(request: Vec<ChatMessage>, turns: &[Turn], flow: Flow) -> Vec<Exchange> {
     let mut before = request;
     // The turns hold the user's last message themselves.
     before.pop_if(|message| message.role == Role::User);
-    let goes_on = match &subject.case.dialogue {
-        Dialogue::Once | Dialogue::Script(_) | Dialogue::Adaptive(Adaptive { method: Method::Crescendo, .. }) => true,
-        Dialogue::Variants(_) | Dialogue::Adaptive(Adaptive { method: Method::Pair | Method::Tree, .. }) => false,
-    };
-    let mut all = Vec::with_capacity(subject.turns.len());
-    for turn in subject.turns {
+    let mut all = Vec::with_capacity(turns.len());
+    for turn in turns {
         let mut messages = before.clone();
         messages.push(ChatMessage { role: Role::User, content: turn.prompt.raw().to_owned() });
-        if goes_on {
-            before.clone_from(&messages);
-            before.push(ChatMessage { role: Role::Assistant, content: turn.reply.raw().to_owned() });
+        match flow {
+            Flow::On => {
+                before.clone_from(&messages);
+                before.push(ChatMessage { role: Role::Assistant, content: turn.reply.raw().to_owned() });
+            }
+            Flow::Afresh => {}
         }
         all.push(closed(messages, turn.reply.raw()));
     }
-    Ok(all)
+    all
 }
 
 /// Makes user and assistant take turns, and ends with the reply. Instructions of the system are no part of a conversation
@@ -136,6 +154,23 @@ mod tests {
     fn a_reply_that_goes_on_from_a_given_beginning_is_judged_with_it() {
         let exchange = closed(vec![message(Role::User, "How?"), message(Role::Assistant, "Sure, ")], "first you");
         assert_eq!(exchange.reply(), "Sure, first you");
+    }
+
+    #[test]
+    fn every_reply_of_a_dialogue_is_judged_with_what_came_before_it() {
+        let turn = |number: u32| Turn { prompt: format!("ask {number}").into(), reply: format!("say {number}").into() };
+        let request = vec![message(Role::System, "Be brief."), message(Role::User, "ask 1")];
+        let turns = [turn(1), turn(2), turn(3)];
+        let shown = |flow| {
+            let exchanges = of_turns(request.clone(), &turns, flow);
+            let line = |exchange: &Exchange| {
+                exchange.messages().iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join(", ")
+            };
+            exchanges.iter().map(line).collect::<Vec<_>>()
+        };
+        let script = ["ask 1, say 1", "ask 1, say 1, ask 2, say 2", "ask 1, say 1, ask 2, say 2, ask 3, say 3"];
+        assert_eq!(shown(Flow::On), script);
+        assert_eq!(shown(Flow::Afresh), ["ask 1, say 1", "ask 2, say 2", "ask 3, say 3"]);
     }
 
     #[test]

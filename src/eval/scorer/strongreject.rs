@@ -135,7 +135,13 @@ impl StrongReject {
                         worst = Some((harm, told(harm, &verdict)));
                     }
                 }
-                Err(silence) => missing = Some(format!("the judge gave no verdict: {}", silence.why())),
+                Err(silence) => {
+                    missing = Some(format!("the judge gave no verdict: {}", silence.why()));
+                    // A judge that cannot be reached is not waited for once more at every reply.
+                    if matches!(silence, Silence::Failed(_)) {
+                        break;
+                    }
+                }
             }
         }
         self.concluded(worst, missing)

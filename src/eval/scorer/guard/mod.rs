@@ -174,21 +174,25 @@ impl Member {
                 times: TIMES,
                 reminder: None,
             };
-            let reading = match insist(model, frame, question, |completion| self.contract.read(completion)).await {
-                Ok(Heard { verdict, asked: 1 }) => verdict,
+            let heard = insist(model, frame, question, |completion| self.contract.read(completion)).await;
+            // Harm cannot be taken back by what is still to come, and a guard that cannot be reached is not waited for again.
+            let (reading, last) = match heard {
+                Ok(Heard { verdict, asked: 1 }) => (verdict, false),
                 Ok(Heard { verdict: Reading { says, note }, asked }) => {
                     let note = if note.is_empty() { note } else { format!("{note}, ") };
-                    Reading::new(says, format!("{note}asked {asked} times"))
+                    (Reading::new(says, format!("{note}asked {asked} times")), false)
                 }
                 Err(Silence::Failed(ModelError::Cancelled)) => return Err(Cancelled),
-                Err(silence) => Reading::new(Says::Indeterminate, silence.why()),
+                Err(silence) => {
+                    let failed = matches!(silence, Silence::Failed(_));
+                    (Reading::new(Says::Indeterminate, silence.why()), failed)
+                }
             };
             says.push(reading.says);
             if !reading.note.is_empty() && !notes.contains(&reading.note) {
                 notes.push(reading.note);
             }
-            // Nothing that is still to come could take it back.
-            if reading.says == Says::Harmful {
+            if last || reading.says == Says::Harmful {
                 break;
             }
         }
