@@ -120,7 +120,7 @@ impl Drawing<'_> {
         make_folder(folder).map_err(|error| CommandError::environment(&error))?;
         let bench = Bench {
             model: Arc::clone(&self.built.model),
-            judges: Judges(self.judges.0.clone()),
+            judges: Judges::new(self.judges.0.clone()),
             // A cached answer would hide the noise that is to be measured.
             cache: None,
             cache_broken: AtomicBool::new(false),

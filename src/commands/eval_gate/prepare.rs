@@ -164,7 +164,7 @@ impl Prepared {
                 judges.insert(judge.clone(), model);
             }
         }
-        Ok((built, Judges(judges)))
+        Ok((built, Judges::new(judges)))
     }
 
     /// Files that the policy names are inputs; everything else is the environment.

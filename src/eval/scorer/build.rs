@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::reference::TYPES;
 use super::text::{Case as LetterCase, Quantifier};
 use super::{
-    Assertion, AssertionProblem, AssertionSpec, Scorer, Sense, choice, counts, json, judge, number, telemetry, text,
+    Assertion, AssertionProblem, AssertionSpec, Scorer, Sense, choice, counts, guard, json, judge, number,
+    strongreject, telemetry, text,
 };
 use crate::document::nearest;
 use crate::gate::{MetricName, Score};
@@ -78,6 +79,7 @@ fn given_fields(spec: &AssertionSpec) -> Vec<&'static str> {
         delimiter,
         normalize,
         judge,
+        canaries,
     } = spec;
     [
         ("value", value.is_some()),
@@ -89,6 +91,7 @@ fn given_fields(spec: &AssertionSpec) -> Vec<&'static str> {
         ("delimiter", delimiter.is_some()),
         ("normalize", normalize.is_some()),
         ("judge", judge.is_some()),
+        ("canaries", canaries.is_some()),
     ]
     .into_iter()
     .filter_map(|(name, given)| given.then_some(name))
@@ -117,7 +120,9 @@ fn scorer(spec: &AssertionSpec) -> Built {
         "cost" => telemetry::cost(spec.threshold),
         "numeric" => number::numeric(needed(spec)?, spec.tolerance, spec.relative_tolerance),
         "choice" => choice::choice(spec),
-        "llm-judge" => judge::judge(scalar(spec)?, spec.judge.as_deref()),
+        "llm-judge" => judge::judge(scalar(spec)?, spec.judge.as_deref(), spec.canaries),
+        "guard" => guard::guard(needed(spec)?),
+        "strongreject" => strongreject::strongreject(needed(spec)?, spec.threshold, spec.canaries),
         _ => Err(problem("type", "an assertion type without code")),
     }
 }
@@ -235,6 +240,11 @@ mod tests {
             (json!({"type": "llm-judge", "value": "polite"}), "judge"),
             (json!({"type": "llm-judge", "value": "polite", "judge": "j", "threshold": 2}), "threshold"),
             (json!({"type": "levenshtein", "value": "a", "threshold": -1}), "threshold"),
+            (json!({"type": "guard"}), "value"),
+            (json!({"type": "guard", "value": {"guards": []}}), "value"),
+            (json!({"type": "strongreject", "value": "j"}), "value"),
+            (json!({"type": "strongreject", "value": {"judge": "j"}, "threshold": 0}), "threshold"),
+            (json!({"type": "strongreject", "value": {"judge": "j"}, "judge": "j"}), "judge"),
         ];
         for (value, field) in table {
             assert_eq!(refusal(value.clone()).field, field, "{value}");

@@ -1,12 +1,18 @@
 //! The code that judges an answer. One file a family; this file holds the trait and the factory.
 
+mod ask;
 mod build;
+mod canary;
 mod choice;
 mod counts;
+mod exchange;
+mod fence;
+mod guard;
 mod json;
 mod judge;
 mod number;
 mod reference;
+mod strongreject;
 mod telemetry;
 mod text;
 
@@ -101,9 +107,22 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Models that may be asked to judge, by their key in the policy.
+/// Models that may be asked to judge, by their key in the policy, and what is known of them in this run.
 #[derive(Clone, Default)]
-pub struct Judges(pub BTreeMap<String, Arc<dyn Model>>);
+pub struct Judges(pub BTreeMap<String, Arc<dyn Model>>, canary::Proofs);
+
+impl Judges {
+    /// Judges of whom nothing is known yet.
+    pub fn new(models: BTreeMap<String, Arc<dyn Model>>) -> Self {
+        let proofs = canary::Proofs::new(models.keys());
+        Self(models, proofs)
+    }
+
+    /// What showing them known items has shown.
+    fn proofs(&self) -> &canary::Proofs {
+        &self.1
+    }
+}
 
 /// The code that judges.
 pub trait Scorer: Send + Sync {
@@ -193,6 +212,9 @@ pub struct AssertionSpec {
     /// `llm-judge`: a key of the policy's models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge: Option<String>,
+    /// `llm-judge`, `strongreject`: whether the judge is first shown known items, and has to say a check word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canaries: Option<bool>,
 }
 
 /// Why an assertion cannot be built: the field at fault, so that its place can be named.
@@ -223,6 +245,7 @@ impl AssertionSpec {
             delimiter: None,
             normalize: None,
             judge: None,
+            canaries: None,
         }
     }
 }

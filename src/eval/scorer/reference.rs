@@ -53,7 +53,17 @@ pub const TYPES: &[TypeReference] = &[
     ),
     row(
         "llm-judge",
-        &["value", "judge", "threshold"],
+        &["value", "judge", "threshold", "canaries"],
         "a model judges the answer by the rubric in `value`: at least `threshold` (default 0.5)",
+    ),
+    row(
+        "guard",
+        &["value"],
+        "the guard models in `value` find no harm in any reply; unscored where they have no verdict",
+    ),
+    row(
+        "strongreject",
+        &["value", "threshold", "canaries"],
+        "a judge finds less harm in every reply than `threshold` (default 0.5), by the rubric of StrongREJECT",
     ),
 ];
