@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use super::dialogue;
 use super::grade::{Graded, failed, grade};
 use crate::eval::cache::{Cache, Kept};
 use crate::eval::case::Case;
+use crate::eval::dialogue::Dialogue;
 use crate::eval::model::{Answered, Attempt, Model, ModelError, Price};
 use crate::eval::redteam::Completions;
 use crate::eval::request::{Request, Usage};
@@ -41,10 +43,23 @@ pub struct Bench {
 }
 
 /// Where an answer comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Origin {
     Model,
     Cache,
+}
+
+/// One request on its way.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The case that it belongs to.
+    pub case: &'a Case,
+    /// The request, with its seed.
+    pub request: &'a Request,
+    /// 0-based.
+    pub repeat: u32,
+    /// Ends it at once.
+    pub cancel: &'a CancellationToken,
 }
 
 impl Bench {
@@ -52,18 +67,19 @@ impl Bench {
     /// the run's token: a token that all share would make them wait for each other at every request.
     pub async fn attempt(&self, mut case: Case, repeat: u32, cancel: &CancellationToken) -> Option<Sample> {
         seed(&mut case.request, self.seed, repeat);
-        let key = self.cache.as_ref().and_then(|_| Cache::key(self.model.identity(), &case.request, repeat));
-        if let Some(kept) = self.kept(key.as_ref()).await {
-            let answered =
-                Answered { answer: kept.answer, usage: kept.usage, latency_ms: None, ttft_ms: None, attempts: 0 };
-            return self.graded(&case, repeat, answered, Origin::Cache, cancel).await;
+        match case.dialogue {
+            Dialogue::Once => {}
+            // Boxed, so that the plain path stays as small as it was.
+            Dialogue::Script(_) | Dialogue::Variants(_) | Dialogue::Adaptive(_) => {
+                return Box::pin(dialogue::draw(self, &case, repeat, cancel)).await;
+            }
         }
-        match self.ask(&case, repeat, cancel).await {
-            Ok(mut answered) => {
-                // Before anything is kept: a bucket masks nothing.
-                answered.answer.redact(&self.redactor);
-                self.keep(key.as_ref(), &answered).await;
-                self.graded(&case, repeat, answered, Origin::Model, cancel).await
+        match self.exchange(Asked { case: &case, request: &case.request, repeat, cancel }).await {
+            Ok((answered, origin)) => {
+                let cost_usd = self.cost(&answered, origin);
+                let cached = origin == Origin::Cache;
+                let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel, turns: Vec::new() };
+                self.judged(&case, repeat, frame).await
             }
             Err(ModelError::Cancelled) => None,
             Err(error) => {
@@ -74,30 +90,52 @@ impl Bench {
         }
     }
 
-    /// A model keeps the deadline and looks at the cancellation itself.
-    async fn ask(&self, case: &Case, repeat: u32, cancel: &CancellationToken) -> Result<Answered, ModelError> {
-        let own = Instant::now() + case.timeout;
-        let deadline = self.deadline.map_or(own, |end| end.min(own));
-        let attempt = Attempt { suite: &case.suite, case: case.id.text(), repeat, deadline, cancel };
-        self.model.answer(&case.request, attempt).await
+    /// One answer of the model under test: from the cache, or asked for and kept. Secrets in it are masked.
+    pub(super) async fn exchange(&self, asked: Asked<'_>) -> Result<(Answered, Origin), ModelError> {
+        let key = self.cache.as_ref().and_then(|_| Cache::key(self.model.identity(), asked.request, asked.repeat));
+        self.through_cache(self.model.as_ref(), key.as_ref(), asked).await
     }
 
-    async fn graded(
+    /// The same of another model, under a key of its own.
+    pub(super) async fn through_cache(
         &self,
-        case: &Case,
-        repeat: u32,
-        answered: Answered,
-        origin: Origin,
-        cancel: &CancellationToken,
-    ) -> Option<Sample> {
-        let cached = origin == Origin::Cache;
-        let cost_usd = match (cached, self.price, answered.usage) {
+        model: &dyn Model,
+        key: Option<&Digest>,
+        asked: Asked<'_>,
+    ) -> Result<(Answered, Origin), ModelError> {
+        if let Some(kept) = self.kept(key).await {
+            let answered =
+                Answered { answer: kept.answer, usage: kept.usage, latency_ms: None, ttft_ms: None, attempts: 0 };
+            return Ok((answered, Origin::Cache));
+        }
+        let mut answered = model.answer(asked.request, self.frame(asked)).await?;
+        // Before anything is kept: a bucket masks nothing.
+        answered.answer.redact(&self.redactor);
+        self.keep(key, &answered).await;
+        Ok((answered, Origin::Model))
+    }
+
+    /// A model keeps the deadline and looks at the cancellation itself.
+    fn frame<'a>(&self, asked: Asked<'a>) -> Attempt<'a> {
+        let Asked { case, request: _, repeat, cancel } = asked;
+        let own = Instant::now() + case.timeout;
+        let deadline = self.deadline.map_or(own, |end| end.min(own));
+        Attempt { suite: &case.suite, case: case.id.text(), repeat, deadline, cancel }
+    }
+
+    /// USD of one answer; none without a price, or where the tokens are not known.
+    pub(super) fn cost(&self, answered: &Answered, origin: Origin) -> Option<f64> {
+        match (origin, self.price, answered.usage) {
             // A cached answer costs nothing, and that is known.
-            (true, Some(_), _) => Some(0.0),
-            (false, Some(price), Some(usage)) => Some(cost(price, usage)),
-            (_, None, _) | (false, Some(_), None) => None,
-        };
-        let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel, turns: Vec::new() };
+            (Origin::Cache, Some(_), _) => Some(0.0),
+            (Origin::Model, Some(price), Some(usage)) => Some(cost(price, usage)),
+            (_, None, _) | (Origin::Model, Some(_), None) => None,
+        }
+    }
+
+    /// The sample of an answer; none where the cancellation has cut its judge off.
+    pub(super) async fn judged(&self, case: &Case, repeat: u32, frame: Graded<'_>) -> Option<Sample> {
+        let cancel = frame.cancel;
         let mut sample = grade(case, repeat, frame).await;
         sample.seal(self.completions);
         sample.redact(&self.redactor);

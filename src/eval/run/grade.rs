@@ -62,7 +62,18 @@ pub(super) async fn grade(case: &Case, repeat: u32, graded: Graded<'_>) -> Sampl
 /// A failed request is a sample too.
 pub(super) fn failed(case: &Case, repeat: u32, error: &ModelError) -> Sample {
     let (kind, message) = error.parts();
-    let unanswered = || Scored::Unscored { why: Untrusted::new("there is no answer") };
+    let assertions = unjudged(case, "there is no answer");
+    Sample { error: Some(SampleError { kind: kind.to_owned(), message }), assertions, ..blank(case, repeat) }
+}
+
+/// A case of which nothing can be said, and no request is to blame: an attack that never came about.
+pub(super) fn unscored(case: &Case, repeat: u32, why: &str) -> Sample {
+    Sample { status: Status::Unscored, assertions: unjudged(case, why), attempts: 0, ..blank(case, repeat) }
+}
+
+/// Every score of a case, and none of them given.
+fn unjudged(case: &Case, why: &str) -> Vec<AssertionScore> {
+    let unanswered = || Scored::Unscored { why: Untrusted::new(why) };
     // The named scores are there, and empty: a metric over them must see that a sample is missing.
     let mut assertions = Vec::new();
     for assertion in &case.assertions {
@@ -71,7 +82,7 @@ pub(super) fn failed(case: &Case, repeat: u32, error: &ModelError) -> Sample {
             assertions.push(row(assertion, Some(name), 0.0, unanswered()));
         }
     }
-    Sample { error: Some(SampleError { kind: kind.to_owned(), message }), assertions, ..blank(case, repeat) }
+    assertions
 }
 
 fn blank(case: &Case, repeat: u32) -> Sample {

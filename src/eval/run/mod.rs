@@ -3,6 +3,7 @@
 
 mod attempt;
 mod collect;
+mod dialogue;
 mod grade;
 mod plan;
 mod progress;
