@@ -16,6 +16,7 @@ use crate::eval::Status;
 use crate::eval::journal::FolderLock;
 use crate::eval::model::Built;
 use crate::eval::policy;
+use crate::eval::redteam::Completions;
 use crate::eval::run::{Bench, Collected, Plan, Resume, Run, Selection};
 use crate::eval::scorer::Judges;
 use crate::eval::suite::{Filter, Suite};
@@ -126,6 +127,7 @@ impl Drawing<'_> {
             cache_broken: AtomicBool::new(false),
             price: self.built.price,
             redactor: self.context.redactor.clone(),
+            completions: Completions::Keep,
             seed,
             deadline: self.deadline,
             cancel: self.context.cancel.child_token(),

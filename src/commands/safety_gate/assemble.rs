@@ -45,7 +45,7 @@ pub(super) fn assemble(run: &Frame<'_>, context: &Context) -> Result<Report, Com
     let attempts = filled(run.attempts, ended.collected.rows(), seen);
     let rises = rises(run, &attempts)?;
     let screens = screens(rules);
-    let judged = judge(&Asked { rules, attempts: &attempts, screens: &screens, rises });
+    let judged = judge(Asked { rules, attempts: &attempts, screens: &screens, rises });
     let drawn = Drawn {
         suites: &session.suites,
         plan: &session.plan,
@@ -103,15 +103,11 @@ fn rises(run: &Frame<'_>, attempts: &Attempts) -> Result<Vec<RiseRow>, CommandEr
             let attempt = attempts.list.get(slot);
             slot += 1;
             let Some(attempt) = attempt else { continue };
-            let side = attempts.hazards.get(usize::from(attempt.hazard)).map(|hazard| hazard.side);
-            if side != Some(Side::Harm) {
-                continue;
-            }
             expected += 1;
             let case = suite.case(index).map_err(|problem| CommandError::Problems(vec![problem]))?;
             let baseline = earlier.of(suite.name(), case.id.text().raw(), &case.prompt_digest);
             if let (Some(baseline), Some(candidate)) = (baseline, attempt.found) {
-                pairs.push(Pair { hazard: attempt.hazard, baseline, candidate });
+                pairs.push(Pair { hazard: attempt.hazard, prompt: attempt.prompt, baseline, candidate });
             }
         }
     }

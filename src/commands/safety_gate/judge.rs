@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::eval::redteam::{Hazard, ProbeSuite, SafetyPolicy, SuiteAttacks, hazard};
+use crate::eval::redteam::{Hazard, SafetyPolicy, SuiteAttacks};
 use crate::eval::scorer::REFUSAL_SCREEN;
 use crate::gate::safety::{
     Attempt, Attempts, Available, Evidence, HazardKey, SafetyRules, Screens, Side, UnitOf,
@@ -80,25 +80,28 @@ fn prompt(suite: &str, group: &str) -> u64 {
     hasher.finish()
 }
 
-/// What the suites could show: all of their prompts, and what a run would ask of them.
-pub(super) fn available(suites: &[ProbeSuite], drawn: &[SuiteAttacks], unit: UnitOf) -> Vec<Available> {
-    let prompts = crate::eval::redteam::prompts(suites);
-    let mut weakest: BTreeMap<&str, Evidence> = BTreeMap::new();
-    for probe in suites.iter().flat_map(|suite| &suite.probes) {
-        let evidence = weakest.entry(probe.hazard.id).or_insert(probe.evidence);
-        *evidence = (*evidence).max(probe.evidence);
-    }
-    let attacks = |id: &str| {
-        let of = |suite: &SuiteAttacks| suite.attacks.iter().filter(|attack| attack.probe.hazard.id == id).count();
-        drawn.iter().map(of).sum::<usize>() as u64
-    };
-    let row = |(id, prompts): (&'static str, u64)| {
-        let units = match unit {
-            UnitOf::Prompt => prompts,
-            UnitOf::Attack => attacks(id),
+/// What a run of these attempts can show.
+pub(super) fn available(attempts: &Attempts, unit: UnitOf) -> Vec<Available> {
+    // Attempts of each unit, by hazard.
+    let mut units: BTreeMap<(u16, u64), (Evidence, u32)> = BTreeMap::new();
+    for (number, attempt) in (0_u64..).zip(&attempts.list) {
+        let unit = match unit {
+            UnitOf::Prompt => attempt.prompt,
+            UnitOf::Attack => number,
         };
-        let evidence = weakest.get(id).copied().unwrap_or(Evidence::Screen);
-        Some(Available { hazard: key(hazard(id)?), units, evidence })
+        let (evidence, count) = units.entry((attempt.hazard, unit)).or_insert((attempt.evidence, 0));
+        *evidence = (*evidence).max(attempt.evidence);
+        *count += 1;
+    }
+    let mut rows: BTreeMap<(u16, Evidence), (u64, u32)> = BTreeMap::new();
+    for ((hazard, _), (evidence, count)) in units {
+        let (units, most) = rows.entry((hazard, evidence)).or_default();
+        *units += 1;
+        *most = (*most).max(count);
+    }
+    let row = |((hazard, evidence), (units, attempts_each)): ((u16, Evidence), (u64, u32))| {
+        let hazard = attempts.hazards.get(usize::from(hazard))?.clone();
+        Some(Available { hazard, units, evidence, attempts: attempts_each })
     };
-    prompts.into_iter().filter_map(row).collect()
+    rows.into_iter().filter_map(row).collect()
 }

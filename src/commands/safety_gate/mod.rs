@@ -19,7 +19,7 @@ use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::early::{SafetyTrial, Schedule, Trial, Watch};
 use crate::eval::journal::FolderLock;
 use crate::eval::policy::{self, EarlyStop, LoadedPolicy};
-use crate::eval::redteam::{Draw, ProbeSuite, Settings, Stack, SuiteAttacks, draw};
+use crate::eval::redteam::{Draw, ProbeSuite, Settings, Stack, SuiteAttacks, draw, prompts};
 use crate::eval::suite::Filter;
 use crate::gate::safety::{self, Attempts};
 use crate::gate::{OnInconclusive, Preflight, Verdict};
@@ -178,14 +178,18 @@ fn attacks(set: &Set) -> Vec<SuiteAttacks> {
 /// What the rules need, and what these suites can show.
 fn plan(set: &Set) -> Outcome {
     let rules = &set.loaded.policy.safety.rules;
-    let plan = safety::plan(rules, &available(&set.held, &attacks(set), rules.unit), &screens(rules));
-    Outcome { exit: Exit::Pass, report: None, text: plan.words() }
+    let attempts = attempts(&attacks(set));
+    let plan = safety::plan(rules, &available(&attempts, rules.unit), &screens(rules));
+    let mut lines = plan.words();
+    let there: u64 = prompts(&set.held).values().sum();
+    lines.push(format!("{} attacks, on some of the {there} prompts of these suites", attempts.list.len()));
+    Outcome { exit: Exit::Pass, report: None, text: format!("{}\n", lines.join("\n")) }
 }
 
 /// Why the run is not worth its money; nothing where it goes on, with a warning where there is cause for one.
 fn stopped(session: &Session, attempts: &Attempts, context: &Context) -> Vec<crate::gate::Reason> {
     let (gate, rules) = (&session.loaded.policy.gate, &session.loaded.policy.safety.rules);
-    let found = safety::unreachable(rules, attempts, &screens(rules));
+    let found = safety::unreachable(rules, &available(attempts, rules.unit), &screens(rules));
     if found.is_empty() {
         return found;
     }

@@ -34,7 +34,7 @@ pub(super) fn run(
     clear_reports(&args.out)?;
     let rules = &set.loaded.policy.safety.rules;
     let (attempts, screens) = (attempts(&read), screens(rules));
-    let judged = judge(&Asked { rules, attempts: &attempts, screens: &screens, rises: Vec::new() });
+    let judged = judge(Asked { rules, attempts: &attempts, screens: &screens, rises: Vec::new() });
     let Judged { rows, metrics, reasons, verdict: _ } = judged;
     let mut reasons: Vec<(bool, Reason)> = reasons.into_iter().map(|reason| (true, reason)).collect();
     if !read.complete {
