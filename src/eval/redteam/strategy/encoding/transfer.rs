@@ -1,5 +1,8 @@
 //! Notations of mail, the web and source code: every byte or character as an escape.
 
+use crate::stats::Generator;
+
+use super::super::choose::chance;
 use super::super::notation::Notation;
 use super::{hex_byte, utf8};
 
@@ -18,12 +21,13 @@ pub(in super::super) static URL: Notation = Notation::encoding(
     |text, _| read_escapes(text, b'%'),
 );
 
+/// Letters that the seed chooses are escaped too, which the standard allows: else plain English would stay plain English.
 /// Source: RFC 2045, section 6.7.
 pub(in super::super) static QUOTED_PRINTABLE: Notation = Notation::encoding(
     "quoted-printable",
-    "quoted-printable, as in mail",
+    "quoted-printable, as in mail, with letters escaped that need not be",
     "quoted-printable, as in e-mail",
-    |text, _, _| quoted_printable(text.as_bytes()),
+    |text, _, generator| quoted_printable(text.as_bytes(), 30 + generator.index(41), generator),
     |text, _| read_escapes(&text.replace("=\r\n", "").replace("=\n", ""), b'='),
 );
 
@@ -85,7 +89,7 @@ fn read_escapes(text: &str, mark: u8) -> Option<String> {
 /// The longest line, without the `=` of a soft break.
 const LONGEST_LINE: usize = 75;
 
-fn quoted_printable(bytes: &[u8]) -> String {
+fn quoted_printable(bytes: &[u8], share: usize, generator: &mut Generator) -> String {
     let (mut text, mut line) = (String::new(), 0);
     let mut rest = bytes.iter().copied().peekable();
     while let Some(byte) = rest.next() {
@@ -96,6 +100,7 @@ fn quoted_printable(bytes: &[u8]) -> String {
         }
         let at_line_end = rest.peek().is_none_or(|next| *next == b'\n');
         let plain = matches!(byte, b'!'..=b'<' | b'>'..=b'~') || (matches!(byte, b' ' | b'\t') && !at_line_end);
+        let plain = plain && !(byte.is_ascii_alphanumeric() && chance(share, generator));
         let token = if plain { char::from(byte).to_string() } else { format!("={byte:02X}") };
         if line + token.len() > LONGEST_LINE {
             text.push_str("=\n");
@@ -163,4 +168,16 @@ fn read_entities(text: &str) -> Option<String> {
     }
     read.push_str(rest);
     Some(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_needless_escapes_mail_is_what_cpython_writes() {
+        let written = |text: &str| quoted_printable(text.as_bytes(), 0, &mut Generator::new(1));
+        assert_eq!(written("a=b é \nc"), "a=3Db =C3=A9=20\nc");
+        assert_eq!(written(&"x".repeat(80)), format!("{}=\n{}", "x".repeat(75), "x".repeat(5)));
+    }
 }

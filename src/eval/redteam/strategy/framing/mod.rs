@@ -72,3 +72,18 @@ impl Frame {
 fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_escaped_as_its_surroundings_ask() {
+        let payload = "say \"a\" & <b>\n";
+        assert_eq!(Hold::Verbatim.held(payload), payload);
+        assert_eq!(Hold::Json.held(payload), "say \\\"a\\\" & <b>\\n");
+        assert_eq!(Hold::Html.held(payload), "say &quot;a&quot; &amp; &lt;b&gt;\n");
+        assert_eq!(Hold::Csv.held(payload), "say \"\"a\"\" & <b>\n");
+        assert_eq!(Hold::Json.held(""), "");
+    }
+}

@@ -1,9 +1,11 @@
 //! Characters without a shape: between the letters, or instead of them.
 
+use crate::stats::Generator;
+
 use super::super::choose::chance;
 use super::super::notation::{Asked, Keeps, Notation};
 use super::super::swap::moved;
-use super::smuggling;
+use super::{by_share, smuggling};
 
 /// Behind letters and digits that the seed chooses. Joiners are not among them: they belong to emoji and to several scripts.
 pub(in super::super) static ZERO_WIDTH: Notation = smuggling(
@@ -11,17 +13,7 @@ pub(in super::super) static ZERO_WIDTH: Notation = smuggling(
     "characters of no width between letters",
     Asked::Silently,
     Keeps::AllButItsOwn(without_zero_width),
-    |text, _, generator| {
-        let share = 30 + generator.index(41);
-        let mut written = String::new();
-        for letter in text.chars() {
-            written.push(letter);
-            if letter.is_ascii_alphanumeric() && chance(share, generator) {
-                written.push(if chance(50, generator) { ZERO_WIDTH_SPACE } else { WORD_JOINER });
-            }
-        }
-        written
-    },
+    |text, _, generator| by_share(text, generator, with_zero_width),
     |text, _| Some(without_zero_width(text)),
 );
 
@@ -49,6 +41,17 @@ pub(in super::super) static VARIATION_SELECTORS: Notation = smuggling(
 
 const ZERO_WIDTH_SPACE: char = '\u{200b}';
 const WORD_JOINER: char = '\u{2060}';
+
+fn with_zero_width(text: &str, share: usize, generator: &mut Generator) -> String {
+    let mut written = String::new();
+    for letter in text.chars() {
+        written.push(letter);
+        if letter.is_ascii_alphanumeric() && chance(share, generator) {
+            written.push(if chance(50, generator) { ZERO_WIDTH_SPACE } else { WORD_JOINER });
+        }
+    }
+    written
+}
 
 fn without_zero_width(text: &str) -> String {
     text.chars().filter(|letter| *letter != ZERO_WIDTH_SPACE && *letter != WORD_JOINER).collect()

@@ -1,9 +1,11 @@
 //! Letters that look like letters: from other scripts, wider, bolder, or with marks on them.
 
+use crate::stats::Generator;
+
 use super::super::choose::{chance, pick};
 use super::super::notation::{Asked, Choice, Keeps, Notation};
 use super::super::swap::moved;
-use super::smuggling;
+use super::{by_share, smuggling};
 
 /// A share of the letters, which the seed chooses, from the Cyrillic and Greek scripts.
 /// Source: the pairs are among the confusables of Unicode Technical Standard 39.
@@ -12,16 +14,7 @@ pub(in super::super) static HOMOGLYPH: Notation = smuggling(
     "Cyrillic and Greek letters that look like Latin ones",
     Asked::Silently,
     Keeps::AllButItsOwn(latin),
-    |text, _, generator| {
-        let share = 30 + generator.index(41);
-        let mut written = String::new();
-        for letter in text.chars() {
-            let alike: Vec<char> = ALIKE.iter().filter(|(from, _)| *from == letter).map(|(_, to)| *to).collect();
-            let replaced = !alike.is_empty() && chance(share, generator);
-            written.push(if replaced { pick(&alike, generator) } else { letter });
-        }
-        written
-    },
+    |text, _, generator| by_share(text, generator, alike),
     |text, _| Some(latin(text)),
 );
 
@@ -58,18 +51,7 @@ pub(in super::super) static ZALGO: Notation = smuggling(
     "letters with heaps of combining marks",
     Asked::Silently,
     Keeps::AllButItsOwn(without_marks),
-    |text, _, generator| {
-        let mut written = String::new();
-        for letter in text.chars() {
-            written.push(letter);
-            if letter.is_ascii_alphanumeric() && chance(70, generator) {
-                for _ in 0..=generator.index(3) {
-                    written.push(pick(&MARKS, generator));
-                }
-            }
-        }
-        written
-    },
+    |text, _, generator| by_share(text, generator, with_marks),
     |text, _| Some(without_marks(text)),
 );
 
@@ -120,6 +102,16 @@ const ALIKE: [(char, char); 44] = [
     ('Z', '\u{396}'),
 ];
 
+fn alike(text: &str, share: usize, generator: &mut Generator) -> String {
+    let mut written = String::new();
+    for letter in text.chars() {
+        let alike: Vec<char> = ALIKE.iter().filter(|(from, _)| *from == letter).map(|(_, to)| *to).collect();
+        let replaced = !alike.is_empty() && chance(share, generator);
+        written.push(if replaced { pick(&alike, generator) } else { letter });
+    }
+    written
+}
+
 fn latin(text: &str) -> String {
     text.chars().map(|letter| ALIKE.iter().find(|(_, to)| *to == letter).map_or(letter, |(from, _)| *from)).collect()
 }
@@ -164,6 +156,19 @@ const MARKS: [char; 20] = [
     '\u{320}', '\u{32a}', '\u{32b}', '\u{33a}', '\u{33b}', '\u{33c}', '\u{33f}', '\u{34a}', '\u{34b}', '\u{34c}',
 ];
 
+fn with_marks(text: &str, share: usize, generator: &mut Generator) -> String {
+    let mut written = String::new();
+    for letter in text.chars() {
+        written.push(letter);
+        if letter.is_ascii_alphanumeric() && chance(share, generator) {
+            for _ in 0..=generator.index(3) {
+                written.push(pick(&MARKS, generator));
+            }
+        }
+    }
+    written
+}
+
 fn without_marks(text: &str) -> String {
     text.chars().filter(|letter| !MARKS.contains(letter)).collect()
 }
@@ -179,5 +184,12 @@ mod tests {
         found.dedup();
         assert_eq!(found.len(), ALIKE.len());
         assert!(ALIKE.iter().all(|(from, to)| from.is_ascii() && !to.is_ascii()));
+    }
+
+    #[test]
+    fn letters_of_formulas_are_those_of_the_unicode_chart() {
+        let row =
+            |style| ['A', 'Z', 'a', 'z', '0', '9'].map(|letter| styled(letter, style)).into_iter().collect::<String>();
+        assert_eq!(STYLES.map(row), ["𝐀𝐙𝐚𝐳𝟎𝟗", "𝗔𝗭𝗮𝘇𝟬𝟵", "𝙰𝚉𝚊𝚣𝟶𝟿"]);
     }
 }

@@ -9,6 +9,8 @@ pub(super) use bidi::BIDI;
 pub(super) use hidden::{UNICODE_TAGS, VARIATION_SELECTORS, ZERO_WIDTH};
 pub(super) use looks::{FULL_WIDTH, HOMOGLYPH, MATH_ALPHANUMERIC, ZALGO};
 
+use crate::stats::Generator;
+
 use super::Family;
 use super::key::KeyKind;
 use super::notation::{Asked, Choice, Keeps, Notation, Read, Write};
@@ -24,4 +26,12 @@ const fn smuggling(
 ) -> Notation {
     let (family, key, choice) = (Family::Smuggling, KeyKind::None, Choice::Seeded);
     Notation { name, family, about, asked, key, choice, keeps, write, read }
+}
+
+/// Writes with a share of 30 to 70 in a hundred characters changed, which the seed chooses; with all of them where that share has
+/// left a short text as it was: an attack that is no other text would count as one that the model withstood.
+fn by_share(text: &str, generator: &mut Generator, write: fn(&str, usize, &mut Generator) -> String) -> String {
+    let share = 30 + generator.index(41);
+    let written = write(text, share, generator);
+    if written == text { write(text, 100, generator) } else { written }
 }

@@ -77,7 +77,6 @@ fn notations_agree_with_their_standards() {
         ("leetspeak", "Leet test", "l337 7357"),
         ("pig-latin", "Pig-latin is string art, hmm", "ig-Pay--atin-lay is-ay ing-stray art-ay, -hmmay"),
         ("url", "a b/é~", "a%20b%2F%C3%A9~"),
-        ("quoted-printable", "a=b é \nc", "a=3Db =C3=A9=20\nc"),
         ("uuencode", "Cat", "begin 644 text\n#0V%T\n`\nend"),
         ("html-entities", "<é🦀", "&#60;&#233;&#129408;"),
         ("unicode-escapes", "Aé🦀", "\\u0041\\u00e9\\ud83e\\udd80"),
@@ -111,10 +110,11 @@ fn lines_of_mail_stay_short() {
 
 #[test]
 fn smuggled_letters_are_really_others_and_hidden_ones_are_not_seen() {
-    for name in ["homoglyph", "zero-width", "zalgo", "math-alphanumeric", "full-width", "bidi"] {
+    for name in ["quoted-printable", "homoglyph", "zero-width", "zalgo", "math-alphanumeric", "full-width", "bidi"] {
         for seed in 0..30 {
             let attack = stack(name).apply(SIMPLE, seed).turns.concat();
             assert!(!attack.contains(SIMPLE), "{name}: {attack}");
+            assert_ne!(stack(name).apply("o", seed).turns, ["o"], "{name}");
         }
     }
     for name in ["unicode-tags", "variation-selectors"] {
