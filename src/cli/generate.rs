@@ -7,8 +7,7 @@ use super::spec;
 use crate::commands::{CommandError, Exit, Outcome};
 use crate::document::Problem;
 use crate::document::schema_text;
-use crate::eval::redteam::strategies_table;
-use crate::eval::{policy, suite};
+use crate::eval::{policy, redteam, suite};
 use crate::gate::plan::PlanReport;
 use crate::report;
 use crate::store::file::{make_folder, write_atomically};
@@ -46,6 +45,7 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     let plan = ("plan.schema.json", schema_text::<PlanReport>("llmci plan --json"));
     let schemas =
         [policy::schema(), report::schema(), report::calibration_schema(), plan].into_iter().chain(suite::schemas());
+    let schemas = schemas.chain([redteam::schema()]);
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
     for program in [&gate, &Program::RegressionCheck.command(), &Program::SafetyGate.command()] {
@@ -57,6 +57,8 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     files.push(("docs/reference/assertions.md".to_owned(), spec::assertions()));
     files.push(("docs/reference/exit-codes.md".to_owned(), spec::exit_codes()));
     files.push(("docs/reference/metrics.md".to_owned(), spec::metrics()));
+    files.push(("docs/reference/hazards.md".to_owned(), spec::hazards()));
+    files.push(("docs/reference/safety-suites.md".to_owned(), spec::shipped_suites()));
     let mut fill = |file: &str, marks: &str, content: &str| -> Result<(), Problem> {
         let page = std::fs::read_to_string(root.join(file))
             .map_err(|error| Problem::of_file(file, format!("cannot be read: {error}")))?;
@@ -64,6 +66,6 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
         Ok(())
     };
     fill("README.md", "eval-gate-inputs", &spec::inputs_table(&gate))?;
-    fill("docs/how-to/attacks.md", "strategies", &strategies_table())?;
+    fill("docs/how-to/attacks.md", "strategies", &redteam::strategies_table())?;
     Ok(files)
 }

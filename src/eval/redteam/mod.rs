@@ -5,13 +5,17 @@
 mod attack;
 mod draw;
 mod hazard;
+mod library;
+mod load;
 mod policy;
 mod probe;
 mod strategy;
 
 pub use attack::{Attack, AttackName, Settings, takes};
 pub use draw::{Draw, SuiteAttacks, draw, prompts};
-pub use hazard::{HAZARDS, Hazard, hazard};
+pub use hazard::{HAZARDS, Hazard, by_ailuminate, by_llama_guard, hazard};
+pub use library::{GROUPS, SHIPPED, Shipped, group, shipped};
+pub use load::{Format, LoadOptions, load, schema};
 pub use policy::{Completions, SafetyPolicy, SafetySet, SafetySuite};
 pub use probe::{Applicable, PAYLOAD, Probe, ProbeSuite};
 pub use strategy::{
