@@ -7,7 +7,7 @@ use crate::commands::Exit;
 use crate::document::Problem;
 use crate::eval::scorer::TYPES;
 use crate::gate::{Direction, KNOWN, Unit};
-use crate::report::OUTPUTS;
+use crate::report::outputs_of;
 
 const MADE: &str = "<!-- Made by `llmci generate`. Do not edit. -->\n\n";
 
@@ -42,7 +42,7 @@ pub(in crate::cli) fn inputs_page(command: &Command) -> String {
         "`LLMCI_<NAME>` (upper case, hyphens as underscores). An empty value is an absent one.\n\n## Outputs\n\n",
     );
     text.push_str("| output | value |\n|---|---|\n");
-    for (name, description) in OUTPUTS {
+    for (name, description) in outputs_of(name) {
         text.push_str(&format!("| `{name}` | {} |\n", cell(description)));
     }
     text.push_str(
