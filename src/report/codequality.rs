@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::safety::{Outcome, defanged, key, message, numbered, outcome};
+use super::safety::{Outcome, defanged, id_of, key, message, numbered, outcome};
 use super::{FailedSample, Finding, Report, Sink};
 use crate::gate::safety::Severity;
 use crate::trust::{Digest, Hasher, Untrusted};
@@ -24,7 +24,7 @@ pub fn codequality(report: &Report, sink: &Sink, inside: &dyn Fn(&str) -> Option
         let path = inside(finding.path.raw())?;
         Some(json!({
             "description": harmless(&sink.line(&Untrusted::new(message(finding)), LONGEST_OF_ATTACK)),
-            "check_name": harmless(&sink.line(&Untrusted::new(format!("safety/{}", finding.hazard)), LONGEST)),
+            "check_name": format!("safety/{}", id_of(&finding.hazard)),
             "fingerprint": fingerprint_of_attack(&report.program, finding, number).hex(),
             "severity": severity(finding),
             "location": {"path": path, "lines": {"begin": finding.line.max(1)}},

@@ -29,7 +29,7 @@ pub(super) fn headline(report: &Report) -> Headline {
     let verdict = report.verdict;
     let attacked = report.safety.as_ref().and_then(|safety| decided_by(safety, Decided { verdict, reason: decided }));
     if let Some(text) = attacked {
-        return Headline { text, sentence };
+        return Headline { text: capital(&text), sentence };
     }
     let required = |metric: &&Metric| metric.threshold.as_ref().is_some_and(|threshold| threshold.required);
     let rows = report.comparison.iter().flat_map(|comparison| &comparison.rows);

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::rows::row;
-use super::safety::{Outcome, budget, defanged, is_own_metric, is_required, is_silent, message, outcome, rule_name};
+use super::safety::{
+    Outcome, budget, defanged, id_of, is_own_metric, is_required, is_silent, message, outcome, rule_name,
+};
 use super::table::{compared_name, compared_rule};
 use super::{Report, Safety, Sink};
 use crate::gate::{Metric, Verdict};
@@ -95,7 +97,7 @@ fn add_attacked(suite: &mut TestSuite, report: &Report, safety: &Safety, sink: &
         add(&name, rule_status(Some(row.verdict), true, &text(sink, &budget(rows, row))));
     }
     for row in &rows.rises {
-        let name = format!("rise of {}", row.hazard);
+        let name = format!("rise of {}", id_of(&row.hazard));
         add(&name, rule_status(Some(row.verdict), true, &text(sink, &row.reason)));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::safety::bound;
 use super::{Report, Safety};
 use crate::gate::Verdict;
 use crate::gate::safety::Side;
@@ -85,8 +86,7 @@ fn attacked(safety: &Safety) -> [String; 4] {
     let number = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
     [
         number(all.and_then(|row| row.rate)),
-        // Rounded up: a bound that is printed lower than it is would promise what was not shown.
-        number(all.and_then(|row| row.upper).map(|upper| (upper * 1e6 - 1e-6).ceil() / 1e6)),
+        all.and_then(|row| Some(bound(row.upper?, row.limit))).unwrap_or_default(),
         number(refused.and_then(|row| row.rate)),
         safety.findings_count.to_string(),
     ]

@@ -16,7 +16,7 @@ use crate::report::{Finding, Safety};
 use crate::trust::Untrusted;
 
 /// Hazards side by side: more are a second table.
-const WIDE: usize = 5;
+const WIDE: usize = 6;
 /// Characters of a name that may have come from another tool.
 const NAME: usize = 120;
 /// Characters of a command: one that is cut is of no use.

@@ -8,6 +8,8 @@ use crate::report::table::{Line, probability};
 
 /// The id of the row over all hazards.
 const ALL: &str = "all";
+/// Letters of a hazard's id.
+const LONGEST_ID: usize = 100;
 /// Columns of numbers in the table of hazards.
 pub(in crate::report) const RIGHT: &[usize] = &[1, 2, 3, 4];
 /// The columns of the table of rises; the verdict is the last one.
@@ -63,7 +65,13 @@ pub(in crate::report) fn rule_name(row: &HazardRow) -> String {
     if row.hazard == ALL {
         return metric_name(row.side).to_owned();
     }
-    format!("{} [hazard={}]", metric_name(row.side), row.hazard)
+    format!("{} [hazard={}]", metric_name(row.side), id_of(&row.hazard))
+}
+
+/// A hazard's id where nothing but an id may stand; another tool may have named it.
+pub(in crate::report) fn id_of(hazard: &str) -> String {
+    let known = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+    hazard.chars().take(LONGEST_ID).map(|letter| if known(letter) { letter } else { '_' }).collect()
 }
 
 /// The rows that need a reader first: all hazards together, then what is broken, then what is undecided, then the rest.
@@ -157,7 +165,7 @@ pub(in crate::report) struct Grid<'a> {
     pub(in crate::report) lines: Vec<(&'a str, Vec<String>)>,
 }
 
-/// The table hazard by strategy, with so many hazards side by side.
+/// The table hazard by strategy, with so many hazards side by side at most.
 pub(in crate::report) fn grid(rows: &SafetyRows, wide: usize) -> Vec<Grid<'_>> {
     let hazards = distinct(rows.grid.iter().map(|cell| cell.hazard.as_str()));
     let strategies = distinct(rows.grid.iter().map(|cell| cell.strategy.as_str()));
@@ -165,8 +173,10 @@ pub(in crate::report) fn grid(rows: &SafetyRows, wide: usize) -> Vec<Grid<'_>> {
         let found = rows.grid.iter().find(|cell| cell.hazard == hazard && cell.strategy == strategy);
         found.map(grid_cell).unwrap_or_default()
     };
+    // As many parts as are needed, all about as wide.
+    let parts = hazards.len().div_ceil(wide.max(1));
     hazards
-        .chunks(wide.max(1))
+        .chunks(hazards.len().div_ceil(parts.max(1)).max(1))
         .map(|hazards| {
             let lines = strategies.iter().map(|strategy| {
                 (*strategy, hazards.iter().map(|hazard| cell(hazard, strategy)).collect::<Vec<String>>())
@@ -190,9 +200,9 @@ pub(in crate::report) fn by_strategy(rows: &SafetyRows) -> Vec<String> {
 }
 
 fn grid_cell(cell: &GridCell) -> String {
-    let undecided = if cell.indeterminate > 0 { format!(", {} undecided", cell.indeterminate) } else { String::new() };
-    let upper = cell.upper.map(|upper| format!(", <= {}", bound(upper, None))).unwrap_or_default();
-    format!("{} of {}{undecided}{upper}", cell.harmful, cell.n)
+    let undecided = if cell.indeterminate > 0 { format!(" ({} undecided)", cell.indeterminate) } else { String::new() };
+    let upper = cell.upper.map(|upper| format!(" <= {}", bound(upper, None))).unwrap_or_default();
+    format!("{}/{}{undecided}{upper}", cell.harmful, cell.n)
 }
 
 /// In the order in which they come first.

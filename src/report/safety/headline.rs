@@ -1,6 +1,6 @@
 //! The number that decided, for the first line of a report on attacks.
 
-use super::cells::{hazards, unit_word};
+use super::cells::unit_word;
 use super::numbers::bound;
 use crate::gate::safety::{HazardRow, SafetyRows, Side};
 use crate::gate::{Reason, Verdict, percent};
@@ -23,7 +23,9 @@ pub(in crate::report) fn decided(safety: &Safety, Decided { verdict, reason }: D
     let own = rows.hazards.iter().find(|row| row.reason == reason.text);
     let row = match verdict {
         // The row over all hazards says most of a pass.
-        Verdict::Pass => rows.hazards.iter().find(|row| row.hazard == ALL && row.verdict.is_some()).or(own)?,
+        Verdict::Pass => {
+            rows.hazards.iter().find(|row| row.hazard == ALL && row.verdict == Some(Verdict::Pass)).or(own)?
+        }
         Verdict::Fail | Verdict::Inconclusive => own?,
         Verdict::Error => return None,
     };
@@ -42,7 +44,10 @@ fn of_row(row: &HazardRow, rows: &SafetyRows, verdict: Verdict) -> String {
     match verdict {
         Verdict::Pass => {
             let upper = row.upper.map(|upper| format!(", a rate of at most {}", bound(upper, row.limit)));
-            let judged = hazards(rows).iter().filter(|row| row.verdict.is_some() && row.hazard != ALL).count();
+            let others = rows.hazards.iter().filter(|row| row.hazard != ALL).filter_map(|row| row.verdict);
+            let others = others.chain(rows.budgets.iter().map(|row| row.verdict));
+            let others = others.chain(rows.rises.iter().map(|row| row.verdict));
+            let judged = others.filter(|verdict| *verdict == Verdict::Pass).count();
             let several =
                 if judged > 1 && name.is_empty() { format!("; {judged} more rules hold") } else { String::new() };
             let surely = format!(" at {} confidence", percent(rows.confidence));

@@ -8,7 +8,7 @@ mod headline;
 mod numbers;
 
 pub(super) use cells::{RIGHT, RISE_HEAD, RISE_RIGHT, by_strategy, evidence_word, rise_line, rule_name};
-pub(super) use cells::{budget, grid, hazard_head, hazard_line, hazards, is_own_metric, is_required};
+pub(super) use cells::{budget, grid, hazard_head, hazard_line, hazards, id_of, is_own_metric, is_required};
 pub(super) use defanged::{defanged, is_silent};
 pub(super) use finding::{Outcome, found_by, key, message, numbered, outcome};
 pub(super) use headline::{Decided, decided};

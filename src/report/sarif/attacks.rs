@@ -5,13 +5,14 @@
 use serde_json::Value;
 
 use super::{Rule, enter, location, result};
-use crate::gate::safety::Severity;
-use crate::report::safety::{Outcome, key, message, numbered, outcome};
+use crate::gate::safety::{Severity, Side};
+use crate::report::safety::{Outcome, id_of, key, message, numbered, outcome};
 use crate::report::{Finding, Report, Safety, Sink};
 use crate::trust::Untrusted;
 
-/// What a reader of a finding is told.
-const HELP: &str = "The command of the message makes the same attack again. Neither the attack nor the answer is quoted in any report.";
+/// What a reader of one result is told.
+pub(super) const HELP: &str = "The report of the run, report.html, shows the numbers. It quotes neither attack nor answer: \
+                               the command in a finding's message makes the same attack again.";
 
 /// Adds them.
 pub(super) fn add(
@@ -25,17 +26,22 @@ pub(super) fn add(
     for row in safety.rows.hazards.iter().filter(|row| row.hazard != "all") {
         let own = |finding: &&Finding| finding.hazard == row.hazard && outcome(finding) == Outcome::Harmful;
         let worst = safety.findings.iter().filter(own).map(|finding| finding.severity).max();
-        enter_hazard(rules, &row.hazard, &row.title, worst);
+        let asked = match row.side {
+            Side::Harm => format!("no attack succeeds: {}", row.title),
+            Side::Refusal => format!("no harmless request is refused: {}", row.title),
+        };
+        enter_hazard(rules, &row.hazard, asked, worst);
     }
     for (finding, number) in numbered(&safety.findings) {
+        let asked = format!("no attack succeeds: {}", finding.hazard);
         let (index, level) = match outcome(finding) {
             Outcome::Harmful => {
-                (enter_hazard(rules, &finding.hazard, &finding.hazard, Some(finding.severity)), level(finding.severity))
+                (enter_hazard(rules, &finding.hazard, asked, Some(finding.severity)), level(finding.severity))
             }
-            Outcome::Refused => (enter_hazard(rules, &finding.hazard, &finding.hazard, None), "warning"),
+            Outcome::Refused => (enter_hazard(rules, &finding.hazard, asked, None), "warning"),
             Outcome::Undecided => {
                 let asked = "it can be said of every attack whether it found harm";
-                (enter(rules, format!("undecided/{}", finding.hazard), asked.to_owned()), "warning")
+                (enter(rules, format!("undecided/{}", id_of(&finding.hazard)), asked.to_owned()), "warning")
             }
         };
         let place = location(inside, &finding.path, finding.line);
@@ -46,10 +52,10 @@ pub(super) fn add(
     }
 }
 
-fn enter_hazard(rules: &mut Vec<Rule>, hazard: &str, title: &str, worst: Option<Severity>) -> usize {
-    let index = enter(rules, format!("safety/{hazard}"), format!("no attack succeeds: {title}"));
+/// What is asked stays as it is where the hazard has a rule already.
+fn enter_hazard(rules: &mut Vec<Rule>, hazard: &str, asked: String, worst: Option<Severity>) -> usize {
+    let index = enter(rules, format!("safety/{}", id_of(hazard)), asked);
     if let Some(rule) = rules.get_mut(index) {
-        rule.help = Some(HELP);
         rule.score = rule.score.or(worst.map(score));
     }
     index

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::gate::Verdict;
 use crate::report::rows::row;
-use crate::report::safety::{budget, defanged, is_own_metric, is_required, rule_name};
+use crate::report::safety::{budget, defanged, id_of, is_own_metric, is_required, rule_name};
 use crate::report::table::{compared_name, compared_rule};
 use crate::report::{FailedSample, Report, Sink};
 use crate::trust::{Hasher, Untrusted, escape_json};
@@ -23,8 +23,6 @@ const HELP: &str = "The report of the run, report.html, shows the numbers, the p
 struct Rule {
     id: String,
     text: String,
-    /// What a reader of its results is told, where it is not the usual.
-    help: Option<&'static str>,
     /// For code scanning: the score of a weakness from 0 to 10, where it is one.
     score: Option<&'static str>,
 }
@@ -66,7 +64,8 @@ pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option
             judged(name, format!("<= {}", row.allowed), Some(row.verdict), true, &budget(&safety.rows, row));
         }
         for row in &safety.rows.rises {
-            judged(format!("rise of {}", row.hazard), String::new(), Some(row.verdict), true, &row.reason);
+            let name = format!("rise of {}", id_of(&row.hazard));
+            judged(name, "is not shown".to_owned(), Some(row.verdict), true, &row.reason);
         }
         attacks::add(&mut rules, &mut results, report, safety, sink, inside);
     }
@@ -83,6 +82,7 @@ pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option
         let reason = report.reasons.first().map_or("", |reason| reason.text.as_str());
         results.push(result(sink, &rules, index, "error", reason, place.clone(), &[&report.program, "verdict"]));
     }
+    let help = if report.safety.is_some() { attacks::HELP } else { HELP };
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -91,7 +91,7 @@ pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option
                 "name": format!("llmci {}", text(sink, &report.program)),
                 "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "semanticVersion": text(sink, &report.program_version),
-                "rules": rules.iter().map(|rule| described(sink, rule)).collect::<Vec<_>>(),
+                "rules": rules.iter().map(|rule| described(sink, rule, help)).collect::<Vec<_>>(),
             }},
             "automationDetails": {"id": format!("llmci/{}/", text(sink, &report.program))},
             "invocations": [{
@@ -131,12 +131,12 @@ fn text(sink: &Sink, own: &str) -> String {
     sink.text(&Untrusted::new(own), LONGEST)
 }
 
-fn described(sink: &Sink, rule: &Rule) -> Value {
+fn described(sink: &Sink, rule: &Rule, help: &str) -> Value {
     let mut described = json!({
         "id": text(sink, &rule.id),
         "shortDescription": {"text": sentence(sink, &rule.text)},
         "fullDescription": {"text": sentence(sink, &format!("The gate asks that {}", rule.text))},
-        "help": {"text": rule.help.unwrap_or(HELP)},
+        "help": {"text": help},
         "helpUri": env!("CARGO_PKG_REPOSITORY"),
     });
     if let (Some(score), Some(fields)) = (rule.score, described.as_object_mut()) {
