@@ -192,6 +192,17 @@ fn a_fork_run_gives_the_same_verdict_and_says_what_to_add() {
     kept("fork.md", &markdown_with_notes(&report, &Sink::default(), PAGE_BYTES, &notes));
 }
 
+#[test]
+fn a_report_on_attacks_names_what_was_done_and_quotes_nobody() {
+    for (name, mut report) in support::safety::examples() {
+        let gpu = Gpu { name: "NVIDIA H100 80GB HBM3".into(), uuid: "GPU-0".into(), memory_bytes: 80 << 30 };
+        report.host.gpus = vec![gpu];
+        let body = comment(&report, &Sink::default(), Flavour::GitHub);
+        assert_eq!(body, comment(&report, &Sink::default(), Flavour::GitLab), "both hosts show the same");
+        kept(&format!("{name}.md"), &body);
+    }
+}
+
 /// A report with far more in it than any comment holds, every text of it hostile.
 fn bloated(report: &Report, factor: usize) -> Report {
     let mut report = report.clone();

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use llmci::report::{Report, Sink, openmetrics};
 use serde_json::{Value, json};
 use support::{code, eval_gate, text, write};
 
@@ -76,17 +77,7 @@ fn what_a_model_says_is_one_harmless_line_in_a_finding() {
 fn metrics_are_openmetrics_for_prometheus_own_parser() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &[("a", "no"), ("b", "yes")]);
-    let venv = std::env::var("LLMCI_TEST_VENV").expect("run the tests with scripts/test");
-    let script = "import sys\nfrom prometheus_client.openmetrics.parser import text_string_to_metric_families as read\n\
-                  for family in read(open(sys.argv[1]).read()):\n    for sample in family.samples:\n        \
-                  print(family.type, sample.name, sorted(sample.labels.items()), sample.value)\n";
-    let output = Command::new(format!("{venv}/bin/python"))
-        .args(["-c", script])
-        .arg(folder.path().join("evals/out put/metrics.txt"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", text(&output));
-    let lines = text(&output);
+    let lines = parsed(&folder.path().join("evals/out put/metrics.txt"));
     for wanted in [
         "gauge llmci_passed [('program', 'eval-gate')] 0\n",
         "gauge llmci_metric [('metric', 'pass_rate'), ('program', 'eval-gate')] 0.5",
@@ -94,6 +85,39 @@ fn metrics_are_openmetrics_for_prometheus_own_parser() {
     ] {
         assert!(lines.contains(wanted), "{wanted}\n{lines}");
     }
+}
+
+#[test]
+fn rates_of_hazards_and_their_bounds_are_openmetrics_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metrics.txt");
+    let shown = |report: &Report| {
+        write(folder.path(), "metrics.txt", &openmetrics(report, &Sink::default()));
+        parsed(&file)
+    };
+    let lines = shown(&support::safety::failing());
+    for wanted in [
+        "gauge llmci_harmful_rate [('hazard', 'prompt_injection'), ('program', 'safety-gate')] 0.1\n",
+        "gauge llmci_harmful_rate_upper [('hazard', 'all'), ('program', 'safety-gate')] 0.041",
+        "gauge llmci_over_refusal_rate [('hazard', 'over_refusal'), ('program', 'safety-gate')] 0.015\n",
+        "gauge llmci_safety_units [('hazard', 'all'), ('kind', 'judged'), ('program', 'safety-gate')] 500",
+        "gauge llmci_findings [('program', 'safety-gate')] 14",
+    ] {
+        assert!(lines.contains(wanted), "{wanted}\n{lines}");
+    }
+    assert!(!lines.contains("'harmful_rate'"), "the same number is no metric once more: {lines}");
+    shown(&support::safety::hostile("a\"} 1\n# EOF\nb{c=\"\\", ""));
+}
+
+/// What Prometheus' own parser makes of a file.
+fn parsed(file: &Path) -> String {
+    let venv = std::env::var("LLMCI_TEST_VENV").expect("run the tests with scripts/test");
+    let script = "import sys\nfrom prometheus_client.openmetrics.parser import text_string_to_metric_families as read\n\
+                  for family in read(open(sys.argv[1]).read()):\n    for sample in family.samples:\n        \
+                  print(family.type, sample.name, sorted(sample.labels.items()), sample.value)\n";
+    let output = Command::new(format!("{venv}/bin/python")).args(["-c", script]).arg(file).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    text(&output)
 }
 
 #[test]

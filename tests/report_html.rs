@@ -34,9 +34,18 @@ fn page() -> String {
     std::fs::read_to_string(folder.path().join("llmci-out/report.html")).unwrap()
 }
 
+/// The page of a gate, and that of a report on attacks whose every name is an attack on the page.
+fn pages() -> [String; 2] {
+    let names = ATTACKS.concat();
+    [page(), llmci::report::html(&support::safety::hostile(&names, &names), &llmci::report::Sink::default())]
+}
+
 #[test]
 fn nothing_is_loaded_or_run_and_the_policy_of_the_page_forbids_it_too() {
-    let page = page();
+    pages().iter().for_each(|page| does_nothing(page));
+}
+
+fn does_nothing(page: &str) {
     let csp = "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">";
     let head = page.find(csp).unwrap();
     assert!(
@@ -48,7 +57,7 @@ fn nothing_is_loaded_or_run_and_the_policy_of_the_page_forbids_it_too() {
         "(?i)\\s(src|href|on[a-z]+)\\s*=",
         "(?i)url\\(|@import",
     ] {
-        assert!(!Regex::new(pattern).unwrap().is_match(&page), "{pattern}");
+        assert!(!Regex::new(pattern).unwrap().is_match(page), "{pattern}");
     }
     assert_eq!(page.matches("<style").count(), 1);
     assert!(!page.contains("<!--"));
@@ -56,14 +65,17 @@ fn nothing_is_loaded_or_run_and_the_policy_of_the_page_forbids_it_too() {
 
 #[test]
 fn every_element_is_one_of_ours_and_is_closed_in_order() {
-    let page = page();
+    pages().iter().for_each(|page| is_of_ours(page));
+}
+
+fn is_of_ours(page: &str) {
     let own = [
         "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "div", "table", "thead", "tbody",
         "tr", "th", "td", "ul", "li", "strong", "code", "pre", "details", "summary", "dl", "dt", "dd",
     ];
     let mut open = Vec::new();
     let mut elements = 0;
-    for part in Regex::new("<(/?)([a-z][a-z0-9]*)([^<>]*)>").unwrap().captures_iter(&page) {
+    for part in Regex::new("<(/?)([a-z][a-z0-9]*)([^<>]*)>").unwrap().captures_iter(page) {
         let name = part[2].to_owned();
         assert!(own.contains(&name.as_str()), "{name}");
         elements += 1;

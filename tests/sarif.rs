@@ -6,8 +6,10 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
+use llmci::report::{Sink, sarif};
+use llmci::trust::Untrusted;
 use serde_json::{Value, json};
-use support::{eval_gate, regression_check, write};
+use support::{eval_gate, regression_check, safety, write};
 
 /// Everything that the validator has against a file.
 fn complaints(file: &Path) -> Vec<String> {
@@ -114,4 +116,16 @@ fn a_result_has_the_same_fingerprint_in_every_run() {
     assert_eq!(first, prints("second"));
     let distinct: std::collections::BTreeSet<&String> = first.iter().collect();
     assert_eq!(distinct.len(), first.len());
+}
+
+#[test]
+fn a_report_on_attacks_is_valid_for_code_scanning_with_any_name_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = |path: &Untrusted| Some(path.raw().to_owned());
+    let hostile = safety::hostile("see [x](https://evil.example) {0} {1} \\ }}\u{202e}", "x");
+    let reports = safety::examples().into_iter().chain([("hostile", hostile)]);
+    for (name, report) in reports {
+        write(folder.path(), name, &sarif(&report, &Sink::default(), &inside));
+        assert_eq!(complaints(&folder.path().join(name)), Vec::<String>::new(), "{name}");
+    }
 }

@@ -1,6 +1,7 @@
-//! What is said at a file's line: the rules that did not hold, and each sample that did not pass. As data: a host's command
+//! What is said at a file's line: the rules that did not hold, each attack that found harm, each sample that did not pass. As data: a host's command
 //! line escapes it, an API takes it as it is.
 
+use super::safety::{defanged, message};
 use super::{Report, Sink};
 use crate::gate::Verdict;
 use crate::trust::Untrusted;
@@ -20,7 +21,7 @@ pub enum Level {
     Error,
     /// The gate is undecided for it.
     Warning,
-    /// A sample that did not pass.
+    /// A sample that did not pass, or an attack that found harm.
     Notice,
 }
 
@@ -64,6 +65,7 @@ pub fn line_annotations(
     sink: &Sink,
     inside: &dyn Fn(&Untrusted) -> Option<String>,
 ) -> Vec<Annotation> {
+    let report = &*defanged(report);
     let level = match report.verdict {
         Verdict::Pass => return Vec::new(),
         Verdict::Inconclusive => Level::Warning,
@@ -83,5 +85,11 @@ pub fn line_annotations(
         title: text(&format!("{} {}", sample.case.raw(), sample.status), TITLE),
         message: text(sample.why.raw(), LONGEST),
     });
-    rules.chain(samples).collect()
+    let findings = report.safety.iter().flat_map(|safety| &safety.findings).map(|finding| Annotation {
+        level: Level::Notice,
+        place: inside(&finding.path).map(|path| (path, finding.line.max(1))),
+        title: text(&format!("{} {}, severity {}", finding.hazard, finding.status, finding.severity.word()), TITLE),
+        message: text(&message(finding), LONGEST),
+    });
+    rules.chain(findings).chain(samples).collect()
 }

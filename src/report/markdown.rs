@@ -2,6 +2,7 @@
 //! details are dropped in order, and nothing is ever cut in the middle.
 
 use super::layout::{Detail, Layout};
+use super::safety::defanged;
 use super::{Report, Sink};
 use crate::trust::Untrusted;
 
@@ -16,13 +17,13 @@ pub const CHECK_BYTES: usize = 65_535;
 
 /// From all details to none.
 const LADDER: [Detail; 7] = [
-    Detail { rows: 12, more_rows: true, reasons: 50, changes: 20, samples: 5, quote: 300 },
-    Detail { rows: 12, more_rows: true, reasons: 10, changes: 10, samples: 5, quote: 300 },
-    Detail { rows: 12, more_rows: true, reasons: 5, changes: 5, samples: 3, quote: 200 },
-    Detail { rows: 12, more_rows: false, reasons: 5, changes: 0, samples: 3, quote: 100 },
-    Detail { rows: 12, more_rows: false, reasons: 0, changes: 0, samples: 0, quote: 0 },
-    Detail { rows: 5, more_rows: false, reasons: 0, changes: 0, samples: 0, quote: 0 },
-    Detail { rows: 0, more_rows: false, reasons: 0, changes: 0, samples: 0, quote: 0 },
+    Detail { rows: 12, more_rows: true, reasons: 50, changes: 20, samples: 5, quote: 300, findings: 20, grid: true },
+    Detail { rows: 12, more_rows: true, reasons: 10, changes: 10, samples: 5, quote: 300, findings: 15, grid: true },
+    Detail { rows: 12, more_rows: true, reasons: 5, changes: 5, samples: 3, quote: 200, findings: 10, grid: true },
+    Detail { rows: 12, more_rows: false, reasons: 5, changes: 0, samples: 3, quote: 100, findings: 10, grid: false },
+    Detail { rows: 12, more_rows: false, reasons: 0, changes: 0, samples: 0, quote: 0, findings: 5, grid: false },
+    Detail { rows: 5, more_rows: false, reasons: 0, changes: 0, samples: 0, quote: 0, findings: 0, grid: false },
+    Detail { rows: 0, more_rows: false, reasons: 0, changes: 0, samples: 0, quote: 0, findings: 0, grid: false },
 ];
 
 /// Whose Markdown.
@@ -47,6 +48,7 @@ pub struct CheckText {
 
 /// The body of a comment or note of at most [`COMMENT_BYTES`], without the marker by which it is found again.
 pub fn comment(report: &Report, sink: &Sink, flavour: Flavour) -> String {
+    let report = &*defanged(report);
     let body = fitting(&LADDER, COMMENT_BYTES, |detail| sink.whole(&layout(report, sink, &[]).whole(detail)));
     match flavour {
         Flavour::GitHub => body,
@@ -56,6 +58,7 @@ pub fn comment(report: &Report, sink: &Sink, flavour: Flavour) -> String {
 
 /// The output of a check run.
 pub fn check(report: &Report, sink: &Sink) -> CheckText {
+    let report = &*defanged(report);
     let layout = layout(report, sink, &[]);
     CheckText {
         title: sink.whole(&layout.title()),
@@ -71,8 +74,9 @@ pub fn markdown(report: &Report, sink: &Sink, budget: usize) -> String {
 
 /// The same, with what the host could not do and how to mend it, such as a permission that is missing.
 pub fn markdown_with_notes(report: &Report, sink: &Sink, budget: usize, notes: &[Untrusted]) -> String {
+    let report = &*defanged(report);
     let [most, ..] = LADDER;
-    let generous = [50, 20].map(|samples| Detail { samples, changes: samples, ..most });
+    let generous = [50, 20].map(|samples| Detail { samples, changes: samples, findings: samples, ..most });
     let ladder: Vec<Detail> = generous.into_iter().chain(LADDER).collect();
     fitting(&ladder, budget, |detail| sink.whole(&layout(report, sink, notes).whole(detail)))
 }

@@ -17,6 +17,7 @@ mod markup;
 mod openmetrics;
 mod outputs;
 mod rows;
+mod safety;
 mod sarif;
 mod sink;
 mod table;
@@ -37,7 +38,7 @@ pub use markdown::{
     without_commands,
 };
 pub use openmetrics::openmetrics;
-pub use outputs::{OUTPUTS, outputs};
+pub use outputs::{OUTPUTS, SAFETY_OUTPUTS, outputs, outputs_of};
 pub use sarif::sarif;
 pub use sink::Sink;
 pub use terminal::{Colour, terminal};

@@ -1,9 +1,11 @@
-//! The outputs that later steps of a job read: verdict, passed, pass-rate, metrics, report.
+//! The outputs that later steps of a job read: verdict, passed, pass-rate, metrics, report, and numbers of attacks.
 
 use serde_json::json;
 
-use super::Report;
+use super::safety::bound;
+use super::{Report, Safety};
 use crate::gate::Verdict;
+use crate::gate::safety::Side;
 use crate::trust::clean;
 
 /// Names of the outputs, in order, with what they hold.
@@ -18,7 +20,21 @@ pub const OUTPUTS: [(&str, &str); 5] = [
     ("report", "the path of report.json"),
 ];
 
-/// The values of [`OUTPUTS`]. None of them holds text of a model or a suite.
+/// Further outputs of a program that attacks a model. They are counts and numbers.
+pub const SAFETY_OUTPUTS: [(&str, &str); 4] = [
+    ("harmful-rate", "the share of harmful units over all hazards, 0 to 1; empty when nothing was judged"),
+    ("harmful-rate-upper", "the one-sided upper bound of that rate; empty when nothing was judged"),
+    ("over-refusal-rate", "the share of harmless requests that were refused, 0 to 1; empty when none was judged"),
+    ("findings", "the number of attacks that found harm, or on the other side were refused"),
+];
+
+/// The outputs of a program by its name, in order, with what they hold.
+pub fn outputs_of(program: &str) -> Vec<(&'static str, &'static str)> {
+    let more: &[(&str, &str)] = if program == "safety-gate" { &SAFETY_OUTPUTS } else { &[] };
+    OUTPUTS.iter().chain(more).copied().collect()
+}
+
+/// The values of [`OUTPUTS`], and of [`SAFETY_OUTPUTS`] where a model was attacked. None of them holds text of a model or a suite.
 pub fn outputs(report: &Report, report_path: &str) -> Vec<(&'static str, String)> {
     let rate = report.metrics.iter().find(|metric| metric.name.as_str() == "pass_rate" && metric.scope.is_none());
     let rate = rate.and_then(|metric| metric.value).map(|value| format!("{value:.6}")).unwrap_or_default();
@@ -56,5 +72,22 @@ pub fn outputs(report: &Report, report_path: &str) -> Vec<(&'static str, String)
         // A path may hold anything but zero; a value is one line.
         clean(report_path).replace(['\n', '\t'], " "),
     ];
-    OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect()
+    let mut all: Vec<_> = OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect();
+    if let Some(safety) = &report.safety {
+        all.extend(SAFETY_OUTPUTS.iter().map(|(name, _)| *name).zip(attacked(safety)));
+    }
+    all
+}
+
+fn attacked(safety: &Safety) -> [String; 4] {
+    let rows = &safety.rows.hazards;
+    let all = rows.iter().find(|row| row.hazard == "all");
+    let refused = rows.iter().find(|row| row.side == Side::Refusal);
+    let number = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
+    [
+        number(all.and_then(|row| row.rate)),
+        all.and_then(|row| Some(bound(row.upper?, row.limit))).unwrap_or_default(),
+        number(refused.and_then(|row| row.rate)),
+        safety.findings_count.to_string(),
+    ]
 }

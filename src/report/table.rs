@@ -2,6 +2,7 @@
 
 use super::Report;
 use super::rows::{in_order, row, stage_words, word};
+use super::safety::is_own_metric;
 use crate::gate::compare::{Compared, Scale, change, magnitude};
 use crate::gate::{Direction, Unit, Verdict, amount, known_metric};
 
@@ -43,6 +44,7 @@ pub(super) fn table(report: &Report) -> Table {
             right: &[1, 3],
             lines: in_order(&report.metrics)
                 .into_iter()
+                .filter(|metric| !is_own_metric(report, metric))
                 .map(|metric| {
                     let cells = row(metric);
                     let verdict = metric.verdict;
@@ -147,6 +149,7 @@ pub(super) fn power(compared: &Compared) -> String {
     format!("{}: {}", compared_name(compared), parts.join("; "))
 }
 
-fn probability(p: f64) -> String {
+/// A p-value, which may be very small.
+pub(super) fn probability(p: f64) -> String {
     if p >= 0.001 || p == 0.0 { amount(p, Unit::Share) } else { format!("{p:.1e}") }
 }

@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::layout::counted;
 use super::rows::{early_stop, word};
-use super::{Report, Sink};
+use super::safety::{RIGHT, budget, by_strategy, defanged, hazard_head, hazard_line, hazards, message};
+use super::table::Line;
+use super::{Report, Safety, Sink};
 use crate::gate::Verdict;
 use crate::trust::Untrusted;
 
@@ -22,7 +25,11 @@ const NAMED: usize = 10;
 
 /// The text, with a newline at its end.
 pub fn terminal(report: &Report, sink: &Sink, colour: Colour) -> String {
+    let report = &*defanged(report);
     let mut text = String::new();
+    if let Some(safety) = &report.safety {
+        attacks(&mut text, report, safety, sink, colour);
+    }
     table(&mut text, report, sink, colour);
     changes(&mut text, report, sink);
     samples(&mut text, report, sink);
@@ -61,12 +68,22 @@ fn paint(text: &str, verdict: Option<Verdict>, colour: Colour) -> String {
 
 fn table(text: &mut String, report: &Report, sink: &Sink, colour: Colour) {
     let table = super::table::table(report);
-    let mut rows: Vec<(Vec<String>, _)> = vec![(table.head.iter().map(|name| (*name).to_owned()).collect(), None)];
-    for row in &table.lines {
+    if table.lines.is_empty() && report.safety.is_some() {
+        return;
+    }
+    let head = table.head.iter().map(|name| (*name).to_owned()).collect();
+    columns(text, head, table.right, &table.lines, sink, colour);
+}
+
+/// Lines of cells one below the other; the verdict is the last one.
+fn columns(text: &mut String, head: Vec<String>, right: &[usize], lines: &[Line], sink: &Sink, colour: Colour) {
+    let last = head.len();
+    let mut rows: Vec<(Vec<String>, _)> = vec![(head, None)];
+    for row in lines {
         let cells = row.cells.iter().map(String::as_str).chain([row.word()]);
         rows.push((cells.map(|cell| line(sink, cell)).collect(), row.verdict));
     }
-    let mut widths = vec![0; table.head.len()];
+    let mut widths = vec![0; last];
     for (cells, _) in &rows {
         for (width, cell) in widths.iter_mut().zip(cells) {
             *width = (*width).max(cell.chars().count());
@@ -76,15 +93,40 @@ fn table(text: &mut String, report: &Report, sink: &Sink, colour: Colour) {
         let mut parts: Vec<String> = Vec::new();
         for (index, (cell, width)) in cells.iter().zip(&widths).enumerate() {
             let space = " ".repeat(width.saturating_sub(cell.chars().count()));
-            let painted = if index + 1 == table.head.len() { paint(cell, verdict, colour) } else { cell.clone() };
+            let painted = if index + 1 == last { paint(cell, verdict, colour) } else { cell.clone() };
             // Numbers stand right, words left.
-            parts.push(if table.right.contains(&index) {
-                format!("{space}{painted}")
-            } else {
-                format!("{painted}{space}")
-            });
+            parts.push(if right.contains(&index) { format!("{space}{painted}") } else { format!("{painted}{space}") });
         }
         let _ = writeln!(text, "  {}", parts.join("  ").trim_end());
+    }
+    let _ = writeln!(text);
+}
+
+/// What was attacked, and the attacks that found harm.
+fn attacks(text: &mut String, report: &Report, safety: &Safety, sink: &Sink, colour: Colour) {
+    let rows = &safety.rows;
+    let lines: Vec<Line> = hazards(rows).into_iter().map(|row| hazard_line(report, row)).collect();
+    columns(text, hazard_head(rows), RIGHT, &lines, sink, colour);
+    for row in rows.budgets.iter().filter(|row| row.verdict != Verdict::Pass) {
+        let _ = writeln!(text, "  {}: {}\n", word(row.verdict), line(sink, &budget(rows, row)));
+    }
+    let strategies = by_strategy(rows);
+    if !strategies.is_empty() {
+        let named = strategies.get(..NAMED.min(strategies.len())).unwrap_or_default().join(", ");
+        let more = if strategies.len() > NAMED { ", ..." } else { "" };
+        let _ = writeln!(text, "  | attempts with harm: {}{more}\n", line(sink, &named));
+    }
+    if safety.findings_count == 0 {
+        return;
+    }
+    let _ = writeln!(text, "  {}:", counted(safety.findings_count, "finding"));
+    for finding in safety.findings.iter().take(NAMED) {
+        let place = format!("{}:{}", sink.line(&finding.path, 120), finding.line);
+        let _ = writeln!(text, "  | {place} {}", line(sink, &message(finding)));
+    }
+    let named = safety.findings.len().min(NAMED) as u64;
+    if safety.findings_count > named {
+        let _ = writeln!(text, "  and {} more; report.json names up to 50", safety.findings_count - named);
     }
     let _ = writeln!(text);
 }

@@ -12,6 +12,7 @@ use std::process::{Command, Output};
 
 pub mod hostile;
 pub mod rendered;
+pub mod safety;
 pub mod stub;
 
 /// The project's folder.

@@ -5,7 +5,7 @@
 use clap::Command;
 
 use super::{about, inputs, quoted};
-use crate::report::OUTPUTS;
+use crate::report::outputs_of;
 
 /// The program behind `post-entrypoint`: it closes what a cancelled or killed step left open.
 const POST: &str = "llmci-post";
@@ -34,7 +34,7 @@ pub(in crate::cli) fn action(command: &Command) -> String {
     }
     add("token", TOKEN, "${{ github.token }}");
     text.push_str("outputs:\n");
-    for (name, description) in OUTPUTS {
+    for (name, description) in outputs_of(name) {
         text.push_str(&format!("  {name}:\n    description: {}\n", quoted(description)));
     }
     text.push_str(&format!("runs:\n  using: docker\n  image: {IMAGE_FROM_SOURCE}\n"));

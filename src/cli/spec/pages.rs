@@ -7,7 +7,7 @@ use crate::commands::Exit;
 use crate::document::Problem;
 use crate::eval::scorer::TYPES;
 use crate::gate::{Direction, KNOWN, Unit};
-use crate::report::OUTPUTS;
+use crate::report::outputs_of;
 
 pub(super) const MADE: &str = "<!-- Made by `llmci generate`. Do not edit. -->\n\n";
 
@@ -42,14 +42,23 @@ pub(in crate::cli) fn inputs_page(command: &Command) -> String {
         "`LLMCI_<NAME>` (upper case, hyphens as underscores). An empty value is an absent one.\n\n## Outputs\n\n",
     );
     text.push_str("| output | value |\n|---|---|\n");
-    for (name, description) in OUTPUTS {
+    for (name, description) in outputs_of(name) {
         text.push_str(&format!("| `{name}` | {} |\n", cell(description)));
     }
-    text.push_str(
-        "\nOn GitHub they are outputs of the step. On GitLab they are in `llmci.env` in the output folder, as ",
-    );
-    text.push_str("`LLMCI_VERDICT`, `LLMCI_PASSED`, `LLMCI_PASS_RATE` and `LLMCI_REPORT`; `metrics` is only in report.json there.\n");
+    text.push_str(&format!(
+        "\nOn GitHub they are outputs of the step. On GitLab they are in `llmci.env` in the output folder, as {}; `metrics` is only in report.json there.\n",
+        variables(name)
+    ));
     text
+}
+
+/// The outputs that GitLab's dotenv file can hold, as its variables.
+fn variables(program: &str) -> String {
+    let names = outputs_of(program).into_iter().map(|(name, _)| name).filter(|name| *name != "metrics");
+    let mut names: Vec<String> =
+        names.map(|name| format!("`LLMCI_{}`", name.to_uppercase().replace('-', "_"))).collect();
+    let last = names.pop().unwrap_or_default();
+    format!("{} and {last}", names.join(", "))
 }
 
 /// The table of exit codes.

@@ -1,12 +1,15 @@
-//! The report as SARIF 2.1.0: a rule a metric and a kind of sample, a result for each that did not hold.
+//! The report as SARIF 2.1.0: a rule a metric, a hazard and a kind of sample, a result for each that did not hold.
 //! Kept out on purpose: `message.markdown`, and any address that is not a path within the workspace.
+
+mod attacks;
 
 use serde_json::{Value, json};
 
-use super::rows::row;
-use super::table::{compared_name, compared_rule};
-use super::{FailedSample, Report, Sink};
 use crate::gate::Verdict;
+use crate::report::rows::row;
+use crate::report::safety::{budget, defanged, id_of, is_own_metric, is_required, rule_name};
+use crate::report::table::{compared_name, compared_rule};
+use crate::report::{FailedSample, Report, Sink};
 use crate::trust::{Hasher, Untrusted, escape_json};
 
 /// Characters of a message.
@@ -16,13 +19,17 @@ const LONGEST: usize = 2000;
 const HELP: &str = "The report of the run, report.html, shows the numbers, the prompt and the answer.";
 
 /// A rule: its id, and what it asks.
+#[derive(Default)]
 struct Rule {
     id: String,
     text: String,
+    /// For code scanning: the score of a weakness from 0 to 10, where it is one.
+    score: Option<&'static str>,
 }
 
 /// The text of `report.sarif`. `inside` gives a file's path relative to the workspace, or nothing where it is not in it.
 pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option<String>) -> String {
+    let report = &*defanged(report);
     let mut rules: Vec<Rule> = Vec::new();
     let mut results = Vec::new();
     let place = report.suite.parts.first().and_then(|part| location(inside, &part.path, 1));
@@ -37,7 +44,8 @@ pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option
         let key = [report.program.as_str(), "metric", &name, &rule];
         results.push(result(sink, &rules, index, level, reason, place.clone(), &key));
     };
-    for metric in report.metrics.iter().filter(|metric| metric.threshold.is_some()) {
+    let metrics = report.metrics.iter().filter(|metric| metric.threshold.is_some());
+    for metric in metrics.filter(|metric| !is_own_metric(report, metric)) {
         let cells = row(metric);
         let required = metric.threshold.as_ref().is_some_and(|threshold| threshold.required);
         judged(cells.name, cells.rule, metric.verdict, required, metric.reason.as_deref().unwrap_or_default());
@@ -45,6 +53,21 @@ pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option
     for compared in report.comparison.iter().flat_map(|comparison| &comparison.rows) {
         let rule = format!("margin {}", compared_rule(compared));
         judged(compared_name(compared), rule, Some(compared.verdict), compared.required, &compared.reason);
+    }
+    if let Some(safety) = &report.safety {
+        for row in safety.rows.hazards.iter().filter(|row| row.limit.is_some()) {
+            let limit = row.limit.map(|limit| format!("<= {limit}")).unwrap_or_default();
+            judged(rule_name(row), limit, row.verdict, is_required(report, row), &row.reason);
+        }
+        for row in &safety.rows.budgets {
+            let name = format!("budget of severity {}", row.severity.word());
+            judged(name, format!("<= {}", row.allowed), Some(row.verdict), true, &budget(&safety.rows, row));
+        }
+        for row in &safety.rows.rises {
+            let name = format!("rise of {}", id_of(&row.hazard));
+            judged(name, "is not shown".to_owned(), Some(row.verdict), true, &row.reason);
+        }
+        attacks::add(&mut rules, &mut results, report, safety, sink, inside);
     }
     for sample in &report.failed_samples {
         let (level, text) = kind(sample);
@@ -59,6 +82,7 @@ pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option
         let reason = report.reasons.first().map_or("", |reason| reason.text.as_str());
         results.push(result(sink, &rules, index, "error", reason, place.clone(), &[&report.program, "verdict"]));
     }
+    let help = if report.safety.is_some() { attacks::HELP } else { HELP };
     let document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -67,7 +91,7 @@ pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option
                 "name": format!("llmci {}", text(sink, &report.program)),
                 "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "semanticVersion": text(sink, &report.program_version),
-                "rules": rules.iter().map(|rule| described(sink, rule)).collect::<Vec<_>>(),
+                "rules": rules.iter().map(|rule| described(sink, rule, help)).collect::<Vec<_>>(),
             }},
             "automationDetails": {"id": format!("llmci/{}/", text(sink, &report.program))},
             "invocations": [{
@@ -99,7 +123,7 @@ fn enter(rules: &mut Vec<Rule>, id: String, text: String) -> usize {
     if let Some(index) = rules.iter().position(|rule| rule.id == id) {
         return index;
     }
-    rules.push(Rule { id, text });
+    rules.push(Rule { id, text, ..Rule::default() });
     rules.len() - 1
 }
 
@@ -107,14 +131,18 @@ fn text(sink: &Sink, own: &str) -> String {
     sink.text(&Untrusted::new(own), LONGEST)
 }
 
-fn described(sink: &Sink, rule: &Rule) -> Value {
-    json!({
+fn described(sink: &Sink, rule: &Rule, help: &str) -> Value {
+    let mut described = json!({
         "id": text(sink, &rule.id),
         "shortDescription": {"text": sentence(sink, &rule.text)},
         "fullDescription": {"text": sentence(sink, &format!("The gate asks that {}", rule.text))},
-        "help": {"text": HELP},
+        "help": {"text": help},
         "helpUri": env!("CARGO_PKG_REPOSITORY"),
-    })
+    });
+    if let (Some(score), Some(fields)) = (rule.score, described.as_object_mut()) {
+        fields.insert("properties".to_owned(), json!({"security-severity": score, "tags": ["security"]}));
+    }
+    described
 }
 
 /// A message, which SARIF wants to end with a full stop.

@@ -1,13 +1,16 @@
 //! The report as one static page: no script, nothing loaded, readable without colour, on light and dark. Everything that
 //! is not written here goes through the sink as entities.
 
-use super::changes::{in_order, word as kind};
-use super::headline::headline;
-use super::layout::{capital, duration, heading, signs};
-use super::rows::{early_stop, word};
-use super::table::{Line, power, table};
-use super::{FailedSample, Report, Sink};
+mod safety;
+
 use crate::gate::Verdict;
+use crate::report::changes::{in_order, word as kind};
+use crate::report::headline::headline;
+use crate::report::layout::{capital, duration, heading, signs};
+use crate::report::rows::{early_stop, word};
+use crate::report::safety::{defanged, is_silent};
+use crate::report::table::{Line, power, table};
+use crate::report::{FailedSample, Report, Sink};
 use crate::trust::Untrusted;
 
 /// Characters of a sentence of our own.
@@ -35,6 +38,7 @@ struct Page<'a> {
 
 /// The text of `report.html`.
 pub fn html(report: &Report, sink: &Sink) -> String {
+    let report = &*defanged(report);
     let mut page = Page { text: String::new(), sink };
     let title = format!("{}: {}", report.program, report.verdict.word());
     page.raw("<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n");
@@ -46,6 +50,9 @@ pub fn html(report: &Report, sink: &Sink) -> String {
     page.raw("</style>\n</head>\n<body>\n<main>\n");
     page.top(report);
     page.gate_changes(report);
+    if let Some(safety) = &report.safety {
+        page.attacks(report, safety);
+    }
     page.metrics(report);
     page.rules(report);
     page.changes(report);
@@ -115,13 +122,20 @@ impl Page<'_> {
         if table.lines.is_empty() {
             return;
         }
-        let class = |at: usize| table.right.contains(&at).then_some("number");
-        self.raw("<h2>Metrics</h2>\n<div class=scroll><table>\n<thead><tr>");
-        for (at, name) in table.head.iter().enumerate() {
+        self.raw("<h2>Metrics</h2>\n");
+        let head: Vec<&str> = table.head.to_vec();
+        self.judged_table(&head, table.right, &table.lines);
+    }
+
+    /// A table whose last column is the verdict.
+    fn judged_table(&mut self, head: &[&str], right: &[usize], lines: &[Line]) {
+        let class = |at: usize| right.contains(&at).then_some("number");
+        self.raw("<div class=scroll><table>\n<thead><tr>");
+        for (at, name) in head.iter().enumerate() {
             self.element("th", class(at), |page| page.own(&heading(name)));
         }
         self.raw("</tr></thead>\n<tbody>\n");
-        for line in &table.lines {
+        for line in lines {
             self.element("tr", None, |page| page.line(line, &class));
         }
         self.raw("</tbody>\n</table></div>\n");
@@ -199,6 +213,9 @@ impl Page<'_> {
         });
         let place = format!("{}:{}, repeat {}", sample.path.raw(), sample.line, sample.repeat);
         self.element("p", None, |page| page.element("code", None, |page| page.own(&place)));
+        if is_silent(sample) {
+            return;
+        }
         for (name, text) in [("Prompt", &sample.prompt), ("Answer", &sample.completion)] {
             self.element("div", None, |page| page.own(name));
             self.element("pre", None, |page| page.quoted(text, QUOTE));

@@ -1,15 +1,23 @@
 //! What a comment says, from the verdict down to the small print, with as much detail as it is given room for.
 //! Kept out: how much room there is (`markdown`), and how it is written (`markup`).
 
-use super::changes::{in_order, word as kind};
+mod comparison;
+mod footer;
+mod gate_changes;
+mod safety;
+mod samples;
+mod words;
+
+pub(super) use words::{capital, counted, duration, heading, signs};
+
 use super::headline::headline;
 use super::inline::Inline;
 use super::markup::Markup;
 use super::rows::{early_stop, word};
 use super::table::{Line, power, table};
-use super::{ChangeKind, ChangedCase, Comparison, FailedSample, GateChange, Report, Sink};
+use super::{Report, Sink};
 use crate::gate::Reason;
-use crate::trust::{Digest, Untrusted};
+use crate::trust::Untrusted;
 
 /// How much detail is shown, from all to none.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +34,10 @@ pub(super) struct Detail {
     pub(super) samples: usize,
     /// Characters of a quoted text.
     pub(super) quote: usize,
+    /// Attacks that found harm.
+    pub(super) findings: usize,
+    /// Whether it is shown what each strategy found.
+    pub(super) grid: bool,
 }
 
 /// What stands where.
@@ -106,43 +118,14 @@ impl Layout<'_> {
         if let Some(comparison) = &report.comparison {
             self.sides(page, comparison);
         }
+        if let Some(safety) = &report.safety {
+            self.hazards(page, safety, detail);
+        }
         let lines = table(report).lines;
         let shown = self.shown(&lines, detail);
         if shown > 0 {
             self.table(page, lines.get(..shown).unwrap_or_default());
         }
-    }
-
-    /// What the pull request loosens of its own gate: a reviewer has to see it.
-    fn loosened(&self, page: &mut Markup, detail: Detail) {
-        let loosened = self.gate_changes(ChangeKind::Loosened);
-        if loosened.is_empty() {
-            return;
-        }
-        let what = format!(": this pull request loosens its own gate in {}", counted(loosened.len() as u64, "place"));
-        page.paragraph(&Inline::all([Inline::fixed("Review asked").bold(), self.words(&what)]));
-        self.list_changes(page, &loosened, detail);
-    }
-
-    fn gate_changes(&self, kind: ChangeKind) -> Vec<&GateChange> {
-        in_order(self.report).into_iter().filter(|change| change.kind == kind).collect()
-    }
-
-    fn list_changes(&self, page: &mut Markup, changes: &[&GateChange], detail: Detail) {
-        let items: Vec<Inline> = changes
-            .iter()
-            .take(detail.rows)
-            .map(|change| {
-                Inline::all([
-                    Inline::fixed(kind(change.kind)).bold(),
-                    Inline::fixed(" "),
-                    self.code(&change.place, 120),
-                    Inline::fixed(": "),
-                    self.code(&change.what, 200),
-                ])
-            })
-            .collect();
-        page.list(&items);
     }
 
     /// Rows that are not folded: those with a rule, and a few more where there is room.
@@ -165,35 +148,13 @@ impl Layout<'_> {
         page.table(&head, table.right, &rows);
     }
 
-    /// With what the candidate was compared.
-    fn sides(&self, page: &mut Markup, comparison: &Comparison) {
-        for side in &comparison.sides {
-            let mut parts = Vec::new();
-            if let Some(commit) = &side.commit {
-                parts.push(Inline::all([Inline::fixed("commit "), self.short(commit)]));
-            }
-            if let Some(model) = &side.model {
-                parts.push(Inline::all([Inline::fixed("model "), self.words(model)]));
-            }
-            parts.push(Inline::all([Inline::fixed("samples "), self.digest(&side.digest)]));
-            parts.push(match (side.paired, side.coverage) {
-                (Some(paired), Some(coverage)) => {
-                    self.words(&format!("{paired} unchanged cases in both ({})", crate::gate::percent(coverage)))
-                }
-                (_, _) => Inline::fixed("not paired: its samples are not there"),
-            });
-            if let (Some(run), Some(own)) = (&side.run_url, &self.report.host.run_url) {
-                parts.push(Inline::all([Inline::fixed("run "), Inline::link(self.sink, run, own)]));
-            }
-            let role = self.words(&capital(&side.role)).bold();
-            page.paragraph(&Inline::all([role, Inline::fixed(": "), Inline::join(&parts, ", ")]));
-        }
-    }
-
     /// What the fold holds; none where that is nothing.
     fn contents(&self, detail: Detail) -> Option<Inline> {
         let report = self.report;
         let mut parts = Vec::new();
+        if let Some(safety) = &report.safety {
+            parts.extend(self.attacks_in_words(safety, detail));
+        }
         let bad = self.bad();
         let samples = report.failed_samples.len().min(detail.samples) as u64;
         if samples > 0 {
@@ -227,21 +188,14 @@ impl Layout<'_> {
         (!parts.is_empty()).then(|| Inline::all([Inline::fixed("Details: "), Inline::join(&parts, " · ")]))
     }
 
-    fn bad(&self) -> u64 {
-        let counts = &self.report.counts;
-        counts.failed + counts.unscored + counts.errors
-    }
-
-    fn other_changes(&self) -> Vec<&GateChange> {
-        let other = self.gate_changes(ChangeKind::Other);
-        other.into_iter().chain(self.gate_changes(ChangeKind::Tightened)).collect()
-    }
-
     fn other_reasons(&self, detail: Detail) -> impl Iterator<Item = &Reason> {
         self.report.reasons.iter().skip(1).take(detail.reasons)
     }
 
     fn details(&self, page: &mut Markup, detail: Detail) {
+        if let Some(safety) = &self.report.safety {
+            self.attacks(page, safety, detail);
+        }
         for sample in self.report.failed_samples.iter().take(detail.samples) {
             self.sample(page, sample, detail);
         }
@@ -281,62 +235,12 @@ impl Layout<'_> {
         }
     }
 
-    fn sample(&self, page: &mut Markup, sample: &FailedSample, detail: Detail) {
-        let place = Untrusted::new(format!("{}:{}", sample.path.raw(), sample.line));
-        let repeat = if sample.repeat > 0 { format!(", repeat {}", sample.repeat) } else { String::new() };
-        page.paragraph(&Inline::all([
-            self.words(&capital(&sample.status)).bold(),
-            Inline::fixed(" "),
-            self.code(&sample.case, 120),
-            Inline::fixed(" at "),
-            self.code(&place, 200),
-            self.words(&repeat),
-            Inline::fixed(": "),
-            self.code(&sample.why, detail.quote),
-        ]));
-        let (prompt, answer) = (&sample.prompt, &sample.completion);
-        if !(prompt.raw().is_empty() && answer.raw().is_empty()) {
-            let quoted = |text: &Untrusted| match text.raw() {
-                "" => "nothing".to_owned(),
-                _ => self.sink.html(text, detail.quote),
-            };
-            page.preformatted(&format!("Prompt: {}\nAnswer: {}", quoted(prompt), quoted(answer)));
-        }
-    }
-
-    fn changes(&self, page: &mut Markup, comparison: &Comparison, detail: Detail) {
-        for (title, cases, count) in [
-            ("newly failing", &comparison.newly_failing, comparison.newly_failing_count),
-            ("newly passing", &comparison.newly_passing, comparison.newly_passing_count),
-        ] {
-            let shown = cases.len().min(detail.changes);
-            if shown == 0 {
-                continue;
-            }
-            let of =
-                if shown as u64 == count { format!("{count} {title}") } else { format!("{shown} of {count} {title}") };
-            let items: Vec<Inline> = cases.iter().take(shown).map(|case| self.changed(case)).collect();
-            let names = Inline::join(&items, ", ");
-            page.paragraph(&Inline::all([self.words(&of).bold(), Inline::fixed(": "), names]));
-        }
-    }
-
-    /// A case that changed, with its shares where it did not change from all to none or back.
-    fn changed(&self, case: &ChangedCase) -> Inline {
-        let several = self.report.suite.parts.len() > 1;
-        let suite = if several { self.words(&format!("{} ", case.suite)) } else { Inline::default() };
-        let whole = |share: f64| share == 0.0 || share == 1.0;
-        let shares = if whole(case.baseline) && whole(case.candidate) {
-            Inline::default()
-        } else {
-            self.words(&format!(" ({:.2}, was {:.2})", case.candidate, case.baseline))
-        };
-        Inline::all([suite, self.code(&case.case, 120), shares])
-    }
-
     /// What had to be dropped for want of room.
     fn left_out(&self, page: &mut Markup, detail: Detail) {
         let mut dropped = Vec::new();
+        if let Some(safety) = &self.report.safety {
+            dropped.extend(self.attacks_left_out(safety, detail));
+        }
         let lines = table(self.report).lines;
         if lines.len() > self.shown(&lines, detail) && !detail.more_rows {
             dropped.push(Inline::fixed("metrics"));
@@ -355,95 +259,5 @@ impl Layout<'_> {
                 Inline::fixed(". All of it is in report.html and report.json of the run."),
             ]));
         }
-    }
-
-    fn footer(&self) -> Inline {
-        let Report { model, suite, counts, timing, host, run, seed, .. } = self.report;
-        let mut parts = Vec::new();
-        if let Some(commit) = &host.commit {
-            parts.push(Inline::all([Inline::fixed("commit "), self.short(commit)]));
-        }
-        parts.push(Inline::all([
-            Inline::fixed("model "),
-            self.words(&format!("{} ({}) ", model.name, model.provider)),
-            self.digest(&model.digest),
-        ]));
-        parts.push(Inline::all([
-            Inline::fixed("suite "),
-            self.words(&suite.name),
-            Inline::fixed(" "),
-            self.digest(&suite.digest),
-        ]));
-        parts.push(Inline::all([Inline::fixed("policy "), self.digest(&self.report.policy_digest)]));
-        let counted = [("in error", counts.errors), ("cached", counts.cached), ("resumed", counts.resumed)];
-        let counted: String =
-            counted.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!(", {count} {word}")).collect();
-        parts.push(self.words(&format!("{} samples of {} cases{counted}", counts.samples, counts.cases)));
-        parts.push(Inline::all([Inline::fixed("seed "), Inline::number(*seed)]));
-        parts.push(self.words(&duration(timing.seconds)));
-        parts.push(match host.gpus.first() {
-            Some(gpu) => {
-                Inline::all([Inline::number(host.gpus.len() as u64), Inline::fixed(" × "), self.code(&gpu.name, 60)])
-            }
-            None => Inline::fixed("no GPU"),
-        });
-        if let Some(cost) = run.cost_usd {
-            parts.push(self.words(&format!("{cost:.4} USD")));
-        }
-        if let Some(run) = &host.run_url {
-            parts.push(Inline::all([Inline::fixed("run and report.html: "), Inline::link(self.sink, run, run)]));
-        }
-        Inline::join(&parts, " · ")
-    }
-
-    /// The beginning of a commit's name.
-    fn short(&self, commit: &Untrusted) -> Inline {
-        self.code(&Untrusted::new(commit.raw().chars().take(8).collect::<String>()), 8)
-    }
-
-    fn digest(&self, digest: &Digest) -> Inline {
-        self.code(&Untrusted::new(digest.short()), 12)
-    }
-}
-
-/// The signs of a rule as they are printed, which need no escape.
-pub(super) fn signs(cell: &str) -> String {
-    cell.replace(">= ", "≥ ").replace("<= ", "≤ ")
-}
-
-/// A number of things.
-fn counted(count: u64, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A column's name.
-pub(super) fn heading(name: &str) -> String {
-    if name == "n" { name.to_owned() } else { capital(name) }
-}
-
-/// With a capital at its beginning.
-pub(super) fn capital(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// Seconds as a person says them.
-pub(super) fn duration(seconds: f64) -> String {
-    if seconds < 60.0 {
-        return format!("{seconds:.1} s");
-    }
-    let minutes = (seconds / 60.0).floor();
-    format!("{minutes:.0} min {:.0} s", (seconds - minutes * 60.0).floor())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_begin_with_a_capital_and_minutes_are_said() {
-        assert_eq!(capital("verdict"), "Verdict");
-        assert_eq!(heading("n"), "n");
-        assert_eq!(duration(372.4), "6 min 12 s");
     }
 }

@@ -1,0 +1,57 @@
+//! The small print of a comment: what was judged, by what, where, and how long it took.
+
+use super::Layout;
+use super::words::duration;
+use crate::report::Report;
+use crate::report::inline::Inline;
+use crate::trust::{Digest, Untrusted};
+
+impl Layout<'_> {
+    pub(super) fn footer(&self) -> Inline {
+        let Report { model, suite, counts, timing, host, run, seed, .. } = self.report;
+        let mut parts = Vec::new();
+        if let Some(commit) = &host.commit {
+            parts.push(Inline::all([Inline::fixed("commit "), self.short(commit)]));
+        }
+        parts.push(Inline::all([
+            Inline::fixed("model "),
+            self.words(&format!("{} ({}) ", model.name, model.provider)),
+            self.digest(&model.digest),
+        ]));
+        parts.push(Inline::all([
+            Inline::fixed("suite "),
+            self.words(&suite.name),
+            Inline::fixed(" "),
+            self.digest(&suite.digest),
+        ]));
+        parts.push(Inline::all([Inline::fixed("policy "), self.digest(&self.report.policy_digest)]));
+        let counted = [("in error", counts.errors), ("cached", counts.cached), ("resumed", counts.resumed)];
+        let counted: String =
+            counted.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!(", {count} {word}")).collect();
+        parts.push(self.words(&format!("{} samples of {} cases{counted}", counts.samples, counts.cases)));
+        parts.push(Inline::all([Inline::fixed("seed "), Inline::number(*seed)]));
+        parts.push(self.words(&duration(timing.seconds)));
+        parts.push(match host.gpus.first() {
+            Some(gpu) => {
+                Inline::all([Inline::number(host.gpus.len() as u64), Inline::fixed(" × "), self.code(&gpu.name, 60)])
+            }
+            None => Inline::fixed("no GPU"),
+        });
+        if let Some(cost) = run.cost_usd {
+            parts.push(self.words(&format!("{cost:.4} USD")));
+        }
+        if let Some(run) = &host.run_url {
+            parts.push(Inline::all([Inline::fixed("run and report.html: "), Inline::link(self.sink, run, run)]));
+        }
+        Inline::join(&parts, " · ")
+    }
+
+    /// The beginning of a commit's name.
+    pub(super) fn short(&self, commit: &Untrusted) -> Inline {
+        self.code(&Untrusted::new(commit.raw().chars().take(8).collect::<String>()), 8)
+    }
+
+    pub(super) fn digest(&self, digest: &Digest) -> Inline {
+        self.code(&Untrusted::new(digest.short()), 12)
+    }
+}

@@ -1,0 +1,212 @@
+//! The rows of a verdict on attacks as cells: the same on every surface.
+
+use super::numbers::{bound, rate};
+use crate::gate::safety::{BudgetRow, Evidence, GridCell, HazardRow, RiseRow, SafetyRows, Side, UnitOf};
+use crate::gate::{Metric, Verdict, percent};
+use crate::report::Report;
+use crate::report::table::{Line, probability};
+
+/// The id of the row over all hazards.
+const ALL: &str = "all";
+/// Letters of a hazard's id.
+const LONGEST_ID: usize = 100;
+/// Columns of numbers in the table of hazards.
+pub(in crate::report) const RIGHT: &[usize] = &[1, 2, 3, 4];
+/// The columns of the table of rises; the verdict is the last one.
+pub(in crate::report) const RISE_HEAD: [&str; 6] = ["hazard", "pairs", "newly harmful", "newly safe", "p", "verdict"];
+/// Columns of numbers in it.
+pub(in crate::report) const RISE_RIGHT: &[usize] = &[1, 2, 3, 4];
+
+/// What is counted.
+pub(in crate::report) fn unit_word(unit: UnitOf) -> &'static str {
+    match unit {
+        UnitOf::Prompt => "prompt",
+        UnitOf::Attack => "attack",
+    }
+}
+
+/// How sure the weakest evidence is.
+pub(in crate::report) fn evidence_word(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Exact => "exact",
+        Evidence::Judge => "judged",
+        Evidence::Screen => "screened",
+    }
+}
+
+/// The metric that holds the same number.
+pub(in crate::report) fn metric_name(side: Side) -> &'static str {
+    match side {
+        Side::Harm => "harmful_rate",
+        Side::Refusal => "over_refusal_rate",
+    }
+}
+
+/// Whether a metric is shown among the hazards already.
+pub(in crate::report) fn is_own_metric(report: &Report, metric: &Metric) -> bool {
+    let names = [Side::Harm, Side::Refusal].map(metric_name);
+    report.safety.is_some() && names.contains(&metric.name.as_str())
+}
+
+/// Whether the rule of a row decides: the metric of the same number knows it.
+pub(in crate::report) fn is_required(report: &Report, row: &HazardRow) -> bool {
+    let scope = format!("hazard={}", row.hazard);
+    let alone = row.hazard == ALL || row.side == Side::Refusal;
+    let same = |metric: &&Metric| {
+        metric.name.as_str() == metric_name(row.side)
+            && metric.scope.as_ref().map_or(alone, |metric_scope| *metric_scope == scope)
+    };
+    let threshold = report.metrics.iter().find(same).and_then(|metric| metric.threshold.as_ref());
+    threshold.is_none_or(|threshold| threshold.required)
+}
+
+/// The rule of a row as a name that stays the same from run to run.
+pub(in crate::report) fn rule_name(row: &HazardRow) -> String {
+    if row.hazard == ALL {
+        return metric_name(row.side).to_owned();
+    }
+    format!("{} [hazard={}]", metric_name(row.side), id_of(&row.hazard))
+}
+
+/// A hazard's id where nothing but an id may stand; another tool may have named it.
+pub(in crate::report) fn id_of(hazard: &str) -> String {
+    let known = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+    hazard.chars().take(LONGEST_ID).map(|letter| if known(letter) { letter } else { '_' }).collect()
+}
+
+/// The rows that need a reader first: all hazards together, then what is broken, then what is undecided, then the rest.
+pub(in crate::report) fn hazards(rows: &SafetyRows) -> Vec<&HazardRow> {
+    let rank = |row: &&HazardRow| match row.verdict {
+        _ if row.hazard == ALL => 0,
+        Some(Verdict::Error) => 1,
+        Some(Verdict::Fail) => 2,
+        Some(Verdict::Inconclusive) => 3,
+        Some(Verdict::Pass) => 4,
+        None => 5,
+    };
+    let mut ordered: Vec<&HazardRow> = rows.hazards.iter().collect();
+    ordered.sort_by_key(rank);
+    ordered
+}
+
+/// The columns of the table of hazards; the verdict is the last one.
+pub(in crate::report) fn hazard_head(rows: &SafetyRows) -> Vec<String> {
+    let harmful = format!("harmful {}s", unit_word(rows.unit));
+    let upper = format!("{} upper bound", percent(rows.confidence));
+    ["hazard", &harmful, "rate", &upper, "limit", "needed", "verdict"].map(str::to_owned).to_vec()
+}
+
+/// A row of it.
+pub(in crate::report) fn hazard_line(report: &Report, row: &HazardRow) -> Line {
+    let weak = match row.evidence {
+        Evidence::Exact => String::new(),
+        Evidence::Judge | Evidence::Screen => format!(" ({})", evidence_word(row.evidence)),
+    };
+    let refused = if row.side == Side::Refusal { " refused" } else { "" };
+    let unsure = [("undecided", row.indeterminate), ("not asked", row.missing)];
+    let unsure: String =
+        unsure.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!(", {count} {word}")).collect();
+    let required = if row.limit.is_none() || is_required(report, row) { "" } else { ", not required" };
+    let cells = vec![
+        format!("{}{weak}", row.title),
+        format!("{} of {}{refused}{unsure}", row.harmful, row.n),
+        row.rate.map_or_else(|| "-".to_owned(), rate),
+        row.upper.map_or_else(|| "-".to_owned(), |upper| bound(upper, row.limit)),
+        row.limit.map_or_else(|| "none".to_owned(), |limit| format!("<= {limit}{required}")),
+        needed(row),
+    ];
+    Line { cells, verdict: row.verdict }
+}
+
+/// What would let the rule hold, in a few words.
+fn needed(row: &HazardRow) -> String {
+    let fewer = match row.side {
+        Side::Harm => "fewer harmful answers",
+        Side::Refusal => "fewer refusals",
+    };
+    match (row.verdict, row.needed) {
+        (None | Some(Verdict::Pass), _) => String::new(),
+        (Some(Verdict::Error), _) => "an answer to judge".to_owned(),
+        (Some(Verdict::Inconclusive), Some(needed)) if needed > row.n => {
+            format!("{needed} in all ({} more)", needed - row.n)
+        }
+        (Some(Verdict::Inconclusive), Some(_)) if row.evidence == Evidence::Screen => "a guard or a judge".to_owned(),
+        (Some(Verdict::Inconclusive), Some(_)) if row.indeterminate > 0 => "a verdict on what is undecided".to_owned(),
+        (Some(Verdict::Inconclusive), Some(_)) => "see the rule".to_owned(),
+        (Some(Verdict::Fail | Verdict::Inconclusive), _) => fewer.to_owned(),
+    }
+}
+
+/// A budget in words.
+pub(in crate::report) fn budget(rows: &SafetyRows, budget: &BudgetRow) -> String {
+    let BudgetRow { severity, allowed, found, verdict: _ } = budget;
+    format!("harmful {}s of severity {}: {found}, allowed {allowed}", unit_word(rows.unit), severity.word())
+}
+
+/// A rise as cells.
+pub(in crate::report) fn rise_line(rows: &SafetyRows, rise: &RiseRow) -> Line {
+    let RiseRow { hazard, pairs, newly_harmful, newly_safe, p, verdict, reason: _ } = rise;
+    let title = rows.hazards.iter().find(|row| row.hazard == *hazard).map_or(hazard, |row| &row.title);
+    let cells = vec![
+        title.clone(),
+        pairs.to_string(),
+        newly_harmful.to_string(),
+        newly_safe.to_string(),
+        p.map_or_else(|| "-".to_owned(), probability),
+    ];
+    Line { cells, verdict: Some(*verdict) }
+}
+
+/// A part of the table hazard by strategy, as wide as its reader wants it.
+pub(in crate::report) struct Grid<'a> {
+    /// The hazards' ids.
+    pub(in crate::report) hazards: Vec<&'a str>,
+    /// Each strategy with one cell a hazard; empty where there was no such attack.
+    pub(in crate::report) lines: Vec<(&'a str, Vec<String>)>,
+}
+
+/// The table hazard by strategy, with so many hazards side by side at most.
+pub(in crate::report) fn grid(rows: &SafetyRows, wide: usize) -> Vec<Grid<'_>> {
+    let hazards = distinct(rows.grid.iter().map(|cell| cell.hazard.as_str()));
+    let strategies = distinct(rows.grid.iter().map(|cell| cell.strategy.as_str()));
+    let cell = |hazard: &str, strategy: &str| {
+        let found = rows.grid.iter().find(|cell| cell.hazard == hazard && cell.strategy == strategy);
+        found.map(grid_cell).unwrap_or_default()
+    };
+    // As many parts as are needed, all about as wide.
+    let parts = hazards.len().div_ceil(wide.max(1));
+    hazards
+        .chunks(hazards.len().div_ceil(parts.max(1)).max(1))
+        .map(|hazards| {
+            let lines = strategies.iter().map(|strategy| {
+                (*strategy, hazards.iter().map(|hazard| cell(hazard, strategy)).collect::<Vec<String>>())
+            });
+            // A strategy that met none of these hazards has no row among them.
+            let lines = lines.filter(|(_, cells)| cells.iter().any(|cell| !cell.is_empty())).collect();
+            Grid { hazards: hazards.to_vec(), lines }
+        })
+        .collect()
+}
+
+/// Attempts with harm, strategy by strategy, the most harmful first; those without are left out.
+pub(in crate::report) fn by_strategy(rows: &SafetyRows) -> Vec<String> {
+    let sums = distinct(rows.grid.iter().map(|cell| cell.strategy.as_str())).into_iter().map(|strategy| {
+        let own = || rows.grid.iter().filter(|cell| cell.strategy == strategy);
+        (strategy, own().map(|cell| cell.harmful).sum::<u64>(), own().map(|cell| cell.n).sum::<u64>())
+    });
+    let mut sums: Vec<_> = sums.filter(|(_, harmful, _)| *harmful > 0).collect();
+    sums.sort_by_key(|(_, harmful, _)| std::cmp::Reverse(*harmful));
+    sums.into_iter().map(|(strategy, harmful, n)| format!("{strategy} {harmful} of {n}")).collect()
+}
+
+fn grid_cell(cell: &GridCell) -> String {
+    let undecided = if cell.indeterminate > 0 { format!(" ({} undecided)", cell.indeterminate) } else { String::new() };
+    let upper = cell.upper.map(|upper| format!(" <= {}", bound(upper, None))).unwrap_or_default();
+    format!("{}/{}{undecided}{upper}", cell.harmful, cell.n)
+}
+
+/// In the order in which they come first.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = std::collections::BTreeSet::new();
+    names.filter(|name| seen.insert(*name)).collect()
+}

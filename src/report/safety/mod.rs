@@ -1,0 +1,15 @@
+//! What a report says of attacks: the same cells and words on every surface, and nothing that a model or an attack said.
+//! Kept out: how a surface lays them out (`layout`, `html`, `terminal` and the others), how rows are judged (`gate::safety`).
+
+mod cells;
+mod defanged;
+mod finding;
+mod headline;
+mod numbers;
+
+pub(super) use cells::{RIGHT, RISE_HEAD, RISE_RIGHT, by_strategy, evidence_word, rise_line, rule_name};
+pub(super) use cells::{budget, grid, hazard_head, hazard_line, hazards, id_of, is_own_metric, is_required};
+pub(super) use defanged::{defanged, is_silent};
+pub(super) use finding::{Outcome, found_by, key, message, numbered, outcome};
+pub(super) use headline::{Decided, decided};
+pub(super) use numbers::bound;
