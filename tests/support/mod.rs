@@ -30,6 +30,11 @@ pub fn regression_check(folder: &Path) -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_regression-check")), folder)
 }
 
+/// `safety-gate` likewise.
+pub fn safety_gate(folder: &Path) -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_safety-gate")), folder)
+}
+
 /// `llmci` likewise.
 pub fn llmci(folder: &Path) -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_llmci")), folder)

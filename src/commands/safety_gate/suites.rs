@@ -7,7 +7,7 @@ use crate::commands::CommandError;
 use crate::document::{Problem, Problems, nearest};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::redteam::{
-    Draw, Format, LoadOptions, ProbeSuite, SHIPPED, SafetySet, SafetySuite, Stack, default_strategies, draw, groups, hazard, load,
+    Draw, Format, GROUPS, LoadOptions, ProbeSuite, SHIPPED, SafetySet, SafetySuite, Stack, default_strategies, draw, group, groups, hazard, load,
     shipped,
 };
 use crate::eval::scorer::{AssertionSpec, evidence};
@@ -35,6 +35,7 @@ pub(crate) fn read(loaded: &LoadedPolicy, given: &[String]) -> Result<Vec<ProbeS
     } else {
         safety.suites.iter().cloned().enumerate().map(|(at, suite)| (suite, Some(at))).collect()
     };
+    let wanted: Vec<(SafetySuite, Option<usize>)> = wanted.into_iter().flat_map(spelled_out).collect();
     for (suite, at) in &wanted {
         match one(suite, *at, loaded) {
             Ok(suite) => {
@@ -57,6 +58,22 @@ pub(crate) fn read(loaded: &LoadedPolicy, given: &[String]) -> Result<Vec<ProbeS
     found.or(suites).map_err(|problems| CommandError::Problems(problems.sorted()))
 }
 
+/// The members of a group instead of its name; everything else as it is.
+fn spelled_out((suite, at): (SafetySuite, Option<usize>)) -> Vec<(SafetySuite, Option<usize>)> {
+    let members = match &suite {
+        SafetySuite::Name(name) if !Path::new(name).exists() => group(name),
+        SafetySuite::Name(_) | SafetySuite::Set(_) => None,
+    };
+    match members {
+        Some(members) => members.iter().map(|name| (SafetySuite::Name((*name).to_owned()), at)).collect(),
+        None => vec![(suite, at)],
+    }
+}
+
+fn is_shipped(name: &str) -> bool {
+    SHIPPED.iter().any(|suite| suite.name == name)
+}
+
 /// A suite of the policy that is a file.
 pub(crate) struct FileSuite {
     /// Relative to the policy.
@@ -69,7 +86,7 @@ pub(crate) struct FileSuite {
 pub(crate) fn file_suites(loaded: &LoadedPolicy) -> Vec<FileSuite> {
     let suites = loaded.policy.safety.suites.iter().enumerate();
     let file = |(at, suite): (usize, &SafetySuite)| match suite {
-        SafetySuite::Name(name) if shipped(name).is_some() => None,
+        SafetySuite::Name(name) if is_shipped(name) || group(name).is_some() => None,
         suite => Some(FileSuite { path: suite.name().to_owned(), options: options(suite, at, loaded).ok()? }),
     };
     suites.filter_map(file).collect()
@@ -85,11 +102,12 @@ fn options(suite: &SafetySuite, at: usize, loaded: &LoadedPolicy) -> Result<Load
             let format = match format {
                 None => None,
                 Some(word) => Some(Format::from_word(word).ok_or_else(|| {
-                    let near = nearest(word, Format::WORDS);
+                    let words = Format::ALL.map(Format::word);
+                    let near = nearest(word, words);
                     let help = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
                     let place = format!("/safety/suites/{at}/format");
                     let problem = loaded.document.problem(&place, format!("no format `{word}`"));
-                    Problems::from(problem.help(format!("{help}formats: {}", Format::WORDS.join(", "))))
+                    Problems::from(problem.help(format!("{help}formats: {}", words.join(", "))))
                 })?),
             };
             let detect = if detect.is_empty() { default() } else { detect.clone() };
@@ -139,7 +157,8 @@ fn one(suite: &SafetySuite, at: Option<usize>, loaded: &LoadedPolicy) -> Result<
     if !path.exists() {
         let near = nearest(name, SHIPPED.iter().map(|suite| suite.name));
         let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        let names = SHIPPED.iter().map(|suite| suite.name).collect::<Vec<_>>().join(", ");
+        let groups = GROUPS.iter().map(|(name, _)| *name);
+        let names = SHIPPED.iter().map(|suite| suite.name).chain(groups).collect::<Vec<_>>().join(", ");
         let message = format!("`{name}` is neither a shipped suite nor a file");
         let problem = match at {
             Some(at) => loaded.document.problem(&format!("/safety/suites/{at}"), message),

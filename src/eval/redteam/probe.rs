@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::document::Spot;
 use crate::eval::case::Place;
 use crate::eval::request::ChatMessage;
 use crate::eval::scorer::AssertionSpec;
@@ -71,4 +72,15 @@ pub struct ProbeSuite {
     pub digest: Digest,
     /// Never empty.
     pub probes: Vec<Arc<Probe>>,
+}
+
+impl ProbeSuite {
+    /// Places every probe at one spot of another file: a shipped suite has no file of its own in a user's checkout.
+    pub fn stand_at(&mut self, path: &str, spot: Spot) {
+        let path: Arc<str> = path.into();
+        for probe in &mut self.probes {
+            let place = Place { path: Arc::clone(&path), line: spot.line, column: spot.column };
+            Arc::make_mut(probe).place = place;
+        }
+    }
 }
