@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::reference::TYPES;
 use super::text::{Case as LetterCase, Quantifier};
 use super::{
-    Assertion, AssertionProblem, AssertionSpec, Scorer, Sense, choice, counts, json, judge, number, telemetry, text,
+    Assertion, AssertionProblem, AssertionSpec, Scorer, Sense, choice, counts, detect, json, judge, number, telemetry,
+    text,
 };
 use crate::document::nearest;
 use crate::gate::{MetricName, Score};
@@ -118,7 +119,7 @@ fn scorer(spec: &AssertionSpec) -> Built {
         "numeric" => number::numeric(needed(spec)?, spec.tolerance, spec.relative_tolerance),
         "choice" => choice::choice(spec),
         "llm-judge" => judge::judge(scalar(spec)?, spec.judge.as_deref()),
-        _ => Err(problem("type", "an assertion type without code")),
+        _ => detect::build(spec).unwrap_or_else(|| Err(problem("type", "an assertion type without code"))),
     }
 }
 
