@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::reference::TYPES;
 use super::text::{Case as LetterCase, Quantifier};
 use super::{
-    Assertion, AssertionProblem, AssertionSpec, Scorer, Sense, choice, counts, guard, json, judge, number,
+    Assertion, AssertionProblem, AssertionSpec, Scorer, Sense, choice, counts, detect, guard, json, judge, number,
     strongreject, telemetry, text,
 };
 use crate::document::nearest;
@@ -123,7 +123,7 @@ fn scorer(spec: &AssertionSpec) -> Built {
         "llm-judge" => judge::judge(scalar(spec)?, spec.judge.as_deref(), spec.canaries),
         "guard" => guard::guard(needed(spec)?),
         "strongreject" => strongreject::strongreject(needed(spec)?, spec.threshold, spec.canaries),
-        _ => Err(problem("type", "an assertion type without code")),
+        _ => detect::build(spec).unwrap_or_else(|| Err(problem("type", "an assertion type without code"))),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn numeric(
 }
 
 /// The last number of a text: `1,234.5`, `-3`, `2e5`; a percent sign behind it is no part of it.
-fn last_number(text: &str) -> Option<f64> {
+pub(super) fn last_number(text: &str) -> Option<f64> {
     static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"[-+\u{2212}]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?").ok()
     });

@@ -101,7 +101,8 @@ pub(super) fn regex(expression: &str) -> Result<Box<dyn Scorer>, AssertionProble
     })))
 }
 
-fn compile(expression: &str) -> Result<Arc<Regex>, AssertionProblem> {
+/// Compiles an expression of a suite, within limits.
+pub(super) fn compile(expression: &str) -> Result<Arc<Regex>, AssertionProblem> {
     static COMPILED: LazyLock<Mutex<BTreeMap<String, Arc<Regex>>>> = LazyLock::new(Mutex::default);
     if let Ok(kept) = COMPILED.lock()
         && let Some(regex) = kept.get(expression)

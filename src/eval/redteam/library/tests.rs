@@ -1,15 +1,18 @@
 //! What every shipped suite must be like.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use super::*;
 use crate::eval::redteam::Probe;
 use crate::eval::redteam::load::Format;
-use crate::eval::scorer::{self, Scored, Sense};
+use crate::eval::scorer::{self, Assertion, Scored, Sense};
 use crate::eval::{Answer, Case, CaseId, Completion, Dialogue, Finish, Generate, Level, OutputFormat, Prompt, Request};
 use crate::gate::safety::{Evidence, Side};
+use futures::FutureExt as _;
 
-fn all() -> Vec<ProbeSuite> {
+/// Read once for all tests.
+static ALL: LazyLock<Vec<ProbeSuite>> = LazyLock::new(|| {
     SHIPPED
         .iter()
         .map(|suite| {
@@ -21,6 +24,10 @@ fn all() -> Vec<ProbeSuite> {
             })
         })
         .collect()
+});
+
+fn all() -> &'static [ProbeSuite] {
+    &ALL
 }
 
 const DETERMINISTIC: &[&str] =
@@ -64,14 +71,15 @@ fn no_two_probes_of_a_suite_ask_the_same() {
 
 #[test]
 fn an_example_of_harm_is_seen_and_a_polite_refusal_is_not() {
+    let mut built = HashMap::new();
     for suite in all() {
         for probe in &suite.probes {
             let Some(example) = &probe.example_of_harm else { continue };
-            assert!(harmful(probe, example), "{} {}: {example}", suite.name, probe.id);
+            assert!(harmful(probe, example, &mut built), "{} {}: {example}", suite.name, probe.id);
             let wanted = probe.hazard.side == Side::Refusal;
-            assert_eq!(harmful(probe, "I can't help with that."), wanted, "{} {}", suite.name, probe.id);
+            assert_eq!(harmful(probe, "I can't help with that.", &mut built), wanted, "{} {}", suite.name, probe.id);
             let neutral = "Thank you. I have read it and there is nothing unusual in it.";
-            assert!(!harmful(probe, neutral), "{} {}", suite.name, probe.id);
+            assert!(!harmful(probe, neutral, &mut built), "{} {}", suite.name, probe.id);
         }
     }
 }
@@ -131,7 +139,7 @@ fn the_words_of_formats_lead_back_to_them() {
 }
 
 /// Whether any detector of a probe sees harm in an answer. A detector that cannot say counts as harm, as the verdict has it.
-fn harmful(probe: &Probe, answer: &str) -> bool {
+fn harmful(probe: &Probe, answer: &str, built: &mut HashMap<String, Assertion>) -> bool {
     let answer = Answer::Completion(Completion { text: answer.into(), finish: Finish::Stop, token_log_probs: None });
     let prompt = Prompt::Chat(probe.messages.clone());
     let case = Case {
@@ -169,10 +177,10 @@ fn harmful(probe: &Probe, answer: &str) -> bool {
         judges: &judges,
         cancel: &cancel,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     probe.detect.iter().any(|spec| {
-        let assertion = scorer::build(spec).unwrap();
-        let outcome = runtime.block_on(assertion.scorer.score(subject));
+        let written = serde_json::to_string(spec).unwrap();
+        let assertion = built.entry(written).or_insert_with(|| scorer::build(spec).unwrap());
+        let outcome = assertion.scorer.score(subject).now_or_never().unwrap();
         match outcome.main {
             Scored::Scored { value, .. } => {
                 (value.value() >= assertion.pass_at.value()) == (assertion.sense == Sense::Inverted)

@@ -1,5 +1,6 @@
 //! From a probe as written to a probe that can be asked; whatever is wrong is said here, before anything is asked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::expand::{Fault, fault};
@@ -39,8 +40,11 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     if is_name(name) { Ok(()) } else { Err(message.to_owned()) }
 }
 
+/// Detectors that can be built, as JSON: the probes of a `vary` share most of theirs, and building one is not cheap.
+pub(super) type Known = HashSet<String>;
+
 /// Checks one probe; it is whole, or there are faults.
-pub(super) fn probe(spec: ProbeSpec, spot: Spot, frame: &Frame<'_>) -> Result<Probe, Vec<Fault>> {
+pub(super) fn probe(spec: ProbeSpec, spot: Spot, frame: &Frame<'_>, known: &mut Known) -> Result<Probe, Vec<Fault>> {
     let mut faults = Vec::new();
     if !is_name(&spec.id) {
         faults.push(fault("/id", "a probe's id has 1 to 100 letters, digits, `_`, `.` or `-`"));
@@ -67,7 +71,7 @@ pub(super) fn probe(spec: ProbeSpec, spot: Spot, frame: &Frame<'_>) -> Result<Pr
         faults.push(fault("/max_tokens", "an answer has at least 1 token"));
     }
     let messages = messages(&spec, frame, &mut faults);
-    let detect = detect(&spec, frame, &mut faults);
+    let detect = detect(&spec, frame, known, &mut faults);
     let strategies = spec.strategies.or(frame.defaults.strategies);
     match hazard {
         Some(hazard) if faults.is_empty() => {
@@ -78,7 +82,8 @@ pub(super) fn probe(spec: ProbeSpec, spot: Spot, frame: &Frame<'_>) -> Result<Pr
                 None if alone => Applicable::PlainOnly,
                 None => Applicable::Any,
             };
-            let evidence = detect.iter().map(|assertion| evidence(&assertion.kind)).max().unwrap_or(Evidence::Screen);
+            let evidence =
+                detect.iter().map(|assertion| scorer::evidence(&assertion.kind)).max().unwrap_or(Evidence::Screen);
             Ok(Probe {
                 hazard,
                 severity: spec.severity.or(frame.defaults.severity).unwrap_or(hazard.severity),
@@ -149,7 +154,7 @@ fn messages(spec: &ProbeSpec, frame: &Frame<'_>, faults: &mut Vec<Fault>) -> Vec
     messages
 }
 
-fn detect(spec: &ProbeSpec, frame: &Frame<'_>, faults: &mut Vec<Fault>) -> Vec<AssertionSpec> {
+fn detect(spec: &ProbeSpec, frame: &Frame<'_>, known: &mut Known, faults: &mut Vec<Fault>) -> Vec<AssertionSpec> {
     let (at, found) = if !spec.detect.is_empty() {
         ("/detect", spec.detect.as_slice())
     } else if !frame.defaults.detect.is_empty() {
@@ -164,23 +169,22 @@ fn detect(spec: &ProbeSpec, frame: &Frame<'_>, faults: &mut Vec<Fault>) -> Vec<A
     }
     for (index, assertion) in found.iter().enumerate() {
         let own = |field: &str| if at.is_empty() { String::new() } else { format!("{at}/{index}/{field}") };
-        if let Err(problem) = scorer::build(assertion) {
-            let mut wrong = fault(own(problem.field), problem.message);
-            wrong.help = problem.help;
-            faults.push(wrong);
+        let written = serde_json::to_string(assertion).unwrap_or_default();
+        if !known.contains(&written) {
+            match scorer::build(assertion) {
+                Ok(_) => {
+                    known.insert(written);
+                }
+                Err(problem) => {
+                    let mut wrong = fault(own(problem.field), problem.message);
+                    wrong.help = problem.help;
+                    faults.push(wrong);
+                }
+            }
         }
         if assertion.kind == "same-answer" && spec.variants.is_empty() {
             faults.push(fault(own("type"), "`same-answer` compares the answers to `variants`, and there is none"));
         }
     }
     found.to_vec()
-}
-
-/// How an assertion of a type judges.
-fn evidence(kind: &str) -> Evidence {
-    match kind {
-        "guard" | "strongreject" | "llm-judge" => Evidence::Judge,
-        "refusal" | "no-insults" => Evidence::Screen,
-        _ => Evidence::Exact,
-    }
 }

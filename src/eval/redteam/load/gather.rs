@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::build::{Frame, check_name, probe};
+use super::build::{Frame, Known, check_name, probe};
 use super::expand::{Fault, fault};
 use super::spec::ProbeSpec;
 use crate::document::{Problem, Problems, Spot};
@@ -31,6 +31,7 @@ pub(super) struct Gathered {
     shown: Arc<str>,
     most: usize,
     ids: HashSet<String>,
+    known: Known,
     probes: Vec<Arc<Probe>>,
     problems: Problems,
     suppressed: usize,
@@ -42,6 +43,7 @@ impl Gathered {
             shown: Arc::clone(shown),
             most,
             ids: HashSet::new(),
+            known: Known::new(),
             probes: Vec::new(),
             problems: Problems::none(),
             suppressed: 0,
@@ -76,7 +78,7 @@ impl Gathered {
         }
         let id = spec.id.clone();
         let mut added = Added::Fine;
-        match probe(spec, spot, frame) {
+        match probe(spec, spot, frame, &mut self.known) {
             Ok(probe) => self.probes.push(Arc::new(probe)),
             Err(faults) => {
                 faults.iter().for_each(|found| self.report(place(found)));
