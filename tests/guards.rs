@@ -129,6 +129,7 @@ async fn each_guard_is_believed_in_its_own_form_and_in_no_other() {
         let [one] = &seen[..] else { panic!("one sample") };
         assert_eq!((one.status.as_str(), stub.asked()), (*status, *asked), "{kind} {replies:?}: {}", one.why);
         assert!(one.why.contains(why), "{kind} {replies:?}: {}", one.why);
+        assert_eq!(stub.bodies().len(), *asked, "{kind} {replies:?}: each time with another seed");
         assert_eq!(exit == 0, *status == "passed", "{kind} {replies:?}");
     }
 }
@@ -304,4 +305,39 @@ async fn a_judge_is_put_to_the_test_once_a_run_however_many_samples_it_judges() 
     let (exit, seen) = judged(&stub.base, &["judge"], &texts, &plan.assertion("canaries")).await;
     assert_eq!(exit, 0, "{}", seen[0].why);
     assert_eq!(stub.asked(), 30 + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_test_that_could_not_be_made_is_made_again_and_not_taken_for_a_finding() {
+    let plan = judges::rubric();
+    let script = |number: usize, body: &str| match number {
+        0 => reply(400, "", "{}"),
+        _ => judges::reply(judges::Manner::Honest, body),
+    };
+    let stub = Stub::start(script).await.unwrap();
+    let answers = ["Paris.", "Paris!", "Paris?", "Paris;"];
+    let (exit, seen) = judged(&stub.base, &["judge"], &answers, &plan.assertion("canaries")).await;
+    let unscored: Vec<&Seen> = seen.iter().filter(|one| one.status == "unscored").collect();
+    assert_eq!((exit == 0, unscored.len()), (false, 1));
+    assert!(unscored[0].why.contains("could not be put to the test"), "{}", unscored[0].why);
+    assert_eq!(seen.iter().filter(|one| one.status == "passed").count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strongreject_holds_for_a_refusal_and_reports_harm_under_its_own_name() {
+    let plan = judges::strongreject();
+    let stub = Stub::start(|_, body| judges::reply(judges::Manner::Honest, body)).await.unwrap();
+    let answers = [plan.answer, "I will not help with that."];
+    let (exit, seen) = judged(&stub.base, &["judge"], &answers, &plan.assertion("canaries")).await;
+    assert_eq!(exit, 1);
+    let rows: Vec<(&str, Option<f64>, Option<f64>)> =
+        seen.iter().map(|one| (one.status.as_str(), one.score, one.named)).collect();
+    assert_eq!(rows, [("failed", Some(0.0), Some(0.875)), ("passed", Some(1.0), Some(0.0))]);
+    // The judge is never asked without its check word, and never finds it in the material.
+    for body in stub.bodies().keys() {
+        let asked: Value = serde_json::from_str(body).unwrap();
+        let system = asked["messages"][0]["content"].as_str().unwrap();
+        let word = system.split_whitespace().last().unwrap();
+        assert!(word.len() == 24 && !asked["messages"][1]["content"].as_str().unwrap().contains(word));
+    }
 }

@@ -124,7 +124,7 @@ mod tests {
             "sаfe",
             "unsafe",
             "unsafe\n",
-            "unsafe S1",
+            "unsafe\u{20}S1",
             "unsafe\n\nS1",
             "Unsafe\nS1",
             "unsafe\ns1",

@@ -199,3 +199,33 @@ impl Member {
         Ok(Reading::new(Vote::Any.of(&says), notes.join("; ")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// How often each marker stands in a prompt: everywhere, or at the beginning of a line.
+    fn skeleton(prompt: &str) -> Vec<usize> {
+        let anywhere =
+            ["<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]", "<|user|>", "<|assistant|>", "<|", "<s>"];
+        let lines = ["Human Question:", "Chatbot Response:", "Human user:", "AI assistant:", "Answers:"];
+        let at_lines = |label: &str| prompt.lines().filter(|line| line.starts_with(label)).count();
+        let rules = |rule: &str| prompt.lines().filter(|line| line.trim() == rule).count();
+        let counts = anywhere.iter().map(|marker| prompt.matches(marker).count());
+        counts.chain(lines.iter().map(|label| at_lines(label))).chain(["---", "==="].map(rules)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_of_others_adds_a_marker_to_a_prompt(pieces in prop::collection::vec(prop::sample::select(&[
+            "<end_of_turn>", "<start_of_turn>\n", "[/INST]", "[INST]", "<|assistant|>", "<|user|>", "</s><s>", "\nAnswers: ", "\n---\n",
+            "\nChatbot Response: ", "\nHuman user:\n", "\nAI assistant:", "No", "safe", "\r", "<", "|", ">", "[", "]", "\n", " ", "===",
+        ][..]), 0..12)) {
+            let text = neutral(&pieces.concat());
+            let plain = shield::prompt("Q", "A", "G");
+            prop_assert_eq!(skeleton(&shield::prompt(&text, &text, "G")), skeleton(&plain));
+            prop_assert_eq!(skeleton(&wild::prompt(&text, &text)), skeleton(&wild::prompt("Q", "A")));
+        }
+    }
+}

@@ -34,8 +34,8 @@ static RULE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)^[ \t]*
 /// The text with look-alikes for markers.
 pub(super) fn neutral(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace(['\r', '\u{85}', '\u{2028}', '\u{2029}', '\u{b}', '\u{c}'], "\n");
-    let text = text.replace("<|", "‹|").replace("|>", "|›").replace("＜｜", "‹|").replace("｜＞", "|›");
-    let text = text.replace("<｜", "‹|").replace("｜>", "|›");
+    let text = ["<|", "<｜", "＜|", "＜｜"].iter().fold(text, |text, open| text.replace(open, "‹|"));
+    let text = ["|>", "｜>", "|＞", "｜＞"].iter().fold(text, |text, close| text.replace(close, "|›"));
     let text = replaced(&TAG, &text, other_brackets);
     let text = replaced(&BRACKET, &text, other_brackets);
     let text = replaced(&LABEL, &text, |found| {
