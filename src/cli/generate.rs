@@ -7,7 +7,7 @@ use super::spec;
 use crate::commands::{CommandError, Exit, Outcome};
 use crate::document::Problem;
 use crate::document::schema_text;
-use crate::eval::{policy, suite};
+use crate::eval::{policy, redteam, suite};
 use crate::gate::plan::PlanReport;
 use crate::report;
 use crate::store::file::{make_folder, write_atomically};
@@ -45,6 +45,7 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     let plan = ("plan.schema.json", schema_text::<PlanReport>("llmci plan --json"));
     let schemas =
         [policy::schema(), report::schema(), report::calibration_schema(), plan].into_iter().chain(suite::schemas());
+    let schemas = schemas.chain([redteam::schema()]);
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
     for program in [&gate, &Program::RegressionCheck.command()] {
@@ -56,6 +57,8 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     files.push(("docs/reference/assertions.md".to_owned(), spec::assertions()));
     files.push(("docs/reference/exit-codes.md".to_owned(), spec::exit_codes()));
     files.push(("docs/reference/metrics.md".to_owned(), spec::metrics()));
+    files.push(("docs/reference/hazards.md".to_owned(), spec::hazards()));
+    files.push(("docs/reference/safety-suites.md".to_owned(), spec::shipped_suites()));
     let readme = std::fs::read_to_string(root.join("README.md"))
         .map_err(|error| Problem::of_file("README.md", format!("cannot be read: {error}")))?;
     files.push(("README.md".to_owned(), spec::between(&readme, "eval-gate-inputs", &spec::inputs_table(&gate))?));

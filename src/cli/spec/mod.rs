@@ -2,6 +2,7 @@
 
 mod action;
 mod pages;
+mod safety;
 mod template;
 
 use std::any::TypeId;
@@ -10,6 +11,7 @@ use clap::{Arg, ArgAction, Command};
 
 pub(super) use action::{IMAGE_FROM_SOURCE, action};
 pub(super) use pages::{assertions, between, exit_codes, inputs_page, inputs_table, metrics};
+pub(super) use safety::{hazards, shipped_suites};
 pub(super) use template::template;
 
 /// One input of a program.

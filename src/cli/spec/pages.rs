@@ -9,10 +9,10 @@ use crate::eval::scorer::TYPES;
 use crate::gate::{Direction, KNOWN, Unit};
 use crate::report::OUTPUTS;
 
-const MADE: &str = "<!-- Made by `llmci generate`. Do not edit. -->\n\n";
+pub(super) const MADE: &str = "<!-- Made by `llmci generate`. Do not edit. -->\n\n";
 
 /// Text for a cell of a table.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
 }
 

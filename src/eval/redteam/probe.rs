@@ -51,6 +51,9 @@ pub struct Probe {
     pub max_tokens: u32,
     /// What an attacker model is told to reach; the payload where nothing is said.
     pub goal: Option<String>,
+    /// An answer that shows the harm, in mild words of our own: for stub models and for tests of the detectors. It is no part
+    /// of what a model is asked.
+    pub example_of_harm: Option<String>,
     /// Probes that are one prompt in several forms share this; the probe's own id where it stands alone.
     pub group: String,
     /// Where it stands.
