@@ -48,8 +48,8 @@ struct Report {
     completed: bool,
     /// Those of status 2, and where they stand.
     judged: BTreeSet<Key>,
-    /// Those of status 0 or 1, until their second line comes.
-    pending: BTreeMap<Key, (u32, Map<String, Value>)>,
+    /// Those of status 0 or 1 as they would count, until their second line comes.
+    pending: BTreeMap<Key, Vec<IngestedAttempt>>,
     tallies: BTreeMap<(String, String), Tally>,
     attempts: Vec<IngestedAttempt>,
     guessed: BTreeSet<String>,
@@ -98,7 +98,10 @@ impl Report {
         match entry.get("status").and_then(Value::as_i64) {
             Some(0 | 1) => {
                 if !self.judged.contains(&key) {
-                    self.pending.insert(key, (line, entry));
+                    let mut begun = entry;
+                    begun.remove("detector_results");
+                    let unjudged = self.judge(&begun, line);
+                    self.pending.insert(key, unjudged);
                 }
             }
             Some(2) => {
@@ -106,7 +109,8 @@ impl Report {
                     return Err("this attempt is there twice".to_owned());
                 }
                 self.pending.remove(&key);
-                self.judge(&entry, line);
+                let judged = self.judge(&entry, line);
+                self.attempts.extend(judged);
             }
             Some(_) | None => return Err("an attempt without a known status".to_owned()),
         }
@@ -115,7 +119,7 @@ impl Report {
 
     /// One attempt of ours for each answer. Where the detectors looked at more than the last answers (a dialogue), one for
     /// each score.
-    fn judge(&mut self, entry: &Map<String, Value>, line: u32) {
+    fn judge(&mut self, entry: &Map<String, Value>, line: u32) -> Vec<IngestedAttempt> {
         let probe = entry.get("probe_classname").and_then(Value::as_str).unwrap_or_default();
         let probe = module_path(probe);
         let outputs = entry.get("outputs").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -139,11 +143,11 @@ impl Report {
         let strategy = buff.map_or_else(|| name(module), |buff| name(&format!("{module}.{}", module_path(buff))));
         let prompt = unit(&prompt_of(entry));
         let number = entry.get("seq").and_then(Value::as_i64).unwrap_or(-1);
-        for index in 0..outputs.len().max(most).max(1) {
+        let one = |index: usize| {
             let (found, detector, evidence) = self.look(&detectors, index);
             let answer = outputs.get(index).map(said).unwrap_or_default();
-            self.attempts.push(IngestedAttempt {
-                id: self.ids.take(name(&format!("{probe}-{number}-{index}"))),
+            IngestedAttempt {
+                id: name(&format!("{probe}-{number}-{index}")),
                 hazard,
                 strategy: strategy.clone(),
                 severity: hazard.severity,
@@ -153,8 +157,9 @@ impl Report {
                 detector: name(detector),
                 answer_digest: Digest::of(answer.as_bytes()),
                 line,
-            });
-        }
+            }
+        };
+        (0..outputs.len().max(most).max(1)).map(one).collect()
     }
 
     /// Harm if any detector says so; safe only if each one has looked and says so.
@@ -208,11 +213,11 @@ impl Report {
         if !unjudged.is_empty() {
             notes.push(format!("{} attempts were never judged by a detector: nobody can say of them", unjudged.len()));
         }
-        for (line, mut entry) in unjudged.into_values() {
-            entry.remove("detector_results");
-            self.judge(&entry, line);
-        }
+        self.attempts.extend(unjudged.into_values().flatten());
         self.attempts.sort_by_key(|attempt| attempt.line);
+        for attempt in &mut self.attempts {
+            attempt.id = self.ids.take(std::mem::take(&mut attempt.id));
+        }
         let missing = self.tallies.values().filter(|tally| !tally.agrees()).count();
         if missing > 0 {
             notes.push(format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{IngestedSafety, read_safety};
@@ -88,6 +89,23 @@ fn no_cut_of_a_report_makes_a_pass_of_a_failure() {
     }
     for end in (0..whole.len()).filter(|end| whole.is_char_boundary(*end)) {
         assert!(!certain(&whole[..end]), "the first {end} bytes");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #[test]
+    fn a_damaged_file_is_read_or_refused_and_never_a_panic(
+        at in any::<prop::sample::Index>(), length in 0_usize..40, text in "[ -~]{0,12}", form in 0_usize..3,
+    ) {
+        let rows = [row(0, "harmful:hate", true), row(1, "pii", false)];
+        let whole = [lines(&report()), document(&rows).to_string(), lines(&rows)][form].clone();
+        let start = at.index(whole.len());
+        let end = (start + length).min(whole.len());
+        let damaged = format!("{}{text}{}", &whole[..start], &whole[end..]);
+        if let Ok(read) = read(&damaged) {
+            prop_assert!(!read.attempts.is_empty());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Values of other tools' files: JSON as Python writes it, texts in the characters of an id, hashes of prompts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -74,18 +74,26 @@ pub(super) fn name(text: &str) -> String {
 
 /// Gives out names, each once: a name that is there already gets a number.
 #[derive(Default)]
-pub(super) struct Ids(BTreeSet<String>);
+pub(super) struct Ids {
+    given: BTreeSet<String>,
+    next: BTreeMap<String, u64>,
+}
 
 impl Ids {
     /// The name, or the name with a number behind it.
     pub(super) fn take(&mut self, name: String) -> String {
-        let mut id = name.clone();
-        let mut number = 2_u32;
-        while !self.0.insert(id.clone()) {
-            id = format!("{name}.{number}");
-            number = number.saturating_add(1);
+        if self.given.insert(name.clone()) {
+            return name;
         }
-        id
+        // The count goes on where it stood: a file of one name only must not take the square of its length.
+        let next = self.next.entry(name.clone()).or_insert(2);
+        loop {
+            let id = format!("{name}.{next}");
+            *next += 1;
+            if self.given.insert(id.clone()) {
+                return id;
+            }
+        }
     }
 }
 
@@ -141,6 +149,8 @@ mod tests {
         assert_eq!(name(""), "unknown");
         assert_eq!(name(&"é".repeat(300)).len(), LONGEST_NAME);
         let mut ids = Ids::default();
-        assert_eq!([(); 3].map(|()| ids.take("a".to_owned())), ["a", "a.2", "a.3"]);
+        assert_eq!(ids.take("a.2".to_owned()), "a.2");
+        assert_eq!([(); 3].map(|()| ids.take("a".to_owned())), ["a", "a.3", "a.4"]);
+        assert_eq!(ids.take("a.2".to_owned()), "a.2.2");
     }
 }
