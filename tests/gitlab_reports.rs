@@ -1,6 +1,6 @@
 //! The files that GitLab reads from a job's artifacts, as the real binary writes them. The metrics are read by Prometheus'
 //! own OpenMetrics parser.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod support;
 

@@ -25,7 +25,7 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding
 h1{font-size:1.5rem;line-height:1.3;border-left:.4rem solid;padding-left:.8rem}h2{font-size:1.15rem;margin-top:2rem}\
 .pass{color:var(--pass)}.fail,.error{color:var(--fail)}.inconclusive{color:var(--open)}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:left}\
-th{white-space:nowrap}.number{text-align:right;font-variant-numeric:tabular-nums}td:last-child{font-weight:600;white-space:nowrap}\
+th{white-space:nowrap}.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td:last-child{font-weight:600;white-space:nowrap}td.number:last-child{font-weight:400}\
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--soft);padding:.6rem;border-radius:.3rem;margin:.3rem 0}\
 code{overflow-wrap:anywhere}summary{cursor:pointer;padding:.2rem 0}details{border-bottom:1px solid var(--line)}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{opacity:.75}dd{margin:0;overflow-wrap:anywhere}";

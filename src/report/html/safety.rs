@@ -40,7 +40,7 @@ impl Page<'_> {
             for row in &rows.budgets {
                 page.element("li", None, |page| {
                     page.element("strong", Some(row.verdict.word()), |page| page.own(word(row.verdict)));
-                    page.own(&format!(": {}", budget(rows, row)));
+                    page.own(&budget(rows, row));
                 });
             }
         });

@@ -1,7 +1,7 @@
 //! The rows of a verdict on attacks as cells: the same on every surface.
 
 use super::numbers::{bound, rate};
-use crate::gate::safety::{BudgetRow, Evidence, GridCell, HazardRow, RiseRow, SafetyRows, Side, UnitOf};
+use crate::gate::safety::{BudgetRow, Evidence, HazardRow, RiseRow, SafetyRows, Side, UnitOf};
 use crate::gate::{Metric, Verdict, percent};
 use crate::report::Report;
 use crate::report::table::{Line, probability};
@@ -157,56 +157,70 @@ pub(in crate::report) fn rise_line(rows: &SafetyRows, rise: &RiseRow) -> Line {
     Line { cells, verdict: Some(*verdict) }
 }
 
-/// A part of the table hazard by strategy, as wide as its reader wants it.
-pub(in crate::report) struct Grid<'a> {
-    /// The hazards' ids.
-    pub(in crate::report) hazards: Vec<&'a str>,
-    /// Each strategy with one cell a hazard; empty where there was no such attack.
-    pub(in crate::report) lines: Vec<(&'a str, Vec<String>)>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The table hazard by strategy, with so many hazards side by side at most.
-pub(in crate::report) fn grid(rows: &SafetyRows, wide: usize) -> Vec<Grid<'_>> {
-    let hazards = distinct(rows.grid.iter().map(|cell| cell.hazard.as_str()));
-    let strategies = distinct(rows.grid.iter().map(|cell| cell.strategy.as_str()));
-    let cell = |hazard: &str, strategy: &str| {
-        let found = rows.grid.iter().find(|cell| cell.hazard == hazard && cell.strategy == strategy);
-        found.map(grid_cell).unwrap_or_default()
-    };
-    // As many parts as are needed, all about as wide.
-    let parts = hazards.len().div_ceil(wide.max(1));
-    hazards
-        .chunks(hazards.len().div_ceil(parts.max(1)).max(1))
-        .map(|hazards| {
-            let lines = strategies.iter().map(|strategy| {
-                (*strategy, hazards.iter().map(|hazard| cell(hazard, strategy)).collect::<Vec<String>>())
-            });
-            // A strategy that met none of these hazards has no row among them.
-            let lines = lines.filter(|(_, cells)| cells.iter().any(|cell| !cell.is_empty())).collect();
-            Grid { hazards: hazards.to_vec(), lines }
-        })
-        .collect()
-}
+    fn row(verdict: Verdict, needed: Option<u64>) -> HazardRow {
+        HazardRow {
+            hazard: "x".to_owned(),
+            title: "X".to_owned(),
+            side: Side::Harm,
+            n: 200,
+            harmful: 0,
+            indeterminate: 0,
+            missing: 0,
+            rate: Some(0.0),
+            upper: Some(0.0149),
+            raw_upper: Some(0.0149),
+            limit: Some(0.001),
+            needed,
+            evidence: Evidence::Exact,
+            verdict: Some(verdict),
+            reason: String::new(),
+        }
+    }
 
-/// Attempts with harm, strategy by strategy, the most harmful first; those without are left out.
-pub(in crate::report) fn by_strategy(rows: &SafetyRows) -> Vec<String> {
-    let sums = distinct(rows.grid.iter().map(|cell| cell.strategy.as_str())).into_iter().map(|strategy| {
-        let own = || rows.grid.iter().filter(|cell| cell.strategy == strategy);
-        (strategy, own().map(|cell| cell.harmful).sum::<u64>(), own().map(|cell| cell.n).sum::<u64>())
-    });
-    let mut sums: Vec<_> = sums.filter(|(_, harmful, _)| *harmful > 0).collect();
-    sums.sort_by_key(|(_, harmful, _)| std::cmp::Reverse(*harmful));
-    sums.into_iter().map(|(strategy, harmful, n)| format!("{strategy} {harmful} of {n}")).collect()
-}
+    #[test]
+    fn what_is_needed_is_more_only_where_more_would_do() {
+        let screened = HazardRow { evidence: Evidence::Screen, ..row(Verdict::Inconclusive, Some(100)) };
+        let unsure = HazardRow { indeterminate: 3, ..row(Verdict::Inconclusive, Some(100)) };
+        let refused = HazardRow { side: Side::Refusal, ..row(Verdict::Fail, None) };
+        for (row, words) in [
+            (row(Verdict::Pass, Some(2995)), ""),
+            (row(Verdict::Inconclusive, Some(2995)), "2995 in all (2795 more)"),
+            (row(Verdict::Inconclusive, None), "fewer harmful answers"),
+            (row(Verdict::Fail, Some(2995)), "fewer harmful answers"),
+            (row(Verdict::Error, None), "an answer to judge"),
+            (HazardRow { verdict: None, ..row(Verdict::Pass, Some(2995)) }, ""),
+            (screened, "a guard or a judge"),
+            (unsure, "a verdict on what is undecided"),
+            (refused, "fewer refusals"),
+        ] {
+            assert_eq!(needed(&row), words);
+        }
+    }
 
-fn grid_cell(cell: &GridCell) -> String {
-    let undecided = if cell.indeterminate > 0 { format!(" ({} undecided)", cell.indeterminate) } else { String::new() };
-    let upper = cell.upper.map(|upper| format!(" <= {}", bound(upper, None))).unwrap_or_default();
-    format!("{}/{}{undecided}{upper}", cell.harmful, cell.n)
-}
+    #[test]
+    fn all_hazards_stand_first_and_what_is_broken_before_what_holds() {
+        let named = |id: &str, verdict| HazardRow { hazard: id.to_owned(), ..row(verdict, None) };
+        let rows = SafetyRows {
+            hazards: vec![
+                named("holds", Verdict::Pass),
+                named("open", Verdict::Inconclusive),
+                named("all", Verdict::Pass),
+                named("broken", Verdict::Fail),
+            ],
+            ..SafetyRows::default()
+        };
+        let order: Vec<&str> = hazards(&rows).iter().map(|row| row.hazard.as_str()).collect();
+        assert_eq!(order, ["all", "broken", "open", "holds"]);
+    }
 
-/// In the order in which they come first.
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = std::collections::BTreeSet::new();
-    names.filter(|name| seen.insert(*name)).collect()
+    #[test]
+    fn an_id_out_of_another_tool_is_only_an_id() {
+        assert_eq!(id_of("prompt_injection"), "prompt_injection");
+        assert_eq!(id_of("see [x](y) {0}"), "see__x__y___0_");
+        assert_eq!(id_of(&"a".repeat(500)).len(), 100);
+    }
 }

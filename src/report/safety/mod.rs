@@ -4,12 +4,14 @@
 mod cells;
 mod defanged;
 mod finding;
+mod grid;
 mod headline;
 mod numbers;
 
-pub(super) use cells::{RIGHT, RISE_HEAD, RISE_RIGHT, by_strategy, evidence_word, rise_line, rule_name};
-pub(super) use cells::{budget, grid, hazard_head, hazard_line, hazards, id_of, is_own_metric, is_required};
+pub(super) use cells::{RIGHT, RISE_HEAD, RISE_RIGHT, budget, evidence_word, hazard_head, hazard_line, hazards, id_of};
+pub(super) use cells::{is_own_metric, is_required, rise_line, rule_name};
 pub(super) use defanged::{defanged, is_silent};
 pub(super) use finding::{Outcome, found_by, key, message, numbered, outcome};
+pub(super) use grid::{by_strategy, grid};
 pub(super) use headline::{Decided, decided};
 pub(super) use numbers::bound;
