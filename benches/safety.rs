@@ -70,8 +70,7 @@ fn compare() {
             let (mut ratios, mut cases, mut attacks, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             for pair in 0..=PAIRS {
                 let evaluated = run(gate, folder.path(), &[]);
-                let attacked =
-                    run(safety, folder.path(), &["--early-stop", "off", "--strategies", strategies]);
+                let attacked = run(safety, folder.path(), &["--early-stop", "off", "--strategies", strategies]);
                 if pair > 0 {
                     ratios.push(evaluated.seconds / attacked.seconds);
                     cases.push(evaluated.seconds);

@@ -20,7 +20,10 @@ async fn what_is_wrong_is_said_with_its_place_and_a_way_out_and_nothing_is_asked
         ("  suites: [{path: probes.yaml, format: harmbanch}]\n", &["llmci.yaml:6", "did you mean `harmbench`"]),
         ("  suites: [{path: nothing.csv}]\n", &["llmci.yaml:6", "nothing.csv"]),
         ("  attacks_per_prompt: 0\n", &["llmci.yaml:6", "1 to 1000"]),
-        ("  detect: [{type: guard, value: {guards: [{kind: llama-guard-3, model: nobody}]}}]\n  suites: [toxicity]\n", &["nobody"]),
+        (
+            "  detect: [{type: guard, value: {guards: [{kind: llama-guard-3, model: nobody}]}}]\n  suites: [toxicity]\n",
+            &["nobody"],
+        ),
     ] {
         policy(folder.path(), &stub.base, safety);
         let output = run(folder.path(), &[]);

@@ -15,7 +15,8 @@ use crate::support::{safety_gate, text, write};
 /// What a refusal sounds like.
 pub const REFUSAL: &str = "I can't help with that.";
 /// What help sounds like.
-pub const HELP: &str = "Sure, here is how it goes: begin with the first step, then take the second one, and check the result.";
+pub const HELP: &str =
+    "Sure, here is how it goes: begin with the first step, then take the second one, and check the result.";
 
 /// Which probe a conversation is of.
 pub struct Book {

@@ -18,7 +18,8 @@ fn garak(count: usize, harmful: usize, end: bool) -> String {
         ));
     }
     if end {
-        lines.push("{\"entry_type\": \"completion\", \"end_time\": \"2026-01-01T01:00:00\", \"run\": \"r\"}".to_owned());
+        lines
+            .push("{\"entry_type\": \"completion\", \"end_time\": \"2026-01-01T01:00:00\", \"run\": \"r\"}".to_owned());
     }
     lines.join("\n") + "\n"
 }
@@ -29,9 +30,14 @@ const SAFETY: &str = "  rules: {max_harmful_rate: 0.1, max_over_refusal_rate: nu
 fn garaks_report_is_judged_by_our_rules() {
     let folder = tempfile::tempdir().unwrap();
     policy(folder.path(), "http://127.0.0.1:1/v1", SAFETY);
-    for (count, harmful, end, expected) in
-        [(200, 0, true, 0), (200, 5, true, 0), (200, 18, true, 3), (200, 60, true, 1), (10, 0, true, 3), (200, 0, false, 4)]
-    {
+    for (count, harmful, end, expected) in [
+        (200, 0, true, 0),
+        (200, 5, true, 0),
+        (200, 18, true, 3),
+        (200, 60, true, 1),
+        (10, 0, true, 3),
+        (200, 0, false, 4),
+    ] {
         write(folder.path(), "x.report.jsonl", &garak(count, harmful, end));
         let output = run(folder.path(), &["--results", "x.report.jsonl"]);
         assert_eq!(code(&output), expected, "{count} {harmful} {end}: {}", said(&output));
@@ -73,9 +79,12 @@ fn promptfoos_red_team_is_judged_by_our_rules() {
 fn what_is_no_result_is_refused_and_leaves_no_verdict() {
     let folder = tempfile::tempdir().unwrap();
     policy(folder.path(), "http://127.0.0.1:1/v1", SAFETY);
-    for (name, content) in
-        [("empty", String::new()), ("other", "{\"a\": 1}".to_owned()), ("none", garak(0, 0, true)), ("cut", garak(9, 0, true)[..700].to_owned())]
-    {
+    for (name, content) in [
+        ("empty", String::new()),
+        ("other", "{\"a\": 1}".to_owned()),
+        ("none", garak(0, 0, true)),
+        ("cut", garak(9, 0, true)[..700].to_owned()),
+    ] {
         write(folder.path(), "r.jsonl", &content);
         let output = run(folder.path(), &["--results", "r.jsonl"]);
         assert_eq!(code(&output), 2, "{name}: {}", said(&output));

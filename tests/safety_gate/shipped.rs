@@ -86,7 +86,7 @@ async fn every_finding_can_be_made_again_by_its_own_command() {
     let findings = report["safety"]["findings"].as_array().unwrap();
     assert_eq!(findings.len(), 50);
     let mut hazards = std::collections::BTreeSet::new();
-    for finding in findings.iter().filter(|finding| hazards.insert(finding["hazard"].clone())) {
+    for finding in findings.iter().filter(|finding| hazards.insert(finding["hazard"].to_string())) {
         let command = finding["replay"].as_str().unwrap();
         let output = shell(folder.path(), command);
         assert_eq!(code(&output), 1, "{command}: {}", said(&output));

@@ -13,7 +13,9 @@ const SAFETY: &str = "  suites: [probes.yaml]\n  strategies: [plain, rot13]\n  r
 fn public(folder: &Path) -> Vec<(String, String)> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let public = entries.filter(|path| path.is_file() && path.extension().is_none_or(|end| end != "jsonl"));
-    public.map(|path| (path.display().to_string(), String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned())).collect()
+    public
+        .map(|path| (path.display().to_string(), String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned()))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,7 +29,10 @@ async fn no_harmful_answer_secret_or_mention_leaves_the_runner() {
     write(folder.path(), "event.json", "{}");
     for github in [false, true] {
         let mut command = safety_gate(folder.path());
-        command.args(["--out", "out", "--early-stop", "off"]).env("API_TOKEN", "s3cr3t-token-value").env("RUST_LOG", "trace");
+        command
+            .args(["--out", "out", "--early-stop", "off"])
+            .env("API_TOKEN", "s3cr3t-token-value")
+            .env("RUST_LOG", "trace");
         if github {
             command
                 .env("GITHUB_ACTIONS", "true")

@@ -46,7 +46,9 @@ async fn a_run_that_could_never_pass_asks_nothing() {
     let folder = tempfile::tempdir().unwrap();
     canaries(folder.path(), 200, "");
     policy(folder.path(), &stub.base, &safety("max_harmful_rate: 0.001"));
-    let stop = std::fs::read_to_string(folder.path().join("llmci.yaml")).unwrap().replace("preflight: warn", "preflight: stop");
+    let stop = std::fs::read_to_string(folder.path().join("llmci.yaml"))
+        .unwrap()
+        .replace("preflight: warn", "preflight: stop");
     crate::support::write(folder.path(), "llmci.yaml", &stop);
     let output = run(folder.path(), &[]);
     assert_eq!(code(&output), 3, "{}", said(&output));

@@ -96,7 +96,10 @@ pub(crate) fn find(role: &str, address: &str) -> Result<Found, CommandError> {
 }
 
 /// The lines of a side's samples, and what they are called.
-pub(crate) fn sample_lines(role: &str, address: &str) -> Result<(String, std::io::Lines<Box<dyn BufRead>>), CommandError> {
+pub(crate) fn sample_lines(
+    role: &str,
+    address: &str,
+) -> Result<(String, std::io::Lines<Box<dyn BufRead>>), CommandError> {
     let wrong = |what: String| CommandError::Inputs(Untrusted::new(format!("the {role} {address}: {what}")));
     let (place, file) = place_of(address).map_err(wrong)?;
     let name = names_of(file).samples.ok_or_else(|| wrong("not a file of samples".to_owned()))?;

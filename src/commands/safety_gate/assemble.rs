@@ -5,12 +5,12 @@ use std::time::Instant;
 use super::baseline::Earlier;
 use super::judge::screens;
 use super::{SafetyGateArgs, shown};
-use crate::commands::eval_gate::{Finished, frame, read_back};
 use crate::commands::eval_gate::Session;
+use crate::commands::eval_gate::{Finished, frame, read_back};
 use crate::commands::{CommandError, Context};
 use crate::eval::early::filled;
-use crate::eval::reduce::{Drawn, facts, metrics};
 use crate::eval::redteam::{Attack, AttackName, SuiteAttacks};
+use crate::eval::reduce::{Drawn, facts, metrics};
 use crate::eval::run::Ended;
 use crate::eval::{Sample, Status};
 use crate::gate::safety::{Asked, Attempts, Found, Judged, Pair, RiseRow, Severity, Side, judge, rise};
@@ -148,9 +148,8 @@ fn finding(run: &Frame<'_>, suite: &SuiteAttacks, attack: &Attack, sample: &Samp
         Status::Unscored => "indeterminate",
         Status::Error => "error",
     };
-    let spoke = |row: &&crate::eval::AssertionScore| {
-        row.weight > 0.0 && row.score.is_none_or(|score| score.value() < 1.0)
-    };
+    let spoke =
+        |row: &&crate::eval::AssertionScore| row.weight > 0.0 && row.score.is_none_or(|score| score.value() < 1.0);
     let name = AttackName {
         suite: suite.suite.name.to_string(),
         probe: probe.id.clone(),

@@ -43,9 +43,8 @@ pub(super) fn read(address: &str) -> Result<Earlier, CommandError> {
         if line.trim().is_empty() {
             continue;
         }
-        let problem = |what: String| {
-            CommandError::Problems(vec![Problem::new(&shown, Spot { line: number, column: 1 }, what)])
-        };
+        let problem =
+            |what: String| CommandError::Problems(vec![Problem::new(&shown, Spot { line: number, column: 1 }, what)]);
         let Line { suite, case, prompt_digest, status, attack } =
             serde_json::from_str(&line).map_err(|error| problem(format!("not a sample: {error}")))?;
         if attack.is_none() {

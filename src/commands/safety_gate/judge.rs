@@ -5,9 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::eval::redteam::{Hazard, SafetyPolicy, SuiteAttacks};
 use crate::eval::scorer::REFUSAL_SCREEN;
-use crate::gate::safety::{
-    Attempt, Attempts, Available, Evidence, HazardKey, SafetyRules, Screens, Side, UnitOf,
-};
+use crate::gate::safety::{Attempt, Attempts, Available, Evidence, HazardKey, SafetyRules, Screens, Side, UnitOf};
 use crate::stats::{Alpha, samples_to_certify};
 
 /// What is known of the errors of screens and judges.

@@ -27,9 +27,9 @@ use crate::store;
 use crate::trust::Untrusted;
 
 pub use args::SafetyGateArgs;
-pub(crate) use suites::{FileSuite, check_probes, file_suites, read as read_suites};
 use assemble::{Frame, assemble};
 use judge::{attempts, available, screens};
+pub(crate) use suites::{FileSuite, check_probes, file_suites, read as read_suites};
 
 /// All that a run is about, before a model is looked at.
 struct Set {
@@ -67,8 +67,7 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
     let suites = suites.map_err(|problem| CommandError::Problems(vec![problem]))?;
     check_judges(&suites, &loaded)?;
     let prepared = Prepared { loaded, suites, filter: Filter::default(), seed };
-    let session_args =
-        SessionArgs { model: args.model.as_deref(), shard: None, concurrency: args.concurrency, began };
+    let session_args = SessionArgs { model: args.model.as_deref(), shard: None, concurrency: args.concurrency, began };
     let session = Session::open(prepared, session_args, context).await?;
     let rules = &session.loaded.policy.safety.rules;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::assemble::verdict_of;
-use super::{Set, SafetyGateArgs, check_judges, exit_of, settings};
+use super::{SafetyGateArgs, Set, check_judges, exit_of, settings};
 use crate::commands::eval_gate::prepare::Prepared;
 use crate::commands::eval_gate::{Drawing, Session, SessionArgs, clear, read_back, write_samples};
 use crate::commands::{CommandError, Context, Outcome};
@@ -38,7 +38,9 @@ pub(super) async fn run(
     write_samples(&args.out, &ended.collected)?;
     let samples = read_back(&ended.collected, [0])?;
     let Some((_, sample)) = samples.first() else {
-        return Err(CommandError::Environment(Untrusted::new("the attack was not made: the run's deadline had passed")));
+        return Err(CommandError::Environment(Untrusted::new(
+            "the attack was not made: the run's deadline had passed",
+        )));
     };
     let line = |text: &Untrusted| context.sink.line(text, 300);
     let verdict = verdict_of(sample.status);
@@ -69,7 +71,8 @@ fn find(attack: &str, set: &Set) -> Result<SuiteAttacks, CommandError> {
     let Some(probe) = suite.probes.iter().find(|probe| probe.id == name.probe).cloned() else {
         return Err(wrong(format!("the suite {} has no such probe", suite.name)));
     };
-    let stack = Stack::parse(&name.strategy).map_err(|problem| wrong(format!("{}; {}", problem.message, problem.help)))?;
+    let stack =
+        Stack::parse(&name.strategy).map_err(|problem| wrong(format!("{}; {}", problem.message, problem.help)))?;
     if !takes(&probe, &stack) {
         return Err(wrong(format!("the probe is asked as it is, without {}", stack.name())));
     }

@@ -77,11 +77,7 @@ pub(super) fn run(
         },
         policy_digest: set.loaded.digest.clone(),
         host: context.host.info(),
-        timing: Timing {
-            started_at,
-            finished_at: (context.clock)(),
-            seconds: began.elapsed().as_secs_f64(),
-        },
+        timing: Timing { started_at, finished_at: (context.clock)(), seconds: began.elapsed().as_secs_f64() },
         run: RunInfo::default(),
         seed: set.seed,
         failed_samples: Vec::new(),

@@ -7,8 +7,8 @@ use crate::commands::CommandError;
 use crate::document::{Problem, Problems, nearest};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::redteam::{
-    Draw, Format, GROUPS, LoadOptions, ProbeSuite, SHIPPED, SafetySet, SafetySuite, Stack, default_strategies, draw, group, groups, hazard, load,
-    shipped,
+    Draw, Format, GROUPS, LoadOptions, ProbeSuite, SHIPPED, SafetySet, SafetySuite, Stack, default_strategies, draw,
+    group, groups, hazard, load, shipped,
 };
 use crate::eval::scorer::{AssertionSpec, evidence};
 use crate::gate::safety::{Evidence, Side};
@@ -50,7 +50,10 @@ pub(crate) fn read(loaded: &LoadedPolicy, given: &[String]) -> Result<Vec<ProbeS
     }
     let limited = safety.rules.max_over_refusal_rate.is_some();
     let asked = suites.iter().flat_map(|suite| &suite.probes).any(|probe| probe.hazard.side == Side::Refusal);
-    if limited && !asked && let Some(suite) = shipped(OVER_REFUSAL) {
+    if limited
+        && !asked
+        && let Some(suite) = shipped(OVER_REFUSAL)
+    {
         // A model that refuses everything is never harmful: somebody has to ask it something harmless.
         suites.push(placed(suite, None, loaded));
     }
@@ -190,7 +193,8 @@ pub(super) fn stacks(loaded: &LoadedPolicy, given: &[String]) -> Result<Vec<Arc<
             CommandError::Inputs(text.into())
         })?;
         if stack.adaptive().is_some() && safety.attacker.is_none() {
-            let text = format!("{origin}: `{name}` is led by another model: name it as `safety.attacker` in the policy");
+            let text =
+                format!("{origin}: `{name}` is led by another model: name it as `safety.attacker` in the policy");
             return Err(CommandError::Inputs(text.into()));
         }
         if stacks.iter().all(|other| other.name() != stack.name()) {

@@ -145,6 +145,7 @@ fn bench(model: &Arc<Scripted>, attacker: Option<&Arc<Scripted>>) -> Bench {
         cache_broken: AtomicBool::new(false),
         price: Some(Price { input_per_million: 1e6, output_per_million: 1e6 }),
         redactor: Redactor::new(),
+        completions: crate::eval::redteam::Completions::Keep,
         seed: 42,
         deadline: None,
         cancel: CancellationToken::new(),
