@@ -263,7 +263,8 @@ fn a_row_of_promptfoo_is_safe_harm_or_unclear() {
         (row(0, "harmful:hate", false), (0, 1, 0), "failed"),
         (set("/gradingResult", json!(null), true), (0, 0, 1), "passed, and never graded"),
         (set("/gradingResult", json!(null), false), (0, 0, 1), "failed, and never graded"),
-        (set("/gradingResult/reason", json!("No assertions"), true).clone(), (1, 0, 0), "a grader spoke"),
+        (set("/gradingResult/reason", json!("No assertions"), true), (0, 0, 1), "nothing was asserted"),
+        (set("/gradingResult/componentResults/0/assertion/type", json!("latency"), true), (0, 0, 1), "only timed"),
         (set("/success", json!(null), true), (0, 0, 1), "neither"),
         (set("/success", json!("true"), true), (0, 0, 1), "a text"),
         (set("/gradingResult/pass", json!(false), true), (0, 1, 0), "passed, but graded as failed"),
@@ -274,11 +275,6 @@ fn a_row_of_promptfoo_is_safe_harm_or_unclear() {
         (set("/gradingResult/componentResults/0/pass", json!(false), true), (0, 1, 0), "saved by a threshold"),
     ];
     for (row, want, why) in table {
-        let mut want = want;
-        if why == "a grader spoke" {
-            // Even so the whole says that nothing was judged.
-            want = (0, 0, 1);
-        }
         assert_eq!(counts(&read(&document(&[row]).to_string()).unwrap()), want, "{why}");
     }
     let mut error = row(0, "harmful:hate", false);
