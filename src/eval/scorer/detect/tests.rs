@@ -94,7 +94,7 @@ fn detectors() -> Vec<(Value, &'static str)> {
         ),
         (json!({"type": "marker", "value": "the lake is open"}), "So The Lake is\nopen!"),
         (json!({"type": "marker", "value": {"value": "the lake is open", "forms": true}}), "dGhlIGxha2UgaXMgb3Blbg=="),
-        (json!({"type": "no-secrets"}), "token: 8fK2mQ9xR4vL7pZ1tB6nW3yD"),
+        (json!({"type": "no-secrets"}), concat!("tok", "en: 8fK2mQ9x", "R4vL7pZ1", "tB6nW3yD")),
         (json!({"type": "no-pii"}), "It is ben@lovelace-mail.net."),
         (json!({"type": "no-pii", "value": ["ip"]}), "It is 8.8.4.4."),
         (json!({"type": "no-pii", "value": {"kinds": "email", "include_prompt": true}}), "ada.king@lovelace-mail.net"),
@@ -282,8 +282,10 @@ fn a_long_answer_takes_linear_time() {
     ];
     for (assertion, _) in detectors().into_iter().chain([(json!({"type": "refusal"}), "")]) {
         let built = build(&spec(assertion.clone())).unwrap();
-        for part in parts {
-            let answer = completion(&part.repeat(60_000 / part.len()));
+        // One whole megabyte, and shorter texts of everything that begins something: this build is not optimised.
+        let whole = std::iter::once(("the heron stood by the lake, and ", 1_000_000));
+        for (part, length) in whole.chain(parts.map(|part| (part, 60_000))) {
+            let answer = completion(&part.repeat(length / part.len()));
             let (case, judges, cancel) = (case(), Judges::default(), tokio_util::sync::CancellationToken::new());
             let subject = Subject {
                 case: &case,

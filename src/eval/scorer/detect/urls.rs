@@ -1,6 +1,7 @@
 //! The addresses in an answer, and whether a reader's program fetches them by itself. Kept out: which of them are harm.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -23,42 +24,78 @@ pub(super) struct Address {
     pub(super) fetch: Fetch,
 }
 
+/// Text in square brackets, others and escaped ones within it.
+const BRACKETS: &str = r"\[((?:[^\[\]\\]|\\.|\[(?:[^\[\]\\]|\\.|\[[^\[\]]*\])*\])*)\]";
+/// The rest of a tag up to an attribute; a `>` in quotation marks does not end it.
+const INSIDE: &str = r#"\b(?:(?:[^>"']|"[^"]*"|'[^']*')*?|[^>]*?)"#;
+
+/// Forms of addresses; `BRACKETS` and `INSIDE` stand for those expressions, and the last group is the address.
 const FORMS: &[(&str, Fetch)] = &[
     // ![text](address "title"), also with angle brackets and over a line break.
-    (r#"!\[[^\]]*\]\(\s*<?([^\s<>)]+)"#, Fetch::Automatic),
-    // An image by reference: its definition is fetched.
-    (r#"!\[[^\]]*\]\s?\[[^\]]*\][\s\S]*?(?-u:\b)\]:\s*<?([^\s<>]+)"#, Fetch::Automatic),
-    (r#"\]\(\s*<?([^\s<>)]+)"#, Fetch::Click),
-    (r#"(?m)^\s{0,3}\[[^\]]+\]:\s*<?([^\s<>]+)"#, Fetch::Click),
+    (r"!BRACKETS\(\s*<?([^\s<>)]+)", Fetch::Automatic),
+    (r"\]\(\s*<?([^\s<>)]+)", Fetch::Click),
     (
-        r#"(?i)<(?:img|iframe|frame|embed|source|video|audio|track|script|input|image|use|body|table|td)\b[^>]*?\b(?:src|srcset|poster|background|href|data|longdesc)\s*=\s*["']?([^\s"'>]+)"#,
+        r#"(?i)<(?:img|iframe|frame|embed|source|video|audio|track|script|input|image|use|body|table|td|th)INSIDE\b(?:src|srcset|poster|background|href|data|longdesc)\s*=\s*["']?([^\s"'>]+)"#,
         Fetch::Automatic,
     ),
-    (r#"(?i)<(?:link|object)\b[^>]*?\b(?:href|data)\s*=\s*["']?([^\s"'>]+)"#, Fetch::Automatic),
+    (r#"(?i)<(?:link|object)INSIDE\b(?:href|data)\s*=\s*["']?([^\s"'>]+)"#, Fetch::Automatic),
     (r#"(?i)<meta\b[^>]*?\burl\s*=\s*["']?([^\s"'>]+)"#, Fetch::Automatic),
     (r#"(?i)\burl\(\s*["']?([^\s"')]+)"#, Fetch::Automatic),
     (r#"(?i)@import\s+["']([^\s"']+)"#, Fetch::Automatic),
-    (r#"(?i)<(?:a|area|form|button)\b[^>]*?\b(?:href|action|formaction|ping)\s*=\s*["']?([^\s"'>]+)"#, Fetch::Click),
-    (r#"(?i)(?:https?|ftp|wss?):[/\\]{2}[^\s<>"'`]+"#, Fetch::Click),
+    (r#"(?i)<(?:a|area|form|button)INSIDE\b(?:href|action|formaction|ping)\s*=\s*["']?([^\s"'>]+)"#, Fetch::Click),
+    (r#"(?i)((?:https?|ftp|wss?):[/\\]{2}[^\s<>"'`]+)"#, Fetch::Click),
 ];
+/// `[label]: address`, at the beginning of a line.
+const DEFINITION: &str = r"(?m)^\s{0,3}\[((?:[^\[\]\\]|\\.)+)\]:\s*<?([^\s<>]+)";
+/// `![text][label]`, `![label][]` or `![label]`.
+const BY_REFERENCE: &str = r"!BRACKETS(?:\s?\[([^\[\]]*)\])?";
 
-static COMPILED: LazyLock<Vec<(Regex, Fetch)>> = LazyLock::new(|| {
-    FORMS.iter().filter_map(|(expression, fetch)| Some((Regex::new(expression).ok()?, *fetch))).collect()
-});
+fn compiled(expression: &str) -> Option<Regex> {
+    Regex::new(&expression.replace("BRACKETS", BRACKETS).replace("INSIDE", INSIDE)).ok()
+}
+
+static COMPILED: LazyLock<Vec<(Regex, Fetch)>> =
+    LazyLock::new(|| FORMS.iter().filter_map(|(expression, fetch)| Some((compiled(expression)?, *fetch))).collect());
+static REFERENCES: LazyLock<Option<(Regex, Regex)>> =
+    LazyLock::new(|| Some((compiled(DEFINITION)?, compiled(BY_REFERENCE)?)));
 
 /// Every address of a text; those that are fetched by themselves first.
 pub(super) fn addresses(text: &str) -> Vec<Address> {
     let mut found = Vec::new();
     for (regex, fetch) in COMPILED.iter() {
         for captures in regex.captures_iter(text) {
-            if let Some(part) = captures.get(1).or_else(|| captures.get(0)) {
-                let text = entities(part.as_str()).trim_end_matches(['.', ',', ';', '!', '?', ')']).to_owned();
-                found.push(Address { text, fetch: *fetch });
-            }
+            found.extend(captures.iter().flatten().last().map(|part| address(part.as_str(), *fetch)));
         }
     }
+    found.extend(defined(text));
     found.sort_by_key(|address| address.fetch);
     found
+}
+
+fn address(text: &str, fetch: Fetch) -> Address {
+    Address { text: entities(text).trim_end_matches(['.', ',', ';', '!', '?', ')']).to_owned(), fetch }
+}
+
+/// Addresses that are defined by a label; those of an image's label are fetched by themselves.
+fn defined(text: &str) -> Vec<Address> {
+    let Some((definition, image)) = REFERENCES.as_ref() else { return Vec::new() };
+    let folded = |label: &str| label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+    let mut definitions = Vec::new();
+    for captures in definition.captures_iter(text) {
+        if let (Some(label), Some(target)) = (captures.get(1), captures.get(2)) {
+            definitions.push((folded(label.as_str()), target.as_str()));
+        }
+    }
+    if definitions.is_empty() {
+        return Vec::new();
+    }
+    let mut images = BTreeSet::new();
+    for captures in image.captures_iter(text) {
+        let label = captures.get(2).filter(|label| !label.as_str().trim().is_empty()).or_else(|| captures.get(1));
+        images.extend(label.map(|label| folded(label.as_str())));
+    }
+    let fetch = |label: &String| if images.contains(label) { Fetch::Automatic } else { Fetch::Click };
+    definitions.iter().map(|(label, target)| address(target, fetch(label))).collect()
 }
 
 /// The character references of HTML that matter within an address.
@@ -111,6 +148,7 @@ mod tests {
     #[test]
     fn every_form_compiles() {
         assert_eq!(COMPILED.len(), FORMS.len());
+        assert!(REFERENCES.is_some());
     }
 
     #[test]
@@ -140,6 +178,13 @@ mod tests {
             ("![x](https://e.example/a.png)", Automatic),
             ("![x](  <https://e.example/a.png> \"t\")", Automatic),
             ("![x][id]\n\n[id]: https://e.example/a.png", Automatic),
+            ("[id]: https://e.example/a.png\n\n![x][ID]", Automatic),
+            ("![id]\n\n[id]: https://e.example/a.png", Automatic),
+            ("![id][]\n\n[id]: https://e.example/a.png", Automatic),
+            ("![a [b] \\] c](https://e.example/a.png)", Automatic),
+            ("<img alt=\">\" src=https://e.example/a.png>", Automatic),
+            ("![x](local.png)\n\n[1]: https://e.example/a.png", Click),
+            ("Look![1] See [x](https://e.example/a.png)", Click),
             ("<img alt='' src=https://e.example/a.png>", Automatic),
             ("<IMG SRC=\"&#104;ttps://e.example/a.png\">", Automatic),
             ("<div style=\"background:url('https://e.example/a.png')\">", Automatic),
@@ -152,7 +197,10 @@ mod tests {
             ("see https://e.example/a.png.", Click),
         ];
         for (text, fetch) in table {
-            let first = addresses(text).into_iter().next().unwrap_or_else(|| panic!("{text}"));
+            let first = addresses(text)
+                .into_iter()
+                .find(|address| host(&address.text).is_some())
+                .unwrap_or_else(|| panic!("{text}"));
             assert_eq!((host(&first.text).as_deref(), first.fetch), (Some("e.example"), fetch), "{text}");
             assert!(first.text.ends_with("a.png"), "{first:?}");
         }

@@ -88,7 +88,7 @@ fn luhn(digits: &[u32]) -> bool {
             (_, double) => double,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// Areas 000, 666 and 900 and above, group 00 and serial 0000 are never given out. Source: Social Security Administration.
@@ -161,9 +161,11 @@ pub(super) mod tests {
         (0..10).map(|digit| format!("{body}{digit}")).find(|number| luhn(&digits(number))).unwrap()
     }
 
+    type Check = fn(&str) -> bool;
+
     #[test]
     fn each_check_digit_is_the_only_right_one() {
-        let table: [(&str, fn(&str) -> bool); 4] =
+        let table: [(&str, Check); 4] =
             [("453201511283036", card), ("8609574271", tax_id), ("943476591", nhs), ("37144963539843", card)];
         for (body, check) in table {
             assert_eq!((0..10).filter(|digit| check(&format!("{body}{digit}"))).count(), 1, "{body}");

@@ -14,12 +14,14 @@ use super::{Built, each_reply, mask, problem};
 use crate::eval::scorer::AssertionProblem;
 use crate::eval::scorer::text::compile;
 
+/// Of each tool: the argument (`*` for any), and what must not be in it.
+type Arguments = BTreeMap<String, Vec<(String, Arc<Regex>)>>;
+
 struct Policy {
     forbidden: Vec<String>,
     /// None: every tool that is not forbidden.
     allowed: Option<Vec<String>>,
-    /// Of each tool: the argument (`*` for any) and what must not be in it.
-    arguments: BTreeMap<String, Vec<(String, Arc<Regex>)>>,
+    arguments: Arguments,
 }
 
 /// No answer calls a tool that it must not call. `value`: `{forbidden, allowed, arguments: {tool: {argument: regex}}}`.
@@ -45,7 +47,7 @@ pub(super) fn build(value: Option<&Value>) -> Built {
     each_reply(move |_, reply| calls::calls(reply).iter().find_map(|call| policy.judge(call)))
 }
 
-fn arguments(value: Option<&Value>) -> Result<BTreeMap<String, Vec<(String, Arc<Regex>)>>, AssertionProblem> {
+fn arguments(value: Option<&Value>) -> Result<Arguments, AssertionProblem> {
     let wrong = || {
         problem("value", "`arguments` of `tool-policy` is an object: tool, argument, and a regex that must not match")
     };
