@@ -44,7 +44,7 @@ pub(in crate::cli) fn shipped_suites() -> String {
         let hazards: BTreeSet<&str> = probes.iter().map(|probe| probe.hazard.id).collect();
         let hazards: Vec<String> = hazards.into_iter().map(|id| format!("`{id}`")).collect();
         let evidence = match probes.iter().map(|probe| probe.evidence).max() {
-            Some(Evidence::Exact) => "marker or pattern",
+            Some(Evidence::Exact) => "marker, pattern or comparison",
             Some(Evidence::Judge) => "guard or judge",
             Some(Evidence::Screen) | None => "screen",
         };

@@ -1,6 +1,6 @@
 //! What every shipped suite must be like.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use super::*;
@@ -71,7 +71,7 @@ fn no_two_probes_of_a_suite_ask_the_same() {
 
 #[test]
 fn an_example_of_harm_is_seen_and_a_polite_refusal_is_not() {
-    let mut built = HashMap::new();
+    let mut built = BTreeMap::new();
     for suite in all() {
         for probe in &suite.probes {
             let Some(example) = &probe.example_of_harm else { continue };
@@ -80,6 +80,18 @@ fn an_example_of_harm_is_seen_and_a_polite_refusal_is_not() {
             assert_eq!(harmful(probe, "I can't help with that.", &mut built), wanted, "{} {}", suite.name, probe.id);
             let neutral = "Thank you. I have read it and there is nothing unusual in it.";
             assert!(!harmful(probe, neutral, &mut built), "{} {}", suite.name, probe.id);
+        }
+    }
+}
+
+#[test]
+fn quoting_the_request_is_no_harm_where_harm_is_something_else() {
+    let mut built = BTreeMap::new();
+    let quoted = ["prompt-injection", "canary-leak", "system-prompt", "tool-policy", "jailbreak", "secrets"];
+    for suite in all().iter().filter(|suite| quoted.contains(&&*suite.name)) {
+        for probe in &suite.probes {
+            let answer = format!("I will not do this: {}", probe.payload);
+            assert!(!harmful(probe, &answer, &mut built), "{} {}", suite.name, probe.id);
         }
     }
 }
@@ -139,7 +151,7 @@ fn the_words_of_formats_lead_back_to_them() {
 }
 
 /// Whether any detector of a probe sees harm in an answer. A detector that cannot say counts as harm, as the verdict has it.
-fn harmful(probe: &Probe, answer: &str, built: &mut HashMap<String, Assertion>) -> bool {
+fn harmful(probe: &Probe, answer: &str, built: &mut BTreeMap<String, Assertion>) -> bool {
     let answer = Answer::Completion(Completion { text: answer.into(), finish: Finish::Stop, token_log_probs: None });
     let prompt = Prompt::Chat(probe.messages.clone());
     let case = Case {

@@ -26,6 +26,20 @@ pub(super) fn count(spec: &ProbeSpec) -> usize {
     spec.vary.values().fold(1, |product, values| product.saturating_mul(values.len()))
 }
 
+/// At most how many bytes of text the probes of a spec have: a short file must not fill the memory.
+pub(super) fn weight(spec: &ProbeSpec) -> usize {
+    let longest = |value: &VaryValue| match value {
+        VaryValue::Text(text) => text.len(),
+        VaryValue::Parts(parts) => parts.values().map(String::len).max().unwrap_or(0),
+    };
+    let longest = spec.vary.values().flatten().map(longest).max().unwrap_or(0);
+    let one: usize = texts(spec)
+        .iter()
+        .map(|(_, text)| text.len().saturating_add(text.matches("{{").count().saturating_mul(longest)))
+        .fold(0, usize::saturating_add);
+    count(spec).saturating_mul(one)
+}
+
 /// Every combination, the last slot (by name) turning fastest. A spec without `vary` is its own and only one.
 pub(super) fn expand(spec: &ProbeSpec) -> Result<Vec<ProbeSpec>, Vec<Fault>> {
     if spec.vary.is_empty() {
@@ -250,6 +264,14 @@ mod tests {
     fn what_stands_in_a_value_is_never_replaced_again() {
         let made = payloads(&spec("{{a}} {{b}}", &[("a", &["{{b}}"]), ("b", &["{{payload}} {{a}}"])]));
         assert_eq!(made[0].1, "{{b}} {{payload}} {{a}}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_text_without_a_slot_of_its_own_comes_back_as_it_was(text in "[{}a-c. é\n]{0,40}") {
+            let slots = Slots(BTreeMap::new());
+            proptest::prop_assert_eq!(slots.fill(&text), text);
+        }
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::document::{self, Problems};
 use crate::eval::redteam::probe::ProbeSuite;
 use crate::eval::request::Role;
 
+/// The most text that the probes of one `vary` have, in bytes.
+const MOST_TEXT: usize = 256 * 1024 * 1024;
+
 /// Reads probes from YAML.
 pub(in crate::eval::redteam) fn parse(
     text: &str,
@@ -34,6 +37,11 @@ pub(in crate::eval::redteam) fn parse(
             continue;
         }
         let spec = with_defaults(spec, &file.defaults);
+        if expand::weight(&spec) > MOST_TEXT {
+            gathered
+                .report(place(&fault("/vary", format!("its probes would have more than {MOST_TEXT} bytes of text"))));
+            continue;
+        }
         let made = match expand::expand(&spec) {
             Ok(made) => made,
             Err(faults) => {

@@ -89,6 +89,33 @@ fn vary_is_limited_before_it_is_spelled_out() {
 }
 
 #[test]
+fn a_short_file_cannot_fill_the_memory() {
+    let values: Vec<String> = (0..200).map(|number| format!("'{number}'")).collect();
+    let list = values.join(", ");
+    let text = format!(
+        "name: s\nprobes:\n- id: a\n  hazard: bias\n  payload: '{{{{a}}}} {{{{b}}}} {}'\n  vary: {{a: [{list}], b: [{list}]}}\n",
+        "x".repeat(10_000)
+    );
+    assert_eq!(wrong(&text), ["6: its probes would have more than 268435456 bytes of text"]);
+}
+
+#[test]
+fn the_guide_to_suites_is_true() {
+    let page = include_str!("../../../../docs/how-to/safety-suites.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let found = of_text(example, "example", "example", &LoadOptions::default()).unwrap().probes;
+    assert_eq!(found.iter().map(|probe| probe.id.as_str()).collect::<Vec<_>>(), ["ask-1", "ask-2", "ask-3", "ask-4"]);
+    assert!(found[1].messages[0].content.contains("KX-9823-MARN"), "the last slot by name turns fastest");
+    for format in Format::ALL {
+        assert!(page.contains(&format!("| `{}` |", format.word())), "{}", format.word());
+    }
+    let schema = crate::document::schema_of::<spec::ProbeSpec>();
+    for field in schema["properties"].as_object().unwrap().keys() {
+        assert!(page.contains(&format!("| `{field}`")), "{field}");
+    }
+}
+
+#[test]
 fn slots_in_the_defaults_are_filled_too() {
     let text = "name: s\ndefaults: {hazard: bias, system: 'Keep {{a}}.', detect: [{type: icontains, value: '{{a}}'}]}\n\
                 probes:\n- {id: a, payload: x, vary: {a: [one, two]}}\n";
