@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::layout::capital;
-use super::safety::{Decided, decided as decided_by};
+use super::safety::decided as decided_by;
 use super::table::compared_name;
 use crate::gate::compare::Compared;
 use crate::gate::{Direction, Metric, Unit, Verdict, amount, known_metric};
@@ -26,9 +26,7 @@ pub(super) fn headline(report: &Report) -> Headline {
         return Headline { text: "no reason was given".to_owned(), sentence: None };
     };
     let sentence = Some(decided.text.clone());
-    let verdict = report.verdict;
-    let attacked = report.safety.as_ref().and_then(|safety| decided_by(safety, Decided { verdict, reason: decided }));
-    if let Some(text) = attacked {
+    if let Some(text) = decided_by(report, decided) {
         return Headline { text: capital(&text), sentence };
     }
     let required = |metric: &&Metric| metric.threshold.as_ref().is_some_and(|threshold| threshold.required);

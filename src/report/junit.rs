@@ -6,7 +6,8 @@ use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, 
 
 use super::rows::row;
 use super::safety::{
-    Outcome, budget, defanged, id_of, is_own_metric, is_required, is_silent, message, outcome, rule_name,
+    Outcome, budget, defanged, id_of, is_own_metric, is_required, is_rise_required, is_silent, message, outcome,
+    rule_name, sentence,
 };
 use super::table::{compared_name, compared_rule};
 use super::{Report, Safety, Sink};
@@ -87,8 +88,8 @@ fn add_attacked(suite: &mut TestSuite, report: &Report, safety: &Safety, sink: &
         let limit = row.limit.map_or_else(|| "no limit".to_owned(), |limit| format!("<= {limit}"));
         let required = row.limit.is_some() && is_required(report, row);
         let status = match (row.limit, row.verdict) {
-            (None, None) => skipped(&text(sink, &row.reason)),
-            (_, verdict) => rule_status(verdict, required, &text(sink, &row.reason)),
+            (None, None) => skipped(&text(sink, &sentence(row))),
+            (_, verdict) => rule_status(verdict, required, &text(sink, &sentence(row))),
         };
         add(&format!("{} {limit}", rule_name(row)), status);
     }
@@ -98,7 +99,7 @@ fn add_attacked(suite: &mut TestSuite, report: &Report, safety: &Safety, sink: &
     }
     for row in &rows.rises {
         let name = format!("rise of {}", id_of(&row.hazard));
-        add(&name, rule_status(Some(row.verdict), true, &text(sink, &row.reason)));
+        add(&name, rule_status(Some(row.verdict), is_rise_required(report, rows, row), &text(sink, &row.reason)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::safety::bound;
+use super::safety::bound_as_share;
 use super::{Report, Safety};
 use crate::gate::Verdict;
 use crate::gate::safety::Side;
@@ -86,7 +86,7 @@ fn attacked(safety: &Safety) -> [String; 4] {
     let number = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
     [
         number(all.and_then(|row| row.rate)),
-        all.and_then(|row| Some(bound(row.upper?, row.limit))).unwrap_or_default(),
+        all.and_then(|row| Some(bound_as_share(row.upper?, row.limit))).unwrap_or_default(),
         number(refused.and_then(|row| row.rate)),
         safety.findings_count.to_string(),
     ]

@@ -27,7 +27,7 @@ impl Page<'_> {
         self.budgets(rows);
         self.corrections(rows);
         self.strategies(rows);
-        self.rises(rows);
+        self.rises(report, rows);
         self.findings(safety);
     }
 
@@ -94,13 +94,13 @@ impl Page<'_> {
         }
     }
 
-    fn rises(&mut self, rows: &SafetyRows) {
+    fn rises(&mut self, report: &Report, rows: &SafetyRows) {
         if rows.rises.is_empty() {
             return;
         }
         self.element("details", None, |page| {
             page.element("summary", None, |page| page.own("Rises against the baseline"));
-            let lines: Vec<Line> = rows.rises.iter().map(|rise| rise_line(rows, rise)).collect();
+            let lines: Vec<Line> = rows.rises.iter().map(|rise| rise_line(report, rows, rise)).collect();
             page.judged_table(&RISE_HEAD, RISE_RIGHT, &lines);
         });
     }

@@ -158,7 +158,7 @@ impl Layout<'_> {
             return;
         }
         page.paragraph(&Inline::fixed("Rises against the baseline").bold());
-        let lines: Vec<Line> = rises.iter().map(|rise| rise_line(&safety.rows, rise)).collect();
+        let lines: Vec<Line> = rises.iter().map(|rise| rise_line(self.report, &safety.rows, rise)).collect();
         self.judged_table(page, &RISE_HEAD, RISE_RIGHT, &lines);
     }
 

@@ -1,6 +1,6 @@
 //! The rows of a verdict on attacks as cells: the same on every surface.
 
-use super::numbers::{bound, rate};
+use super::numbers::{bound, limit, rate};
 use crate::gate::safety::{BudgetRow, Evidence, HazardRow, RiseRow, SafetyRows, Side, UnitOf};
 use crate::gate::{Metric, Verdict, percent};
 use crate::report::Report;
@@ -48,16 +48,29 @@ pub(in crate::report) fn is_own_metric(report: &Report, metric: &Metric) -> bool
     report.safety.is_some() && names.contains(&metric.name.as_str())
 }
 
-/// Whether the rule of a row decides: the metric of the same number knows it.
-pub(in crate::report) fn is_required(report: &Report, row: &HazardRow) -> bool {
+/// The metric of a row.
+pub(in crate::report) fn own_metric<'a>(report: &'a Report, row: &HazardRow) -> Option<&'a Metric> {
     let scope = format!("hazard={}", row.hazard);
     let alone = row.hazard == ALL || row.side == Side::Refusal;
-    let same = |metric: &&Metric| {
-        metric.name.as_str() == metric_name(row.side)
-            && metric.scope.as_ref().map_or(alone, |metric_scope| *metric_scope == scope)
-    };
-    let threshold = report.metrics.iter().find(same).and_then(|metric| metric.threshold.as_ref());
+    report.metrics.iter().find(|metric| {
+        metric.name.as_str() == metric_name(row.side) && metric.scope.as_ref().map_or(alone, |own| *own == scope)
+    })
+}
+
+/// Whether the rule of a row decides: the metric of the same number knows it.
+pub(in crate::report) fn is_required(report: &Report, row: &HazardRow) -> bool {
+    let threshold = own_metric(report, row).and_then(|metric| metric.threshold.as_ref());
     threshold.is_none_or(|threshold| threshold.required)
+}
+
+/// Whether a rise decides: where its hazard does.
+pub(in crate::report) fn is_rise_required(report: &Report, rows: &SafetyRows, rise: &RiseRow) -> bool {
+    rows.hazards.iter().find(|row| row.hazard == rise.hazard).is_none_or(|row| is_required(report, row))
+}
+
+/// The rule of a row in words, with what it is about.
+pub(in crate::report) fn sentence(row: &HazardRow) -> String {
+    if row.reason.starts_with(&row.title) { row.reason.clone() } else { format!("{}: {}", row.title, row.reason) }
 }
 
 /// The rule of a row as a name that stays the same from run to run.
@@ -112,7 +125,7 @@ pub(in crate::report) fn hazard_line(report: &Report, row: &HazardRow) -> Line {
         format!("{} of {}{refused}{unsure}", row.harmful, row.n),
         row.rate.map_or_else(|| "-".to_owned(), rate),
         row.upper.map_or_else(|| "-".to_owned(), |upper| bound(upper, row.limit)),
-        row.limit.map_or_else(|| "none".to_owned(), |limit| format!("<= {limit}{required}")),
+        row.limit.map_or_else(|| "none".to_owned(), |most| format!("<= {}{required}", limit(most))),
         needed(row),
     ];
     Line { cells, verdict: row.verdict }
@@ -120,35 +133,58 @@ pub(in crate::report) fn hazard_line(report: &Report, row: &HazardRow) -> Line {
 
 /// What would let the rule hold, in a few words.
 fn needed(row: &HazardRow) -> String {
-    let fewer = match row.side {
+    let HazardRow { side, n, missing, rate, limit, needed, evidence, indeterminate, verdict, .. } = row;
+    let fewer = match side {
         Side::Harm => "fewer harmful answers",
         Side::Refusal => "fewer refusals",
     };
-    match (row.verdict, row.needed) {
-        (None | Some(Verdict::Pass), _) => String::new(),
-        (Some(Verdict::Error), _) => "an answer to judge".to_owned(),
-        (Some(Verdict::Inconclusive), Some(needed)) if needed > row.n => {
-            format!("{needed} in all ({} more)", needed - row.n)
+    let all = n + missing;
+    let above = rate.zip(*limit).is_some_and(|(rate, limit)| rate > limit);
+    let text = match (verdict, needed) {
+        (None | Some(Verdict::Pass), _) => "",
+        (Some(Verdict::Error), _) if all > 0 => "see the rule",
+        (Some(Verdict::Error), _) => match side {
+            Side::Harm => "attacks that look for it",
+            Side::Refusal => "harmless requests",
+        },
+        (Some(Verdict::Fail), _) => fewer,
+        (Some(Verdict::Inconclusive), _) if above => fewer,
+        (Some(Verdict::Inconclusive), Some(needed)) if *needed > all => {
+            return format!("{needed} in all ({} more)", needed - all);
         }
-        (Some(Verdict::Inconclusive), Some(_)) if row.evidence == Evidence::Screen => "a guard or a judge".to_owned(),
-        (Some(Verdict::Inconclusive), Some(_)) if row.indeterminate > 0 => "a verdict on what is undecided".to_owned(),
-        (Some(Verdict::Inconclusive), Some(_)) => "see the rule".to_owned(),
-        (Some(Verdict::Fail | Verdict::Inconclusive), _) => fewer.to_owned(),
-    }
+        (Some(Verdict::Inconclusive), Some(needed)) if needed > n => return format!("{needed} of {all} judged"),
+        (Some(Verdict::Inconclusive), Some(_)) => match evidence {
+            _ if *indeterminate > 0 => "a verdict on what is undecided",
+            Evidence::Screen => "a guard or a judge",
+            Evidence::Exact | Evidence::Judge => "see the rule",
+        },
+        (Some(Verdict::Inconclusive), None) => match evidence {
+            _ if *limit == Some(0.0) => "a limit above 0",
+            Evidence::Screen | Evidence::Judge => "a better judge",
+            Evidence::Exact => fewer,
+        },
+    };
+    text.to_owned()
 }
 
 /// A budget in words.
 pub(in crate::report) fn budget(rows: &SafetyRows, budget: &BudgetRow) -> String {
-    let BudgetRow { severity, allowed, found, verdict: _ } = budget;
-    format!("harmful {}s of severity {}: {found}, allowed {allowed}", unit_word(rows.unit), severity.word())
+    let BudgetRow { severity, allowed, found, verdict } = budget;
+    let unsure = match verdict {
+        Verdict::Inconclusive if found > allowed => "; only a screen has seen them",
+        Verdict::Inconclusive => "; what is not known may be above it",
+        Verdict::Pass | Verdict::Fail | Verdict::Error => "",
+    };
+    format!("harmful {}s of severity {}: {found}, allowed {allowed}{unsure}", unit_word(rows.unit), severity.word())
 }
 
 /// A rise as cells.
-pub(in crate::report) fn rise_line(rows: &SafetyRows, rise: &RiseRow) -> Line {
+pub(in crate::report) fn rise_line(report: &Report, rows: &SafetyRows, rise: &RiseRow) -> Line {
     let RiseRow { hazard, pairs, newly_harmful, newly_safe, p, verdict, reason: _ } = rise;
     let title = rows.hazards.iter().find(|row| row.hazard == *hazard).map_or(hazard, |row| &row.title);
+    let required = if is_rise_required(report, rows, rise) { "" } else { " (not required)" };
     let cells = vec![
-        title.clone(),
+        format!("{title}{required}"),
         pairs.to_string(),
         newly_harmful.to_string(),
         newly_safe.to_string(),
@@ -189,9 +225,13 @@ mod tests {
         for (row, words) in [
             (row(Verdict::Pass, Some(2995)), ""),
             (row(Verdict::Inconclusive, Some(2995)), "2995 in all (2795 more)"),
-            (row(Verdict::Inconclusive, None), "fewer harmful answers"),
+            (HazardRow { missing: 2900, ..row(Verdict::Inconclusive, Some(2995)) }, "2995 of 3100 judged"),
+            (HazardRow { rate: Some(0.01), ..row(Verdict::Inconclusive, Some(2995)) }, "fewer harmful answers"),
+            (HazardRow { limit: Some(0.0), ..row(Verdict::Inconclusive, None) }, "a limit above 0"),
+            (HazardRow { evidence: Evidence::Judge, ..row(Verdict::Inconclusive, None) }, "a better judge"),
             (row(Verdict::Fail, Some(2995)), "fewer harmful answers"),
-            (row(Verdict::Error, None), "an answer to judge"),
+            (row(Verdict::Error, None), "see the rule"),
+            (HazardRow { n: 0, ..row(Verdict::Error, None) }, "attacks that look for it"),
             (HazardRow { verdict: None, ..row(Verdict::Pass, Some(2995)) }, ""),
             (screened, "a guard or a judge"),
             (unsure, "a verdict on what is undecided"),

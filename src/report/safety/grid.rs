@@ -80,7 +80,7 @@ mod tests {
         let parts = grid(&rows, 6);
         assert_eq!(parts.iter().map(|part| part.hazards.len()).collect::<Vec<_>>(), [5, 5, 3]);
         assert_eq!(parts.iter().map(|part| part.lines.len()).collect::<Vec<_>>(), [1, 1, 2]);
-        assert_eq!(parts[2].lines[1], ("base64", vec![String::new(), String::new(), "1/4 <= 0.75".to_owned()]));
+        assert_eq!(parts[2].lines[1], ("base64", vec![String::new(), String::new(), "1/4 <= 75 %".to_owned()]));
         assert!(grid(&SafetyRows::default(), 6).is_empty());
         assert_eq!(by_strategy(&rows), ["plain 13 of 52", "base64 1 of 4"]);
     }

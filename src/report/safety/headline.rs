@@ -1,27 +1,21 @@
 //! The number that decided, for the first line of a report on attacks.
 
-use super::cells::unit_word;
-use super::numbers::bound;
+use super::cells::{own_metric, unit_word};
+use super::numbers::{bound, limit};
 use crate::gate::safety::{HazardRow, SafetyRows, Side};
 use crate::gate::{Reason, Verdict, percent};
-use crate::report::Safety;
+use crate::report::Report;
 
 /// The id of the row over all hazards.
 const ALL: &str = "all";
 
-/// What decided.
-pub(in crate::report) struct Decided<'a> {
-    /// The verdict of the report.
-    pub(in crate::report) verdict: Verdict,
-    /// The deciding reason.
-    pub(in crate::report) reason: &'a Reason,
-}
-
-/// In a few words; none where no row decided.
-pub(in crate::report) fn decided(safety: &Safety, Decided { verdict, reason }: Decided<'_>) -> Option<String> {
-    let rows = &safety.rows;
-    let own = rows.hazards.iter().find(|row| row.reason == reason.text);
-    let row = match verdict {
+/// What decided in a few words; none where no row did.
+pub(in crate::report) fn decided(report: &Report, reason: &Reason) -> Option<String> {
+    let rows = &report.safety.as_ref()?.rows;
+    // A reason names the rate that its row only describes; the metric of the row has it word for word.
+    let said = |row: &HazardRow| own_metric(report, row).and_then(|metric| metric.reason.as_ref());
+    let own = rows.hazards.iter().find(|row| row.reason == reason.text || said(row) == Some(&reason.text));
+    let row = match report.verdict {
         // The row over all hazards says most of a pass.
         Verdict::Pass => {
             rows.hazards.iter().find(|row| row.hazard == ALL && row.verdict == Some(Verdict::Pass)).or(own)?
@@ -29,7 +23,7 @@ pub(in crate::report) fn decided(safety: &Safety, Decided { verdict, reason }: D
         Verdict::Fail | Verdict::Inconclusive => own?,
         Verdict::Error => return None,
     };
-    Some(of_row(row, rows, verdict))
+    Some(of_row(row, rows, report.verdict))
 }
 
 fn of_row(row: &HazardRow, rows: &SafetyRows, verdict: Verdict) -> String {
@@ -39,8 +33,7 @@ fn of_row(row: &HazardRow, rows: &SafetyRows, verdict: Verdict) -> String {
         Side::Harm => format!("{} of {} {unit}s harmful", row.harmful, row.n),
         Side::Refusal => format!("{} of {} harmless {unit}s refused", row.harmful, row.n),
     };
-    let limit = row.limit.map(|limit| format!("at most {limit} allowed"));
-    let limit = limit.map(|limit| format!(", {limit}")).unwrap_or_default();
+    let allowed = row.limit.map(|most| format!(", at most {} allowed", limit(most))).unwrap_or_default();
     match verdict {
         Verdict::Pass => {
             let upper = row.upper.map(|upper| format!(", a rate of at most {}", bound(upper, row.limit)));
@@ -54,9 +47,9 @@ fn of_row(row: &HazardRow, rows: &SafetyRows, verdict: Verdict) -> String {
             format!("{name}{counted}{}{several}", upper.map(|upper| upper + &surely).unwrap_or_default())
         }
         Verdict::Inconclusive => match row.needed {
-            Some(needed) if needed > row.n => format!("{name}not enough samples: {counted}{limit}, {needed} needed"),
-            Some(_) | None => format!("{name}undecided: {counted}{limit}"),
+            Some(needed) if needed > row.n => format!("{name}not enough samples: {counted}{allowed}, {needed} needed"),
+            Some(_) | None => format!("{name}undecided: {counted}{allowed}"),
         },
-        Verdict::Fail | Verdict::Error => format!("{name}{counted}{limit}"),
+        Verdict::Fail | Verdict::Error => format!("{name}{counted}{allowed}"),
     }
 }

@@ -9,9 +9,9 @@ mod headline;
 mod numbers;
 
 pub(super) use cells::{RIGHT, RISE_HEAD, RISE_RIGHT, budget, evidence_word, hazard_head, hazard_line, hazards, id_of};
-pub(super) use cells::{is_own_metric, is_required, rise_line, rule_name};
+pub(super) use cells::{is_own_metric, is_required, is_rise_required, rise_line, rule_name, sentence};
 pub(super) use defanged::{defanged, is_silent};
 pub(super) use finding::{Outcome, found_by, key, message, numbered, outcome};
 pub(super) use grid::{by_strategy, grid};
-pub(super) use headline::{Decided, decided};
-pub(super) use numbers::bound;
+pub(super) use headline::decided;
+pub(super) use numbers::{bound, bound_as_share};

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::gate::Verdict;
 use crate::report::rows::row;
-use crate::report::safety::{budget, defanged, id_of, is_own_metric, is_required, rule_name};
+use crate::report::safety::{
+    budget, defanged, id_of, is_own_metric, is_required, is_rise_required, rule_name, sentence as attacked,
+};
 use crate::report::table::{compared_name, compared_rule};
 use crate::report::{FailedSample, Report, Sink};
 use crate::trust::{Hasher, Untrusted, escape_json};
@@ -57,7 +59,7 @@ pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option
     if let Some(safety) = &report.safety {
         for row in safety.rows.hazards.iter().filter(|row| row.limit.is_some()) {
             let limit = row.limit.map(|limit| format!("<= {limit}")).unwrap_or_default();
-            judged(rule_name(row), limit, row.verdict, is_required(report, row), &row.reason);
+            judged(rule_name(row), limit, row.verdict, is_required(report, row), &attacked(row));
         }
         for row in &safety.rows.budgets {
             let name = format!("budget of severity {}", row.severity.word());
@@ -65,7 +67,8 @@ pub fn sarif(report: &Report, sink: &Sink, inside: &dyn Fn(&Untrusted) -> Option
         }
         for row in &safety.rows.rises {
             let name = format!("rise of {}", id_of(&row.hazard));
-            judged(name, "is not shown".to_owned(), Some(row.verdict), true, &row.reason);
+            let required = is_rise_required(report, &safety.rows, row);
+            judged(name, "is not shown".to_owned(), Some(row.verdict), required, &row.reason);
         }
         attacks::add(&mut rules, &mut results, report, safety, sink, inside);
     }
