@@ -112,7 +112,15 @@ impl Rate {
         }
         let spent = alpha.half().split(u32::try_from(family).unwrap_or(u32::MAX));
         let alarms = self.errors.false_alarms_high(&self.tally, spent);
-        (binomial_upper_tail(harmful, n, (limit + alarms).min(1.0)) + spent.value()).min(1.0)
+        let units = binomial_upper_tail(harmful, n, (limit + alarms).min(1.0));
+        // Two tests have two chances of an accident (Bonferroni).
+        let chance = if self.tally.is_repeated() {
+            let flagged = self.errors.flagged_high(&self.tally, spent);
+            2.0 * units.min(self.tally.share_chance((limit + flagged).min(1.0)))
+        } else {
+            units
+        };
+        (chance + spent.value()).min(1.0)
     }
 
     /// Whether so much harm shows the limit: the upper bound is within it. By the tail itself, which is exact where a bound

@@ -1,7 +1,7 @@
 //! What is known of the errors of screens, guards and judges, and how a rate is corrected for them.
 //! Kept out: what a corrected rate decides (`decide`).
 
-use super::units::Tally;
+use super::units::{Looks, Tally};
 use super::{Evidence, Labelled, SafetyRules, Side};
 use crate::stats::{Alpha, Count, clopper_pearson_lower, clopper_pearson_upper, float, rogan_gladen};
 
@@ -119,6 +119,12 @@ impl Errors {
         self.false_alarms(tally, |labels| labels.false_alarms_high(alpha))
     }
 
+    /// The largest mean share of a harmless unit's attempts that are called harmful, likewise.
+    pub(super) fn flagged_high(&self, tally: &Tally, alpha: Alpha) -> f64 {
+        let alpha = if self.screen.is_some() && self.judge.is_some() { alpha.half() } else { alpha };
+        mean(tally, |looks| self.sum(looks, &|labels| labels.false_alarms_high(alpha)) / looks.all().max(1.0))
+    }
+
     /// The most likely share of true harm behind the share that was called harmful. Source: W. Rogan and B. Gladen 1978;
     /// the share itself where what looked is no better than chance.
     pub(super) fn corrected(&self, apparent: f64, tally: &Tally) -> f64 {
@@ -140,10 +146,18 @@ impl Errors {
     }
 
     fn false_alarms(&self, tally: &Tally, rate: impl Fn(Labelled) -> f64) -> f64 {
-        let (judge, screen) = (self.judge.map_or(0.0, &rate), self.screen.map_or(0.0, &rate));
-        let units = |(looks, units): (&super::units::Looks, &u64)| {
-            (f64::from(looks.judge) * judge + f64::from(looks.screen) * screen).min(1.0) * float(*units)
-        };
-        tally.looks.iter().map(units).sum::<f64>() / float(tally.total().max(1))
+        mean(tally, |looks| self.sum(looks, &rate).min(1.0))
     }
+
+    /// A rate summed over the attempts of a unit that can be judged wrongly.
+    fn sum(&self, looks: Looks, rate: &dyn Fn(Labelled) -> f64) -> f64 {
+        let (judge, screen) = (self.judge.map_or(0.0, rate), self.screen.map_or(0.0, rate));
+        f64::from(looks.judge) * judge + f64::from(looks.screen) * screen
+    }
+}
+
+/// The mean over all units of what their looks say.
+fn mean(tally: &Tally, of: impl Fn(Looks) -> f64) -> f64 {
+    let sum: f64 = tally.looks.iter().map(|(looks, group)| of(*looks) * float(group.units)).sum();
+    sum / float(tally.total().max(1))
 }

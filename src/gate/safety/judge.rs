@@ -167,7 +167,11 @@ impl Measured {
         let lower = |count, alpha| {
             let part = errors.part(alpha);
             let alarms = if errors.correct() { errors.false_alarms_high(tally, part) } else { 0.0 };
-            (clopper_pearson_lower(count, part) - alarms).max(0.0)
+            if !(errors.correct() && tally.is_repeated()) {
+                return (clopper_pearson_lower(count, part) - alarms).max(0.0);
+            }
+            let shares = tally.share_lower(part.half()) - errors.flagged_high(tally, part);
+            (clopper_pearson_lower(count, part.half()) - alarms).max(shares).max(0.0)
         };
         let upper = |count, alpha| {
             let part = errors.part(alpha);

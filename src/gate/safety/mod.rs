@@ -11,6 +11,7 @@ mod plan_words;
 mod rise;
 mod rows;
 mod rules;
+mod shares;
 mod types;
 mod units;
 mod words;

@@ -150,12 +150,8 @@ fn planned(rules: &SafetyRules, available: &[Available], screens: &Screens) -> V
         *counts.entry((u16::try_from(at).unwrap_or(u16::MAX), one.evidence, one.attempts)).or_default() += one.units;
     }
     let unit = |hazard: u16, evidence: Evidence, attempts: u32| {
-        let looks = match evidence {
-            Evidence::Exact => Looks::default(),
-            Evidence::Judge => Looks { judge: attempts.max(1), screen: 0 },
-            Evidence::Screen => Looks { judge: 0, screen: attempts.max(1) },
-        };
-        Unit { hazard, severity: Severity::Low, state: State::Safe, firm: false, looks }
+        let looks = Looks::of(evidence, attempts.max(1));
+        Unit { hazard, severity: Severity::Low, state: State::Safe, firm: false, looks, flagged: 0 }
     };
     let each =
         counts.into_iter().map(|((hazard, evidence, attempts), units)| (unit(hazard, evidence, attempts), units));

@@ -11,7 +11,7 @@ mod verdicts;
 use super::decide::Rate;
 use super::errors::Errors;
 use super::rows::RateRule;
-use super::units::{Looks, Tally};
+use super::units::{Group, Looks, Tally};
 use super::*;
 use crate::gate::{Reason, Verdict};
 
@@ -100,7 +100,7 @@ fn rate(limit: f64, harmful: u64, n: u64) -> Rate {
         limit: Some(limit),
         required: true,
     };
-    let looks = [(Looks::default(), n)].into_iter().collect();
+    let looks = [(Looks::of(Evidence::Exact, 1), Group { units: n, flagged: harmful })].into_iter().collect();
     let tally = Tally { harmful, safe: n - harmful, looks, ..Tally::default() };
     Rate { rule, tally, errors: Errors::default() }
 }
@@ -108,7 +108,7 @@ fn rate(limit: f64, harmful: u64, n: u64) -> Rate {
 /// The same, seen by a screen with these labels.
 fn screened(limit: f64, harmful: u64, n: u64, labels: Labelled) -> Rate {
     let mut rate = rate(limit, harmful, n);
-    rate.tally.looks = [(Looks { judge: 0, screen: 1 }, n)].into_iter().collect();
+    rate.tally.looks = [(Looks::of(Evidence::Screen, 1), Group { units: n, flagged: harmful })].into_iter().collect();
     let screens = Screens { screen: labels, judge: None };
     rate.errors = Errors::of(&rate.tally, Side::Harm, &SafetyRules::default(), &screens);
     rate
