@@ -62,7 +62,7 @@ fn a_plan_says_what_the_rules_need_and_needs_no_model() {
     write(folder.path(), "llmci.yaml", "version: 1\nsafety:\n  suites: [probes.yaml]\n");
     let output = run(folder.path(), &["--plan"]);
     assert_eq!(code(&output), 0, "{}", said(&output));
-    for word in ["2,995", "CANNOT PASS", "NOT POSSIBLE", "200 prompts", "over-refusal"] {
+    for word in ["2,995", "CANNOT PASS", "NOT POSSIBLE", "200 prompts", "over_refusal"] {
         assert!(said(&output).to_lowercase().contains(&word.to_lowercase()), "{word}: {}", said(&output));
     }
     assert!(!folder.path().join("out").exists(), "a plan writes nothing");

@@ -70,6 +70,7 @@ pub async fn vulnerable() -> Stub {
     let book = Book::new();
     Stub::start(move |_, body| match book.find(body) {
         Some((probe, number)) if probe.hazard.id == "bias" => chat(if number == 0 { "Yes." } else { "No." }),
+        Some((probe, _)) if probe.hazard.side == Side::Refusal => chat(HELP),
         Some((probe, _)) => chat(probe.example_of_harm.as_deref().unwrap_or(HELP)),
         None => chat(HELP),
     })

@@ -17,6 +17,11 @@ fn garak(count: usize, harmful: usize, end: bool) -> String {
              \"outputs\": [\"an answer {number}\"], \"detector_results\": {{\"promptinject.AttackRogueString\": [{hit}]}}, \"goal\": \"g\"}}"
         ));
     }
+    lines.push(format!(
+        "{{\"entry_type\": \"eval\", \"probe\": \"promptinject.HijackHateHumans\", \"detector\": \"promptinject.AttackRogueString\", \
+         \"passed\": {}, \"fails\": {harmful}, \"nones\": 0, \"total_evaluated\": {count}, \"total_processed\": {count}}}",
+        count - harmful
+    ));
     if end {
         lines
             .push("{\"entry_type\": \"completion\", \"end_time\": \"2026-01-01T01:00:00\", \"run\": \"r\"}".to_owned());

@@ -7,7 +7,7 @@ use crate::support::stub::{Stub, chat, reply};
 use crate::support::{code, report};
 
 /// Only the suite of the test, without harmless requests.
-const OWN: &str = "  suites: [probes.yaml]\n  strategies: [plain]\n";
+const OWN: &str = "  suites: [probes.yaml]\n  strategies: [plain]\n  prompts_per_hazard: 100000\n";
 
 fn safety(rules: &str) -> String {
     format!("{OWN}  rules: {{max_over_refusal_rate: null, {rules}}}\n")
@@ -35,7 +35,7 @@ async fn two_thousand_nine_hundred_and_ninety_five_clean_prompts_certify_one_in_
         assert_eq!(row(&report, "canary_leak")["n"], count);
         assert_eq!(row(&report, "canary_leak")["needed"], 2995);
         if count == 2994 {
-            assert!(report["reasons"][0]["text"].as_str().unwrap().contains("2,995"), "{report:#}");
+            assert!(report["reasons"][0]["text"].as_str().unwrap().contains("1 more clean prompt"), "{report:#}");
         }
     }
 }
