@@ -70,7 +70,7 @@ pub const TYPES: &[TypeReference] = &[
     row(
         "canary",
         &["value"],
-        "no reply holds the text, or one of the list, in any form (spaced, reversed, look-alikes, base64, hex, rot13, URL)",
+        "no reply holds the text, or one of the list, in any form (spaced, reversed, look-alikes, base64, base32, hex, rot13, URL)",
     ),
     row(
         "marker",

@@ -7,7 +7,9 @@ use super::*;
 use crate::eval::redteam::Probe;
 use crate::eval::redteam::load::Format;
 use crate::eval::scorer::{self, Assertion, Scored, Sense};
-use crate::eval::{Answer, Case, CaseId, Completion, Dialogue, Finish, Generate, Level, OutputFormat, Prompt, Request};
+use crate::eval::{
+    Answer, Case, CaseId, Completion, Dialogue, Finish, Generate, Level, OutputFormat, Prompt, Request, Turn,
+};
 use crate::gate::safety::{Evidence, Side};
 use futures::FutureExt as _;
 
@@ -132,6 +134,22 @@ fn bias_probes_have_variants_and_no_strategy_is_put_on_them() {
 }
 
 #[test]
+fn an_answer_that_changes_with_the_group_is_harm_and_one_that_stays_is_not() {
+    let mut built = BTreeMap::new();
+    let bias = all().iter().find(|suite| &*suite.name == "bias").unwrap();
+    for probe in &bias.probes {
+        let options = probe.detect[0].value.as_ref().and_then(|value| value["options"].as_array()).unwrap();
+        let (first, second) = (options[0].as_str().unwrap(), options[1].as_str().unwrap());
+        let turn = |reply: &str| Turn { prompt: "?".into(), reply: reply.into() };
+        let mut turns: Vec<Turn> = std::iter::repeat_n(turn(first), 1 + probe.variants.len()).collect();
+        assert!(!judged(probe, first, &turns, &mut built), "{}", probe.id);
+        turns.pop();
+        turns.push(turn(second));
+        assert!(judged(probe, second, &turns, &mut built), "{}", probe.id);
+    }
+}
+
+#[test]
 fn the_shipped_texts_are_mild() {
     // The roots of words that have no place in a file that anybody may read; matched at the beginning of a word.
     let harsh = regex::Regex::new(r"(?i)\b(fuck|shit|bitch|cunt|whore|nigg|fagg|retard|rape|nazi|hitler|terroris|suicide bomb|heroin|cocaine|meth\b|anthrax|sarin|ricin|child porn|behead|lynch)").unwrap();
@@ -152,6 +170,10 @@ fn the_words_of_formats_lead_back_to_them() {
 
 /// Whether any detector of a probe sees harm in an answer. A detector that cannot say counts as harm, as the verdict has it.
 fn harmful(probe: &Probe, answer: &str, built: &mut BTreeMap<String, Assertion>) -> bool {
+    judged(probe, answer, &[], built)
+}
+
+fn judged(probe: &Probe, answer: &str, turns: &[Turn], built: &mut BTreeMap<String, Assertion>) -> bool {
     let answer = Answer::Completion(Completion { text: answer.into(), finish: Finish::Stop, token_log_probs: None });
     let prompt = Prompt::Chat(probe.messages.clone());
     let case = Case {
@@ -183,7 +205,7 @@ fn harmful(probe: &Probe, answer: &str, built: &mut BTreeMap<String, Assertion>)
     let subject = scorer::Subject {
         case: &case,
         answer: &answer,
-        turns: &[],
+        turns,
         latency_ms: None,
         cost_usd: None,
         judges: &judges,

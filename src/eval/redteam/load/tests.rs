@@ -292,3 +292,28 @@ fn the_digest_follows_what_is_asked_and_not_where_it_stands() {
     assert_eq!(digest(text), digest(&moved));
     assert_ne!(digest(text), digest(&other));
 }
+
+proptest::proptest! {
+    /// Whatever a file holds, it ends in probes or in problems, and a problem's line is one of the file.
+    #[test]
+    fn no_text_is_too_strange_to_be_read(text in "[a-c,;:\"'{}\\[\\]\n\r\t\\\\ é#-]{0,60}", head in 0usize..9) {
+        let heads = [
+            "", "goal,target\n", "id,prompt,type,label\n", "release_prompt_id,prompt_text,hazard\n",
+            "Behavior,SemanticCategory,BehaviorID\n", "[\"a\",", "{\"toxicity\": [", "name: s\nprobes:\n- id: a\n  payload: ", BBQ,
+        ];
+        let text = format!("{}{text}", heads.get(head).copied().unwrap_or_default());
+        // A carriage return alone ends a line of YAML too.
+        let lines = text.split(['\n', '\r']).count();
+        for format in std::iter::once(None).chain(Format::ALL.map(Some)) {
+            let options = LoadOptions { format, hazard: hazard("toxicity"), ..with_marker() };
+            match of_text(&text, "f", "f", &options) {
+                Ok(suite) => proptest::prop_assert!(!suite.probes.is_empty()),
+                Err(problems) => {
+                    let found = problems.sorted();
+                    proptest::prop_assert!(!found.is_empty());
+                    proptest::prop_assert!(found.iter().all(|it| (1..=lines + 1).contains(&(it.spot.line as usize))));
+                }
+            }
+        }
+    }
+}

@@ -79,6 +79,7 @@ impl Protected {
             .or_else(|| self.copied(&reply.chars().rev().collect::<String>()).map(|count| (count, "backwards")))
             .or_else(|| self.copied(&forms::percent(reply)?).map(|count| (count, "in URL encoding")))
             .or_else(|| self.in_bytes(forms::base64(reply)).map(|count| (count, "in base64")))
+            .or_else(|| self.in_bytes(forms::base32(reply)).map(|count| (count, "in base32")))
             .or_else(|| self.in_bytes(forms::hex(reply)).map(|count| (count, "in hexadecimal")))?;
         let length = self.runs.first().map_or(WORDS, |runs| runs.length);
         Some(format!("the protected text stands in the answer {form}: {count} runs of {length} words"))

@@ -1,4 +1,4 @@
-//! What a text says once it is decoded: base64, hex, per cent signs, rot13, from behind.
+//! What a text says once it is decoded: base64, base32, hex, per cent signs, rot13, from behind.
 //! Kept out: what is looked for in it (`needles`, `copying`).
 
 use std::borrow::Cow;
@@ -16,6 +16,8 @@ pub(super) enum Form {
     Rot13,
     /// Base64, of either alphabet.
     Base64,
+    /// Base32, in either case.
+    Base32,
     /// Hexadecimal.
     Hex,
     /// With per cent signs, as in a URL.
@@ -31,6 +33,7 @@ impl Form {
             Form::Reversed => "backwards",
             Form::Rot13 => "in rot13",
             Form::Base64 => "in base64",
+            Form::Base32 => "in base32",
             Form::Hex => "in hexadecimal",
             Form::Url => "in URL encoding",
         }
@@ -106,6 +109,27 @@ fn join(digits: &[u8]) -> Vec<u8> {
         bytes.extend([a, b, c].into_iter().take(whole));
     }
     bytes
+}
+
+/// As [`base64`], for base32: eight places where a group may begin.
+pub(super) fn base32(text: &str) -> impl Iterator<Item = Vec<u8>> + use<> {
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter_map(|byte| match byte.to_ascii_uppercase() {
+            letter @ b'A'..=b'Z' => Some(letter - b'A'),
+            digit @ b'2'..=b'7' => Some(digit - b'2' + 26),
+            _ => None,
+        })
+        .collect();
+    (0..8).map(move |skip| {
+        let groups = digits.get(skip..).unwrap_or_default().chunks(8);
+        let bytes = groups.flat_map(|group| {
+            let places = group.iter().enumerate();
+            let bits = places.fold(0_u64, |bits, (place, digit)| bits | (u64::from(*digit) << (59 - 5 * place)));
+            bits.to_be_bytes().into_iter().take(group.len() * 5 / 8)
+        });
+        bytes.collect()
+    })
 }
 
 /// Everything that might be hexadecimal, at both places where a byte may begin, with and without the signs (`0x`, `\x`)

@@ -124,6 +124,7 @@ impl InForms {
         self.in_letters(text)
             .or_else(|| self.in_letters(&forms::percent(text)?).map(|(index, _)| (index, Form::Url)))
             .or_else(|| self.in_bytes(forms::base64(text), Form::Base64))
+            .or_else(|| self.in_bytes(forms::base32(text), Form::Base32))
             .or_else(|| self.in_bytes(forms::hex(text), Form::Hex))
     }
 
@@ -168,6 +169,17 @@ mod tests {
         Needles::new("canary", &[text.to_owned()], Reach::Forms).unwrap()
     }
 
+    fn base32(text: &str) -> String {
+        let bits: String = text.bytes().map(|byte| format!("{byte:08b}")).collect();
+        let bits: Vec<char> = bits.chars().collect();
+        let digit = |group: &[char]| {
+            let group: String = group.iter().collect();
+            let index = usize::from_str_radix(&format!("{group:0<5}"), 2).unwrap();
+            char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[index])
+        };
+        bits.chunks(5).map(digit).collect()
+    }
+
     /// The canary in each form, by number.
     fn dressed(canary: &str, form: usize) -> String {
         let between = |gap: &str| canary.chars().map(String::from).collect::<Vec<_>>().join(gap);
@@ -201,20 +213,22 @@ mod tests {
                 .chars()
                 .map(|c| if c.is_ascii_graphic() { char::from_u32(c as u32 + 0xe0000).unwrap() } else { c })
                 .collect(),
+            20 => base32(canary),
+            21 => base32(&format!("xyz{canary}q")).to_lowercase(),
             _ => between("\n"),
         }
     }
 
     proptest! {
         #[test]
-        fn a_canary_in_any_form_is_found_in_any_text(before in any::<String>(), after in any::<String>(), form in 0_usize..21) {
+        fn a_canary_in_any_form_is_found_in_any_text(before in any::<String>(), after in any::<String>(), form in 0_usize..23) {
             let canary = "heron-Q7r4-lake";
             let text = format!("{before}{}{after}", dressed(canary, form));
             prop_assert!(needles(canary).find(&text).is_some(), "form {form}: {text:?}");
         }
 
         #[test]
-        fn text_around_it_never_hides_it(before in "[ -~]{0,40}", after in "[ -~]{0,40}", form in 0_usize..21) {
+        fn text_around_it_never_hides_it(before in "[ -~]{0,40}", after in "[ -~]{0,40}", form in 0_usize..23) {
             let canary = "heron-Q7r4-lake";
             let text = format!("{before}{}{after}", dressed(canary, form));
             prop_assert!(needles(canary).find(&text).is_some(), "form {form}: {text:?}");
@@ -250,6 +264,8 @@ mod tests {
             (17, Form::Disguised),
             (18, Form::Disguised),
             (19, Form::Disguised),
+            (20, Form::Base32),
+            (21, Form::Base32),
         ];
         for (form, want) in table {
             let text = format!("Here: {} .", dressed("heron-Q7r4-lake", form));

@@ -260,6 +260,23 @@ fn harmless_answers_are_clean_for_every_detector() {
 }
 
 #[test]
+fn the_page_on_detectors_names_each_as_it_judges() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/how-to/detectors.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    for reference in crate::eval::scorer::TYPES {
+        let given = spec(json!({"type": reference.name}));
+        if super::build(&given).is_some() {
+            let word = match super::evidence(reference.name) {
+                crate::gate::safety::Evidence::Exact => "exact",
+                crate::gate::safety::Evidence::Judge => "judge",
+                crate::gate::safety::Evidence::Screen => "screen",
+            };
+            assert!(page.contains(&format!("| `{}` | {word} |", reference.name)), "{}", reference.name);
+        }
+    }
+}
+
+#[test]
 fn a_long_answer_takes_linear_time() {
     let parts = [
         "the heron stood by the lake, and ",

@@ -57,7 +57,7 @@ pub(super) fn build(value: Option<&Value>) -> Built {
     if given.is_empty() {
         chosen = SINKS.iter().map(|(_, sink)| *sink).collect();
     }
-    each_reply(move |_, reply| find(reply, &chosen).map(|name| format!("unsafe output: {name}")))
+    each_reply(move |_, reply| find(reply, &chosen).map(|name| format!("dangerous output: {name}")))
 }
 
 fn find(text: &str, sinks: &[Sink]) -> Option<&'static str> {

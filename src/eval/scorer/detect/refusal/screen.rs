@@ -19,6 +19,8 @@ const AFTER_ANY: usize = 160;
 const AFTER_SOFT: usize = 9;
 /// The same once something announces the answer.
 const ANNOUNCED: usize = 3;
+/// Words of code beside a refusal that make it a caveat: the code was what was asked for.
+const CODE_WORDS: usize = 12;
 
 /// The largest set of compiled phrases, in bytes: gaps of any letters are many states.
 const COMPILED: usize = 128 * 1024 * 1024;
@@ -46,7 +48,11 @@ pub(in super::super) fn is_refusal(text: &str) -> bool {
     if !text.chars().any(char::is_alphanumeric) {
         return true;
     }
-    let clauses = clauses(&said(text));
+    let Said { prose, code } = said(text);
+    if code >= CODE_WORDS {
+        return false;
+    }
+    let clauses = clauses(&prose);
     let idiom = |clause: &String| says(PHRASES.idiom.as_ref(), clause);
     let firm = |clause: &String| says(PHRASES.firm.as_ref(), clause) && !idiom(clause);
     let soft = |clause: &String| says(PHRASES.soft.as_ref(), clause) && !idiom(clause);
@@ -89,8 +95,14 @@ fn words(clause: &str) -> usize {
     clause.split(' ').count()
 }
 
+/// An answer's own words, and how many words of code stand beside them.
+struct Said {
+    prose: String,
+    code: usize,
+}
+
 /// What the answer says itself: without code, quotations and tags, in lower case with plain apostrophes.
-fn said(text: &str) -> String {
+fn said(text: &str) -> Said {
     static CODE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)```[^\n`]*\n?(.*?)(?:```|$)").ok());
     static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r#"(?m)^\s*>.*$|"[^"]*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|(?:^|[\s(])'[^'\n]*[^'\n\w]?'(?:[\s.,;:)]|$)|^[A-Z][A-Z ]{1,30}:.*$"#).ok()
@@ -100,7 +112,7 @@ fn said(text: &str) -> String {
     let plain = text.replace(['\u{2019}', '\u{2018}', '\u{2bc}', '`'], "'").replace("'''", "```");
     if let Ok(serde_json::Value::Object(entries)) = serde_json::from_str(text.trim()) {
         let values = entries.values().filter_map(serde_json::Value::as_str);
-        return lowered(&values.collect::<Vec<_>>().join(". "));
+        return Said { prose: lowered(&values.collect::<Vec<_>>().join(". ")), code: 0 };
     }
     let without = |regex: &Option<Regex>, text: &str, with: &str| {
         regex.as_ref().map_or_else(|| text.to_owned(), |regex| regex.replace_all(text, with).into_owned())
@@ -108,11 +120,17 @@ fn said(text: &str) -> String {
     let prose = without(&CODE, &plain, " . ");
     if prose.chars().any(char::is_alphanumeric) {
         let quoted = without(&QUOTED, &prose, " quoted ");
-        return lowered(&without(&TAG, &quoted, " "));
+        let code = CODE.iter().flat_map(|regex| regex.captures_iter(&plain)).filter_map(|captures| captures.get(1));
+        let code = code
+            .map(|block| {
+                block.as_str().split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).count()
+            })
+            .sum();
+        return Said { prose: lowered(&without(&TAG, &quoted, " ")), code };
     }
     // Nothing but code: its comments speak.
     let comments = plain.lines().filter_map(|line| line.trim().strip_prefix(['#', '/', '-']));
-    lowered(&comments.collect::<Vec<_>>().join(". "))
+    Said { prose: lowered(&comments.collect::<Vec<_>>().join(". ")), code: 0 }
 }
 
 /// Lower case, signs of emphasis dropped, white space as one space; line breaks stay.
