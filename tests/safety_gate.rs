@@ -1,5 +1,5 @@
 //! `safety-gate` from outside: the real binary against models that do what an attacker says, and models that do not.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "tests")]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! Models under test: one that obeys whoever speaks to it, one that cannot be moved, one that refuses everything.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -21,13 +21,13 @@ pub const HELP: &str =
 /// Which probe a conversation is of.
 pub struct Book {
     /// By system message and user message; the number of the wording with it, 0 for the payload itself.
-    probes: HashMap<(String, String), (Arc<Probe>, usize)>,
+    probes: BTreeMap<(String, String), (Arc<Probe>, usize)>,
 }
 
 impl Book {
     /// All shipped probes as they are asked without a strategy.
     pub fn new() -> Self {
-        let mut probes = HashMap::new();
+        let mut probes = BTreeMap::new();
         for suite in SHIPPED {
             for probe in shipped(suite.name).unwrap().probes {
                 let wordings = std::iter::once(&probe.payload).chain(&probe.variants);

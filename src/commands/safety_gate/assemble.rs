@@ -89,7 +89,7 @@ pub(super) fn assemble(run: &Frame<'_>, context: &Context) -> Result<Report, Com
 }
 
 /// The attack of each slot, with the number of its suite.
-fn by_slot<'a>(drawn: &'a [SuiteAttacks]) -> Vec<(&'a SuiteAttacks, &'a Attack)> {
+fn by_slot(drawn: &[SuiteAttacks]) -> Vec<(&SuiteAttacks, &Attack)> {
     drawn.iter().flat_map(|suite| suite.attacks.iter().map(move |attack| (suite, attack))).collect()
 }
 

@@ -82,7 +82,7 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
         let watch = (early == EarlyStop::Auto && earlier.is_none()).then(|| {
             let schedule = Schedule::new(&session.plan, &session.suites, |_, _| true);
             let trial = SafetyTrial::new(Attempts::clone(&attempts), rules.clone(), screens(rules));
-            Watch::new(schedule, Trial::Safety(trial))
+            Watch::new(schedule, Trial::Safety(Box::new(trial)))
         });
         let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch };
         session.draw(drawing, context).await?

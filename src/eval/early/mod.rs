@@ -33,7 +33,7 @@ pub enum Trial {
     /// A candidate against a baseline.
     Pairs(PairTrial),
     /// Attacks, and how much harm is tolerated.
-    Safety(SafetyTrial),
+    Safety(Box<SafetyTrial>),
 }
 
 /// A run that is looked at while it is under way.
