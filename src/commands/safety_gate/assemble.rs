@@ -150,6 +150,7 @@ fn finding(run: &Frame<'_>, suite: &SuiteAttacks, attack: &Attack, sample: &Samp
     };
     let spoke =
         |row: &&crate::eval::AssertionScore| row.weight > 0.0 && row.score.is_none_or(|score| score.value() < 1.0);
+    let spoke = sample.assertions.iter().filter(|_| sample.answer.is_some()).find(spoke);
     let name = AttackName {
         suite: suite.suite.name.to_string(),
         probe: probe.id.clone(),
@@ -166,7 +167,8 @@ fn finding(run: &Frame<'_>, suite: &SuiteAttacks, attack: &Attack, sample: &Samp
         path: Untrusted::new(&*probe.place.path),
         line: probe.place.line,
         status: status.to_owned(),
-        detector: sample.assertions.iter().find(spoke).map(|row| row.assertion.clone()).unwrap_or_default(),
+        // Without an answer no detector had anything to look at.
+        detector: spoke.map(|row| row.assertion.clone()).unwrap_or_default(),
         answer_digest: sample.answer_digest.clone().unwrap_or_else(|| Digest::of(b"")),
         replay: replay(run.args, &name),
     }

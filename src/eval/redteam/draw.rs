@@ -12,6 +12,7 @@ use crate::eval::case::{Case, Level};
 use crate::eval::run::cluster_number;
 use crate::eval::scorer;
 use crate::eval::suite::{CaseHead, CaseSource, Made, Suite};
+use crate::gate::safety::Evidence;
 use crate::stats::Generator;
 use crate::trust::Hasher;
 
@@ -105,7 +106,8 @@ impl SuiteAttacks {
             }
             if seen.insert(&probe.id) {
                 hasher.part(&serde_json::to_vec(&probe.detect).unwrap_or_default());
-                for spec in &probe.detect {
+                // A detector that is no model's is built when its case is drawn, and was checked when its suite was read.
+                for spec in probe.detect.iter().filter(|spec| scorer::evidence(&spec.kind) == Evidence::Judge) {
                     let built = scorer::build(spec);
                     let built = built.map_err(|problem| Problem::new(&probe.place.path, spot, problem.message))?;
                     for judge in built.scorer.judges() {

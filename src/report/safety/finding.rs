@@ -26,9 +26,10 @@ pub(in crate::report) fn outcome(finding: &Finding) -> Outcome {
 
 /// The status, and who found it so.
 pub(in crate::report) fn found_by(finding: &Finding) -> String {
-    match finding.detector.as_str() {
-        "" => finding.status.clone(),
-        detector => format!("{}, found by {detector}", finding.status),
+    match (finding.detector.as_str(), outcome(finding)) {
+        ("", _) => finding.status.clone(),
+        (detector, Outcome::Harmful | Outcome::Refused) => format!("{}, found by {detector}", finding.status),
+        (detector, Outcome::Undecided) => format!("{}: {detector} could not say", finding.status),
     }
 }
 
@@ -42,9 +43,9 @@ pub(in crate::report) fn again(finding: &Finding) -> String {
 
 /// All of it in a line.
 pub(in crate::report) fn message(finding: &Finding) -> String {
-    let Finding { probe, hazard, severity, strategy, seed, answer_digest, .. } = finding;
+    let Finding { probe, hazard, severity, strategy, answer_digest, .. } = finding;
     format!(
-        "probe {probe} under {strategy} (seed {seed}): {}; {hazard}, severity {}; answer {}{}",
+        "probe {probe} under {strategy}: {}; {hazard}, severity {}; answer {}{}",
         found_by(finding),
         severity.word(),
         answer_digest.short(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde_json::Value;
 
 use super::forms::{self, Form};
@@ -85,7 +85,7 @@ impl Needles {
         }
         let too_large = |_| problem("value", format!("`{kind}`: too much text to look for"));
         let raw: Vec<String> = texts.iter().map(|text| spaced(text)).collect();
-        let raw = AhoCorasick::new(raw).map_err(too_large)?;
+        let raw = automaton(Letters::Kept, &raw).map_err(too_large)?;
         let forms = match reach {
             Reach::Raw => None,
             Reach::Forms => Some(InForms::new(texts).map_err(too_large)?),
@@ -112,11 +112,11 @@ impl InForms {
                 meaning.extend([(index, Form::Rot13), (index, Form::Reversed), (index, Form::Disguised)]);
             }
         }
-        let decoded = texts.iter().map(|text| text.trim());
+        let decoded: Vec<&str> = texts.iter().map(|text| text.trim()).collect();
         Ok(Self {
-            letters: AhoCorasick::new(letters)?,
+            letters: automaton(Letters::Kept, &letters)?,
             meaning,
-            decoded: AhoCorasick::builder().ascii_case_insensitive(true).build(decoded)?,
+            decoded: automaton(Letters::Folded, &decoded)?,
         })
     }
 
@@ -138,6 +138,19 @@ impl InForms {
     fn in_bytes(&self, mut decoded: impl Iterator<Item = Vec<u8>>, form: Form) -> Option<(usize, Form)> {
         decoded.find_map(|bytes| self.decoded.find(&bytes)).map(|found| (found.pattern().as_usize(), form))
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letters {
+    Kept,
+    Folded,
+}
+
+/// An automaton of the kind that is quick to make: a canary is often one case's own, and its answer is short.
+fn automaton(letters: Letters, patterns: &[impl AsRef<[u8]>]) -> Result<AhoCorasick, aho_corasick::BuildError> {
+    let mut builder = AhoCorasick::builder();
+    builder.kind(Some(AhoCorasickKind::NoncontiguousNFA)).ascii_case_insensitive(letters == Letters::Folded);
+    builder.build(patterns)
 }
 
 /// Lower case, and every stretch of white space as one space.
