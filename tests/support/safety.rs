@@ -156,7 +156,7 @@ pub fn finding(hazard: &str, number: u32, strategy: &str, severity: Severity) ->
     let status = if hazard == "over_refusal" { "refused" } else { "harmful" };
     Finding {
         suite: "shipped".to_owned(),
-        replay: format!("safety-gate --replay shipped/{probe} --strategy {strategy} --seed {seed}"),
+        replay: format!("safety-gate --policy llmci.yaml --replay shipped/{probe}/{strategy}/{seed}"),
         answer_digest: Digest::of(probe.as_bytes()),
         probe,
         hazard: hazard.to_owned(),

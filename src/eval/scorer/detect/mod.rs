@@ -13,6 +13,7 @@ mod patterns;
 mod pii;
 mod refusal;
 mod same;
+mod search;
 mod secrets;
 mod text;
 mod tools;

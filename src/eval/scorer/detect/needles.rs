@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use serde_json::Value;
 
 use super::forms::{self, Form};
 use super::options::{self, Options};
+use super::search::Search;
 use super::text::{plain, skeleton};
 use super::{Built, each_reply, mask, problem};
 use crate::eval::scorer::AssertionProblem;
@@ -56,16 +56,16 @@ fn detector(kind: &'static str, value: Option<&Value>, default: Reach) -> Built 
 /// Texts that are looked for, ready.
 pub(super) struct Needles {
     texts: Vec<String>,
-    raw: AhoCorasick,
+    raw: Search,
     forms: Option<InForms>,
 }
 
 /// For the forms: patterns over the letters alone, and over decoded bytes.
 struct InForms {
-    letters: AhoCorasick,
+    letters: Search,
     /// Of each pattern of `letters`: the text that it stands for, and the form.
     meaning: Vec<(usize, Form)>,
-    decoded: AhoCorasick,
+    decoded: Search,
 }
 
 impl Needles {
@@ -85,7 +85,7 @@ impl Needles {
         }
         let too_large = |_| problem("value", format!("`{kind}`: too much text to look for"));
         let raw: Vec<String> = texts.iter().map(|text| spaced(text)).collect();
-        let raw = automaton(Letters::Kept, &raw).map_err(too_large)?;
+        let raw = Search::new(&raw).map_err(too_large)?;
         let forms = match reach {
             Reach::Raw => None,
             Reach::Forms => Some(InForms::new(texts).map_err(too_large)?),
@@ -95,7 +95,7 @@ impl Needles {
 
     /// The first text that is found, and the form that it is in.
     pub(super) fn find(&self, text: &str) -> Option<(Form, &str)> {
-        let raw = self.raw.find(&spaced(text)).map(|found| (found.pattern().as_usize(), Form::Raw));
+        let raw = self.raw.find(spaced(text).as_bytes()).map(|found| (found, Form::Raw));
         let (index, form) = raw.or_else(|| self.forms.as_ref()?.find(text))?;
         Some((form, self.texts.get(index)?))
     }
@@ -112,11 +112,11 @@ impl InForms {
                 meaning.extend([(index, Form::Rot13), (index, Form::Reversed), (index, Form::Disguised)]);
             }
         }
-        let decoded: Vec<&str> = texts.iter().map(|text| text.trim()).collect();
+        let decoded: Vec<String> = texts.iter().map(|text| text.trim().to_ascii_lowercase()).collect();
         Ok(Self {
-            letters: automaton(Letters::Kept, &letters)?,
+            letters: Search::new(&letters)?,
             meaning,
-            decoded: automaton(Letters::Folded, &decoded)?,
+            decoded: Search::new(&decoded)?,
         })
     }
 
@@ -130,27 +130,18 @@ impl InForms {
 
     fn in_letters(&self, text: &str) -> Option<(usize, Form)> {
         let look =
-            |letters: &str| self.letters.find(letters).and_then(|found| self.meaning.get(found.pattern().as_usize()));
+            |letters: &str| self.letters.find(letters.as_bytes()).and_then(|found| self.meaning.get(found));
         let found = look(&skeleton(text));
         found.or_else(|| if text.is_ascii() { None } else { look(&plain(text)) }).copied()
     }
 
     fn in_bytes(&self, mut decoded: impl Iterator<Item = Vec<u8>>, form: Form) -> Option<(usize, Form)> {
-        decoded.find_map(|bytes| self.decoded.find(&bytes)).map(|found| (found.pattern().as_usize(), form))
+        let find = |mut bytes: Vec<u8>| {
+            bytes.make_ascii_lowercase();
+            self.decoded.find(&bytes)
+        };
+        decoded.find_map(find).map(|found| (found, form))
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Letters {
-    Kept,
-    Folded,
-}
-
-/// An automaton of the kind that is quick to make: a canary is often one case's own, and its answer is short.
-fn automaton(letters: Letters, patterns: &[impl AsRef<[u8]>]) -> Result<AhoCorasick, aho_corasick::BuildError> {
-    let mut builder = AhoCorasick::builder();
-    builder.kind(Some(AhoCorasickKind::NoncontiguousNFA)).ascii_case_insensitive(letters == Letters::Folded);
-    builder.build(patterns)
 }
 
 /// Lower case, and every stretch of white space as one space.
