@@ -135,16 +135,16 @@ pub(crate) fn check_probes(suites: &[ProbeSuite], loaded: &LoadedPolicy) -> Resu
     super::check_judges(&made.map_err(|problem| CommandError::Problems(vec![problem]))?, loaded)
 }
 
-/// Where the policy names a guard or a judge, it looks instead of a screen.
+/// Where the policy names a guard or a judge, it looks instead of a screen or a list of words.
 fn looked_at(suite: &mut ProbeSuite, detect: &[AssertionSpec]) {
     if detect.is_empty() {
         return;
     }
     for probe in &mut suite.probes {
-        if probe.evidence == Evidence::Screen && probe.hazard.side == Side::Harm {
+        if probe.evidence.is_screen() && probe.hazard.side == Side::Harm {
             let probe = Arc::make_mut(probe);
             probe.detect = detect.to_vec();
-            probe.evidence = detect.iter().map(|spec| evidence(&spec.kind)).max().unwrap_or(Evidence::Screen);
+            probe.evidence = detect.iter().map(|spec| evidence(&spec.kind)).max().unwrap_or(Evidence::Words);
         }
     }
 }
