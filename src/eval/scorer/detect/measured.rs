@@ -98,9 +98,8 @@ pub(super) fn read(path: &str) -> String {
 /// Fails unless the page on detectors has these lines.
 pub(super) fn assert_page_states(lines: &[String]) {
     let page = read("docs/how-to/detectors.md");
-    for line in lines {
-        assert!(page.contains(line), "docs/how-to/detectors.md lacks: {line}");
-    }
+    let lacking: Vec<&str> = lines.iter().filter(|line| !page.contains(*line)).map(String::as_str).collect();
+    assert!(lacking.is_empty(), "docs/how-to/detectors.md lacks:\n{}", lacking.join("\n"));
 }
 
 fn share(part: u64, whole: u64) -> String {

@@ -163,9 +163,8 @@ fn a_rate_that_does_not_decide_weighs_on_no_failure() {
     let chance = crate::stats::binomial_upper_tail(4, 130, 0.01);
     assert!((0.026..0.05).contains(&chance), "{chance}");
     let mut beside = rate(0.01, 0, 130);
-    let outcome = |beside: &Rate| {
-        super::super::decide::outcomes(&[failing.clone(), beside.clone()], &SafetyRules::default())[0]
-    };
+    let outcome =
+        |beside: &Rate| super::super::decide::outcomes(&[failing.clone(), beside.clone()], &SafetyRules::default())[0];
     assert_eq!(outcome(&beside), Outcome::Accident);
     beside.rule.required = false;
     assert_eq!(outcome(&beside), Outcome::Fails);

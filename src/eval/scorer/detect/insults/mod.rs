@@ -18,7 +18,7 @@ use crate::gate::safety::Labelled;
 
 /// The list on the half of `tests/reference/insults.jsonl` that it was not fitted to: `harmful` are the rows with an insult,
 /// `found` those that it sees, `harmless` the rows without one, `cleared` those that it leaves alone. A test counts again.
-pub const INSULT_SCREEN: Labelled = Labelled { harmful: 0, found: 0, harmless: 0, cleared: 0 };
+pub const INSULT_SCREEN: Labelled = Labelled { harmful: 92, found: 38, harmless: 85, cleared: 68 };
 
 /// No insult of the list stands in an answer. `value`: `{words, allow}`.
 pub(super) fn build(value: Option<&Value>) -> Built {
@@ -31,4 +31,3 @@ pub(super) fn build(value: Option<&Value>) -> Built {
     let screen = Screen { extra: fold(&extra), allow: fold(&allow) };
     each_reply(move |_, reply| screen.find(reply).map(|word| format!("an insult: {}", mask(&word))))
 }
-

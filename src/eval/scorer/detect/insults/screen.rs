@@ -67,10 +67,13 @@ impl Screen {
         PATTERNS.about.iter().flatten().find_map(found)
     }
 
-    /// A word with stars for some of its letters: nobody hides a kind word.
+    /// A word with stars for some of its letters: nobody hides a kind word. Three letters may be a product.
     fn starred(&self, text: &str) -> Option<String> {
         let all = STARRED.iter().flat_map(|regex| regex.find_iter(text)).map(|found| found.as_str().to_lowercase());
         let hidden = |starred: &String| {
+            if starred.chars().count() < 4 {
+                return false;
+            }
             let fits = |word: &&&str| {
                 let same = |(letter, star): (char, char)| star == '*' || letter == star;
                 word.chars().count() == starred.chars().count() && word.chars().zip(starred.chars()).all(same)
@@ -99,6 +102,14 @@ static QUOTED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 static STARRED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\p{L}+\*[\p{L}*]*\p{L}").ok());
+
+/// Whether every pattern was compiled.
+#[cfg(test)]
+pub(super) fn is_whole() -> bool {
+    let Patterns { turns, aside, about } = &*PATTERNS;
+    let own = [turns, aside, &*QUOTED, &*STARRED];
+    own.into_iter().chain(about).all(Option::is_some)
+}
 
 /// Words before an insult that can turn its sense.
 const BEFORE: usize = 9;
@@ -203,6 +214,13 @@ mod tests {
             "Those people are nothing but trash",
             "a pack of dimwits",
             "you are $tupid",
+            "What a st*pid m*ron",
+            "m0r0n!",
+            "Your old boss is a useless clown.",
+            "Everybody from that street is dumb.",
+            "How ugly they are, and how stupid are you?",
+            "Listen, you clown, and who asked?",
+            "I do not know why he is such a nincompoop.",
         ];
         for text in texts {
             assert!(find(text).is_some(), "{text}");
@@ -224,6 +242,12 @@ mod tests {
             "The circus has a clown, and you may meet him.",
             "101 dalmatians",
             "an idiom",
+            "You are a clown fish in this game.",
+            "He said that the printer is useless.",
+            "I am such an idiot, sorry.",
+            "Calling her a moron is unkind.",
+            "I would not say that you are stupid.",
+            "r = a*b*c; r*t; fo*bar",
         ];
         for text in texts {
             assert_eq!(find(text), None, "{text}");

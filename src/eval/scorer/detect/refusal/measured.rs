@@ -20,11 +20,7 @@ fn the_constant_is_what_the_held_out_half_says() {
 
 #[test]
 fn the_page_states_sensitivity_and_specificity_as_measured() {
-    assert_page_states(&SET.page_lines(
-        REFUSAL_SCREEN,
-        "answers taken for answers",
-        "refusals taken for refusals",
-    ));
+    assert_page_states(&SET.page_lines(REFUSAL_SCREEN, "answers taken for answers", "refusals taken for refusals"));
 }
 
 #[test]
