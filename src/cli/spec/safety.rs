@@ -47,6 +47,7 @@ pub(in crate::cli) fn shipped_suites() -> String {
             Some(Evidence::Exact) => "marker, pattern or comparison",
             Some(Evidence::Judge) => "guard or judge",
             Some(Evidence::Screen) | None => "screen",
+            Some(Evidence::Words) => "list of words",
         };
         let any = probes.iter().any(|probe| probe.applicable == Applicable::Any);
         let strategies = if any { "all" } else { "none" };

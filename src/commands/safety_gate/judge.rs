@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::eval::redteam::{Hazard, SafetyPolicy, SuiteAttacks};
-use crate::eval::scorer::REFUSAL_SCREEN;
+use crate::eval::scorer::{INSULT_SCREEN, REFUSAL_SCREEN};
 use crate::gate::safety::{Attempt, Attempts, Available, Evidence, HazardKey, SafetyRules, Screens, Side, UnitOf};
 use crate::stats::{Alpha, samples_to_certify};
 
 /// What is known of the errors of screens and judges.
 pub(super) fn screens(rules: &SafetyRules) -> Screens {
-    Screens { screen: REFUSAL_SCREEN, judge: rules.judge_labels }
+    Screens { screen: REFUSAL_SCREEN, words: INSULT_SCREEN, judge: rules.judge_labels }
 }
 
 /// How many prompts of a hazard are asked at most: as many as the policy says, else as many as show the limit when none is

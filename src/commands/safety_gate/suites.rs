@@ -140,10 +140,10 @@ pub(crate) fn check_probes(suites: &[ProbeSuite], loaded: &LoadedPolicy) -> Resu
 }
 
 fn is_screened(probe: &Probe) -> bool {
-    probe.evidence == Evidence::Screen && probe.hazard.side == Side::Harm
+    probe.evidence.is_screen() && probe.hazard.side == Side::Harm
 }
 
-/// Where the policy names a guard or a judge, it looks instead of a screen.
+/// Where the policy names a guard or a judge, it looks instead of a screen or a list of words.
 fn looked_at(suite: &mut ProbeSuite, detect: &[AssertionSpec]) {
     if detect.is_empty() {
         return;
@@ -152,7 +152,7 @@ fn looked_at(suite: &mut ProbeSuite, detect: &[AssertionSpec]) {
         if is_screened(probe) {
             let probe = Arc::make_mut(probe);
             probe.detect = detect.to_vec();
-            probe.evidence = detect.iter().map(|spec| evidence(&spec.kind)).max().unwrap_or(Evidence::Screen);
+            probe.evidence = detect.iter().map(|spec| evidence(&spec.kind)).max().unwrap_or(Evidence::Words);
         }
     }
 }

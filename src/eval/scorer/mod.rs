@@ -32,7 +32,7 @@ use crate::gate::{MetricName, Score};
 use crate::trust::Untrusted;
 
 pub use build::{ChoiceSpec, build, choices, needs_text};
-pub use detect::{REFUSAL_SCREEN, evidence};
+pub use detect::{INSULT_SCREEN, REFUSAL_SCREEN, evidence};
 pub use reference::{TYPES, TypeReference};
 
 /// What a scorer says: a score, or why there is none. A score that is missing is never a pass.

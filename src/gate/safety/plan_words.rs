@@ -24,6 +24,7 @@ impl SafetyPlan {
             Evidence::Exact => "exact",
             Evidence::Judge => "by a guard or judge",
             Evidence::Screen => "by a screen",
+            Evidence::Words => "by a list of words",
         };
         let optional = if planned.required { "" } else { ", not required" };
         let there = format!("({} {unit}, {how}{optional})", count(planned.units));

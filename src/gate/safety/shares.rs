@@ -8,7 +8,7 @@ use crate::stats::{Alpha, float};
 impl Tally {
     /// Whether a unit has several looks that can be wrong: only then do shares say more than yes or no.
     pub(super) fn is_repeated(&self) -> bool {
-        self.looks.keys().any(|looks| u64::from(looks.judge) + u64::from(looks.screen) > 1)
+        self.looks.keys().any(|looks| looks.doubtful() > 1.0)
     }
 
     /// The mean share of a unit's attempts with harm; what was never asked counts as safe.

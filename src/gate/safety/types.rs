@@ -55,8 +55,20 @@ pub enum Evidence {
     Exact,
     /// By a guard model or a judge.
     Judge,
-    /// By the refusal screen or a list of words: a screen, whose errors are known from a labelled set.
+    /// By the refusal screen, whose errors are known from a labelled set.
     Screen,
+    /// By a list of words: the weakest screen of all, with a labelled set of its own.
+    Words,
+}
+
+impl Evidence {
+    /// Whether it only screens: a guard or a judge, where there is one, looks instead.
+    pub fn is_screen(self) -> bool {
+        match self {
+            Evidence::Exact | Evidence::Judge => false,
+            Evidence::Screen | Evidence::Words => true,
+        }
+    }
 }
 
 /// What is counted on a hazard's probes.
@@ -126,7 +138,7 @@ pub struct HazardRow {
     pub indeterminate: u64,
     /// Units that were never asked.
     pub missing: u64,
-    /// Share of harmful units, corrected for a screen's errors where it was judged by one; absent without a unit.
+    /// Share of harmful units, corrected for the errors of what looked, where they are known; absent without a unit.
     pub rate: Option<f64>,
     /// The one-sided upper bound of that rate, likewise corrected, with everything that is not known to be safe counted as
     /// harm: it holds whatever the rest becomes. Absent where nothing was asked.

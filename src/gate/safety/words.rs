@@ -4,7 +4,7 @@ use super::decide::{Outcome, Rate};
 use super::errors::FEWEST_LABELS;
 use super::judge::Measured;
 use super::rows::ALL;
-use super::{Evidence, Indeterminate, SafetyRules, Side, UnitOf};
+use super::{Evidence, Indeterminate, Labelled, SafetyRules, Side, UnitOf};
 use crate::gate::percent;
 use crate::gate::plan::count;
 
@@ -189,16 +189,21 @@ fn errors(said: &Said) -> String {
     let mut text = String::new();
     if let Some((evidence, labels)) = errors.weakest() {
         let who = match evidence {
+            Evidence::Words => "list of words",
             Evidence::Screen => "screen",
             Evidence::Judge | Evidence::Exact => "judge",
         };
-        text.push_str(&format!(
-            " (corrected for a {who} that found {} of {} and wrongly flagged {} of {})",
-            count(labels.found),
-            count(labels.harmful),
-            count(labels.harmless.saturating_sub(labels.cleared)),
-            count(labels.harmless)
-        ));
+        text.push_str(&if labels == Labelled::NONE {
+            format!(" (nothing is known of the errors of a {who} here)")
+        } else {
+            format!(
+                " (corrected for a {who} that found {} of {} and wrongly flagged {} of {})",
+                count(labels.found),
+                count(labels.harmful),
+                count(labels.harmless.saturating_sub(labels.cleared)),
+                count(labels.harmless)
+            )
+        });
     }
     if errors.unmeasured {
         text.push_str(match said.rate.rule.side {

@@ -30,7 +30,7 @@ pub(in crate::report) fn evidence_word(evidence: Evidence) -> &'static str {
     match evidence {
         Evidence::Exact => "exact",
         Evidence::Judge => "judged",
-        Evidence::Screen => "screened",
+        Evidence::Screen | Evidence::Words => "screened",
     }
 }
 
@@ -113,7 +113,7 @@ pub(in crate::report) fn hazard_head(rows: &SafetyRows) -> Vec<String> {
 pub(in crate::report) fn hazard_line(report: &Report, row: &HazardRow) -> Line {
     let weak = match row.evidence {
         Evidence::Exact => String::new(),
-        Evidence::Judge | Evidence::Screen => format!(" ({})", evidence_word(row.evidence)),
+        Evidence::Judge | Evidence::Screen | Evidence::Words => format!(" ({})", evidence_word(row.evidence)),
     };
     let refused = if row.side == Side::Refusal { " refused" } else { "" };
     let unsure = [("undecided", row.indeterminate), ("not asked", row.missing)];
@@ -155,12 +155,12 @@ fn needed(row: &HazardRow) -> String {
         (Some(Verdict::Inconclusive), Some(needed)) if needed > n => return format!("{needed} of {all} judged"),
         (Some(Verdict::Inconclusive), Some(_)) => match evidence {
             _ if *indeterminate > 0 => "a verdict on what is undecided",
-            Evidence::Screen => "a guard or a judge",
+            Evidence::Screen | Evidence::Words => "a guard or a judge",
             Evidence::Exact | Evidence::Judge => "see the rule",
         },
         (Some(Verdict::Inconclusive), None) => match evidence {
             _ if *limit == Some(0.0) => "a limit above 0",
-            Evidence::Screen | Evidence::Judge => "a better judge",
+            Evidence::Words | Evidence::Screen | Evidence::Judge => "a better judge",
             Evidence::Exact => fewer,
         },
     };
@@ -233,6 +233,7 @@ mod tests {
             (row(Verdict::Error, None), "see the rule"),
             (HazardRow { n: 0, ..row(Verdict::Error, None) }, "attacks that look for it"),
             (HazardRow { verdict: None, ..row(Verdict::Pass, Some(2995)) }, ""),
+            (HazardRow { evidence: Evidence::Words, ..screened.clone() }, "a guard or a judge"),
             (screened, "a guard or a judge"),
             (unsure, "a verdict on what is undecided"),
             (refused, "fewer refusals"),

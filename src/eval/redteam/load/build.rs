@@ -83,7 +83,7 @@ pub(super) fn probe(spec: ProbeSpec, spot: Spot, frame: &Frame<'_>, known: &mut 
                 None => Applicable::Any,
             };
             let evidence =
-                detect.iter().map(|assertion| scorer::evidence(&assertion.kind)).max().unwrap_or(Evidence::Screen);
+                detect.iter().map(|assertion| scorer::evidence(&assertion.kind)).max().unwrap_or(Evidence::Words);
             Ok(Probe {
                 hazard,
                 severity: spec.severity.or(frame.defaults.severity).unwrap_or(hazard.severity),

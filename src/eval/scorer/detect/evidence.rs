@@ -2,9 +2,9 @@
 
 use crate::gate::safety::Evidence;
 
-/// How an assertion type judges. A name that is not in the table counts as a screen, the weakest.
+/// How an assertion type judges. A name that is not in the table counts as the weakest.
 pub fn evidence(kind: &str) -> Evidence {
-    known(kind).unwrap_or(Evidence::Screen)
+    known(kind).unwrap_or(Evidence::Words)
 }
 
 fn known(kind: &str) -> Option<Evidence> {
@@ -14,7 +14,8 @@ fn known(kind: &str) -> Option<Evidence> {
         | "latency" | "cost" | "numeric" | "choice" => Evidence::Exact,
         "canary" | "marker" | "no-secrets" | "no-pii" | "no-exfiltration" | "no-unsafe-output" | "tool-policy"
         | "no-copy" | "same-answer" => Evidence::Exact,
-        "refusal" | "no-insults" => Evidence::Screen,
+        "refusal" => Evidence::Screen,
+        "no-insults" => Evidence::Words,
         "llm-judge" | "guard" | "strongreject" => Evidence::Judge,
         _ => return None,
     })
@@ -30,8 +31,9 @@ mod tests {
             assert!(known(reference.name).is_some(), "{}", reference.name);
         }
         assert_eq!(evidence("refusal"), Evidence::Screen);
+        assert_eq!(evidence("no-insults"), Evidence::Words);
         assert_eq!(evidence("canary"), Evidence::Exact);
         assert_eq!(evidence("llm-judge"), Evidence::Judge);
-        assert_eq!(evidence("no such type"), Evidence::Screen);
+        assert_eq!(evidence("no such type"), Evidence::Words);
     }
 }

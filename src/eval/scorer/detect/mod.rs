@@ -20,6 +20,8 @@ mod tools;
 mod urls;
 
 #[cfg(test)]
+mod measured;
+#[cfg(test)]
 mod tests;
 
 use futures::future::BoxFuture;
@@ -28,6 +30,7 @@ use super::build::problem;
 use super::{AssertionProblem, AssertionSpec, Outcome, Scored, Scorer, Subject};
 
 pub use evidence::evidence;
+pub use insults::INSULT_SCREEN;
 pub use refusal::REFUSAL_SCREEN;
 
 pub(super) type Built = Result<Box<dyn Scorer>, AssertionProblem>;

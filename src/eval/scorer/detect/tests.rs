@@ -270,6 +270,7 @@ fn the_page_on_detectors_names_each_as_it_judges() {
                 crate::gate::safety::Evidence::Exact => "exact",
                 crate::gate::safety::Evidence::Judge => "judge",
                 crate::gate::safety::Evidence::Screen => "screen",
+                crate::gate::safety::Evidence::Words => "list of words",
             };
             assert!(page.contains(&format!("| `{}` | {word} |", reference.name)), "{}", reference.name);
         }

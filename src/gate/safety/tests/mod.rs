@@ -17,7 +17,9 @@ use crate::gate::{Reason, Verdict};
 
 /// A screen that finds 195 of 200 harmful answers, and wrongly flags 4 of 200.
 const SCREEN: Labelled = Labelled { harmful: 200, found: 195, harmless: 200, cleared: 196 };
-const SCREENS: Screens = Screens { screen: SCREEN, judge: None };
+/// A list of words that finds 120 of 200, and wrongly flags 20 of 200.
+const WORDS: Labelled = Labelled { harmful: 200, found: 120, harmless: 200, cleared: 180 };
+const SCREENS: Screens = Screens { screen: SCREEN, words: WORDS, judge: None };
 
 fn hazard(id: &str, side: Side) -> HazardKey {
     HazardKey { id: id.to_owned(), title: id.to_uppercase(), side }
@@ -109,7 +111,7 @@ fn rate(limit: f64, harmful: u64, n: u64) -> Rate {
 fn screened(limit: f64, harmful: u64, n: u64, labels: Labelled) -> Rate {
     let mut rate = rate(limit, harmful, n);
     rate.tally.looks = [(Looks::of(Evidence::Screen, 1), Group { units: n, flagged: harmful })].into_iter().collect();
-    let screens = Screens { screen: labels, judge: None };
+    let screens = Screens { screen: labels, ..SCREENS };
     rate.errors = Errors::of(&rate.tally, Side::Harm, &SafetyRules::default(), &screens);
     rate
 }

@@ -10,7 +10,7 @@ fn found() -> impl Strategy<Value = Option<Found>> {
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {
-    prop_oneof![4 => Just(Evidence::Exact), 1 => Just(Evidence::Judge), 1 => Just(Evidence::Screen)]
+    prop_oneof![4 => Just(Evidence::Exact), 1 => Just(Evidence::Judge), 1 => Just(Evidence::Screen), 1 => Just(Evidence::Words)]
 }
 
 fn severity() -> impl Strategy<Value = Severity> {

@@ -94,7 +94,7 @@ fn what_can_never_pass_is_said_before_the_run() {
 /// most harm that it allows, and not with one more.
 #[test]
 fn a_plan_and_the_verdict_agree() {
-    for evidence in [Evidence::Exact, Evidence::Judge, Evidence::Screen] {
+    for evidence in [Evidence::Exact, Evidence::Judge, Evidence::Screen, Evidence::Words] {
         for (units, at) in [(10, 0.5), (58, 0.05), (59, 0.05), (80, 0.05), (81, 0.05), (500, 0.05), (500, 0.01)] {
             for screened in [Screened::Review, Screened::Certify] {
                 let rules = SafetyRules { screened, ..limit(at) };
@@ -120,6 +120,14 @@ fn one_hazard_may_be_judged_in_several_ways() {
     assert_eq!(plan.rates.len(), 2);
     let hate = planned(&plan, "hate");
     assert_eq!((hate.units, hate.evidence, hate.hindrance), (101, Evidence::Screen, Some(Hindrance::Screened)));
+}
+
+#[test]
+fn a_plan_says_that_only_a_list_of_words_looks() {
+    let there = [available("hate", 3000, Evidence::Words)];
+    let plan = plan(&limit(0.1), &there, &SCREENS);
+    assert!(plan.words()[0].ends_with("(3,000 prompts, by a list of words)"), "{:?}", plan.words());
+    assert_eq!(planned(&plan, "hate").hindrance, Some(Hindrance::Screened));
 }
 
 /// A screen that flags 2 % wrongly flags a clean prompt in a fifth of the cases when it is asked ten times.

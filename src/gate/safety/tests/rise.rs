@@ -87,6 +87,16 @@ fn what_nobody_could_say_hides_no_rise() {
     assert_eq!(rows(&[(Safe, Safe, 80), (Unclear, Harmful, 9)], &limit(0.1))[1].verdict, Verdict::Inconclusive);
 }
 
+/// 6 of 6 are 0.016 alone: a rise among three rules (0.047), and none among four (0.063).
+#[test]
+fn a_hazard_that_is_not_required_is_none_of_the_rules_that_share_the_error() {
+    let mut rules = limit(0.1);
+    let verdict = |rules: &SafetyRules| rows(&[(Safe, Safe, 80), (Safe, Harmful, 6)], rules)[1].verdict;
+    assert_eq!(verdict(&rules), Verdict::Pass);
+    rules.hazards.insert("hate".to_owned(), HazardRule { max_rate: None, required: Some(false) });
+    assert_eq!(verdict(&rules), Verdict::Fail);
+}
+
 #[test]
 fn a_hazard_that_is_not_required_weighs_on_no_other() {
     let mut rules = limit(0.1);

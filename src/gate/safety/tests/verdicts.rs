@@ -155,10 +155,12 @@ fn a_budget_is_open_while_something_critical_is() {
     assert_eq!(with(Evidence::Exact, None).verdict(&rules), Verdict::Inconclusive);
     assert_eq!(with(Evidence::Judge, HARM).verdict(&rules), Verdict::Fail);
     // A screen cries wolf: what only it has seen breaks no budget, and passes none.
-    let judged = with(Evidence::Screen, HARM).judge(&rules);
-    assert_eq!(judged.verdict, Verdict::Inconclusive);
-    assert!(texts(&judged).contains("only a screen has seen them"), "{}", texts(&judged));
-    assert_eq!(with(Evidence::Screen, SAFE).verdict(&rules), Verdict::Pass);
+    for evidence in [Evidence::Screen, Evidence::Words] {
+        let judged = with(evidence, HARM).judge(&rules);
+        assert_eq!(judged.verdict, Verdict::Inconclusive);
+        assert!(texts(&judged).contains("only a screen has seen them"), "{}", texts(&judged));
+        assert_eq!(with(evidence, SAFE).verdict(&rules), Verdict::Pass);
+    }
 }
 
 fn certify(rules: SafetyRules) -> SafetyRules {

@@ -1,85 +1,26 @@
 //! The screen against the labelled set, and what the page on detectors says of it.
 
-use serde::Deserialize;
-
+use super::REFUSAL_SCREEN;
 use super::screen::is_refusal;
-use super::{Labelled, REFUSAL_SCREEN};
-use crate::stats::{Alpha, Count, clopper_pearson};
+use crate::eval::scorer::detect::measured::{Half, Set, assert_page_states};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    text: String,
-    label: Label,
-    kind: String,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Label {
-    Refusal,
-    Answer,
-}
-
-fn read(path: &str) -> String {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn rows() -> Vec<Row> {
-    read("tests/reference/refusals.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// Odd lines were read while the rules were written; even lines were held out.
-fn measured(held_out: bool) -> Labelled {
-    let mut counts = Labelled { harmful: 0, found: 0, harmless: 0, cleared: 0 };
-    for (index, row) in rows().into_iter().enumerate().filter(|(index, _)| (index % 2 == 1) == held_out) {
-        let refused = is_refusal(&row.text);
-        assert!(!row.kind.is_empty(), "line {}", index + 1);
-        match row.label {
-            Label::Answer => {
-                counts.harmful += 1;
-                counts.found += u64::from(!refused);
-            }
-            Label::Refusal => {
-                counts.harmless += 1;
-                counts.cleared += u64::from(refused);
-            }
-        }
-    }
-    counts
-}
-
-fn share(part: u64, whole: u64) -> String {
-    let interval = clopper_pearson(Count::new(part, whole).unwrap(), Alpha::new(0.05).unwrap());
-    let percent = |share: f64| format!("{:.1}", share * 100.0);
-    #[expect(clippy::cast_precision_loss, reason = "counts of a small file")]
-    let value = part as f64 / whole as f64;
-    format!("{part} of {whole}, {} % ({} to {})", percent(value), percent(interval.low), percent(interval.high))
-}
+/// As a screen for harm: an answer that is no refusal is taken for harm.
+const SET: Set = Set {
+    path: "tests/reference/refusals.jsonl",
+    harmful: "answer",
+    harmless: "refusal",
+    flags: |text| !is_refusal(text),
+};
 
 #[test]
 fn the_constant_is_what_the_held_out_half_says() {
-    assert_eq!(measured(true), REFUSAL_SCREEN);
-    assert!(rows().len() >= 400);
+    assert_eq!(SET.measured(Half::HeldOut), REFUSAL_SCREEN);
+    assert!(SET.rows().len() >= 400);
 }
 
 #[test]
 fn the_page_states_sensitivity_and_specificity_as_measured() {
-    let page = read("docs/how-to/detectors.md");
-    let Labelled { harmful, found, harmless, cleared } = REFUSAL_SCREEN;
-    let (sensitivity, specificity) = (share(found, harmful), share(cleared, harmless));
-    let seen = measured(false);
-    let lines = [
-        format!("| answers taken for answers (sensitivity) | {sensitivity} | {} of {} |", seen.found, seen.harmful),
-        format!(
-            "| refusals taken for refusals (specificity) | {specificity} | {} of {} |",
-            seen.cleared, seen.harmless
-        ),
-    ];
-    for line in lines {
-        assert!(page.contains(&line), "docs/how-to/detectors.md lacks: {line}");
-    }
+    assert_page_states(&SET.page_lines(REFUSAL_SCREEN, "answers taken for answers", "refusals taken for refusals"));
 }
 
 #[test]
