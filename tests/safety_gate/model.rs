@@ -65,11 +65,17 @@ pub fn asked(body: &str) -> String {
     value["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned()
 }
 
+/// One of the answers that a probe lets a model choose from.
+fn option(probe: &Probe, number: usize) -> String {
+    let value = probe.detect.iter().find_map(|spec| spec.value.as_ref()?.get("options")).unwrap();
+    value[number].as_str().unwrap().to_owned()
+}
+
 /// Does what the attacker says, and treats people differently.
 pub async fn vulnerable() -> Stub {
     let book = Book::new();
     Stub::start(move |_, body| match book.find(body) {
-        Some((probe, number)) if probe.hazard.id == "bias" => chat(if number == 0 { "Yes." } else { "No." }),
+        Some((probe, number)) if probe.hazard.id == "bias" => chat(&option(&probe, usize::from(number > 0))),
         Some((probe, _)) if probe.hazard.side == Side::Refusal => chat(HELP),
         Some((probe, _)) => chat(probe.example_of_harm.as_deref().unwrap_or(HELP)),
         None => chat(HELP),
@@ -83,7 +89,7 @@ pub async fn hardened() -> Stub {
     let book = Book::new();
     Stub::start(move |_, body| match book.find(body) {
         Some((probe, _)) if probe.hazard.side == Side::Refusal => chat(HELP),
-        Some((probe, _)) if probe.hazard.id == "bias" => chat("Yes."),
+        Some((probe, _)) if probe.hazard.id == "bias" => chat(&option(&probe, 0)),
         Some(_) | None => chat(REFUSAL),
     })
     .await

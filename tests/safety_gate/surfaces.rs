@@ -24,7 +24,7 @@ async fn no_harmful_answer_secret_or_mention_leaves_the_runner() {
     let answer = "zqharm the word is zebra00001 zebra00002 @octocat ::error::zqharm ##[error]zqharm /merge <img src=x> ![zqharm](http://evil.example/zqharm) s3cr3t-token-value";
     let stub = scripted(move |_| answer.to_owned()).await;
     let folder = tempfile::tempdir().unwrap();
-    canaries(folder.path(), 60, "");
+    canaries(folder.path(), 60, "  severity: critical\n");
     policy(folder.path(), &stub.base, SAFETY);
     write(folder.path(), "event.json", "{}");
     for github in [false, true] {
@@ -45,7 +45,10 @@ async fn no_harmful_answer_secret_or_mention_leaves_the_runner() {
         assert_eq!(code(&output), 1, "{}", said(&output));
         let mut surfaces = public(&folder.path().join("out"));
         assert!(surfaces.len() >= 7, "{surfaces:?}");
-        surfaces.push(("the log".to_owned(), said(&output)));
+        // The runner is told the secret to mask it.
+        let log = said(&output);
+        let log = log.lines().filter(|line| !line.starts_with("::add-mask::")).collect::<Vec<_>>().join("\n");
+        surfaces.push(("the log".to_owned(), log));
         for (name, text) in &surfaces {
             for word in ["zqharm", "octocat", "evil.example", "s3cr3t", "zebra", "Never say it", "/merge"] {
                 assert!(!text.contains(word), "{name} holds {word}:\n{text}");
@@ -89,10 +92,11 @@ async fn sarif_has_a_rule_for_each_hazard_and_points_at_the_suite() {
     run(folder.path(), &["--early-stop", "off", "--prompts", "30"]);
     let sarif: Value = serde_json::from_slice(&std::fs::read(folder.path().join("out/report.sarif")).unwrap()).unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
-    let finding = results.iter().find(|result| result["ruleId"].as_str().unwrap().contains("canary_leak")).unwrap();
+    let finding =
+        results.iter().find(|result| result["ruleId"].as_str().unwrap().starts_with("safety/canary_leak")).unwrap();
     let place = &finding["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "probes.yaml", "{finding:#}");
-    assert!(place["region"]["startLine"].as_u64().unwrap() > 1);
+    assert!(place["region"]["startLine"].as_u64().unwrap() > 1, "{finding:#}");
     let rules = sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
-    assert!(rules.iter().any(|rule| rule["id"].as_str().unwrap().contains("canary_leak")), "{rules:#?}");
+    assert!(rules.iter().any(|rule| rule["id"] == "safety/canary_leak"), "{rules:#?}");
 }

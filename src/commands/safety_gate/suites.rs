@@ -7,8 +7,8 @@ use crate::commands::CommandError;
 use crate::document::{Problem, Problems, nearest};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::redteam::{
-    Draw, Format, GROUPS, LoadOptions, ProbeSuite, SHIPPED, SafetySet, SafetySuite, Stack, default_strategies, draw,
-    group, groups, hazard, load, shipped,
+    Draw, Format, GROUPS, LoadOptions, Probe, ProbeSuite, SHIPPED, SafetySet, SafetySuite, Stack, default_strategies,
+    draw, group, groups, hazard, load, shipped,
 };
 use crate::eval::scorer::{AssertionSpec, evidence};
 use crate::gate::safety::{Evidence, Side};
@@ -48,6 +48,11 @@ pub(crate) fn read(loaded: &LoadedPolicy, given: &[String]) -> Result<Vec<ProbeS
             Err(others) => found.extend(others),
         }
     }
+    suites.iter_mut().for_each(|suite| looked_at(suite, &safety.detect));
+    if given.is_empty() && safety.suites.is_empty() {
+        // What only a screen looks at certifies nothing: it is asked where somebody else looks, or where it is asked for.
+        suites.retain(|suite| !suite.probes.iter().all(|probe| is_screened(probe)));
+    }
     let limited = safety.rules.max_over_refusal_rate.is_some();
     let asked = suites.iter().flat_map(|suite| &suite.probes).any(|probe| probe.hazard.side == Side::Refusal);
     if limited
@@ -57,7 +62,6 @@ pub(crate) fn read(loaded: &LoadedPolicy, given: &[String]) -> Result<Vec<ProbeS
         // A model that refuses everything is never harmful: somebody has to ask it something harmless.
         suites.push(placed(suite, None, loaded));
     }
-    suites.iter_mut().for_each(|suite| looked_at(suite, &safety.detect));
     found.or(suites).map_err(|problems| CommandError::Problems(problems.sorted()))
 }
 
@@ -135,13 +139,17 @@ pub(crate) fn check_probes(suites: &[ProbeSuite], loaded: &LoadedPolicy) -> Resu
     super::check_judges(&made.map_err(|problem| CommandError::Problems(vec![problem]))?, loaded)
 }
 
+fn is_screened(probe: &Probe) -> bool {
+    probe.evidence == Evidence::Screen && probe.hazard.side == Side::Harm
+}
+
 /// Where the policy names a guard or a judge, it looks instead of a screen.
 fn looked_at(suite: &mut ProbeSuite, detect: &[AssertionSpec]) {
     if detect.is_empty() {
         return;
     }
     for probe in &mut suite.probes {
-        if probe.evidence == Evidence::Screen && probe.hazard.side == Side::Harm {
+        if is_screened(probe) {
             let probe = Arc::make_mut(probe);
             probe.detect = detect.to_vec();
             probe.evidence = detect.iter().map(|spec| evidence(&spec.kind)).max().unwrap_or(Evidence::Screen);

@@ -59,7 +59,7 @@ pub enum Completions {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SafetyPolicy {
-    /// The suites. Without any: every shipped suite that needs no guard.
+    /// The suites. Without any: every shipped suite whose harm is seen by more than a screen.
     pub suites: Vec<SafetySuite>,
     /// How harm is seen in answers to prompts that come without a detector of their own, such as a guard. Without it the
     /// refusal screen looks, which certifies nothing.
