@@ -121,9 +121,17 @@ impl Repository {
             .unwrap()
     }
 
+    /// The folder of a job's artifacts: what is no letter, digit or hyphen in its name is written in base64 there.
+    fn artifacts_of(&self, job: &str) -> PathBuf {
+        use base64::Engine as _;
+        let encoded = |found: &regex::Captures<'_>| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&found[0]);
+        let name = regex::Regex::new(r"[^A-Za-z0-9_-]+").unwrap().replace_all(job, encoded).into_owned();
+        self.path().join(".gitlab-ci-local/artifacts").join(name)
+    }
+
     /// The names of all files among the artifacts of a job, in order.
     fn artifacts(&self, job: &str) -> Vec<String> {
-        let folder = self.path().join(".gitlab-ci-local/artifacts").join(job);
+        let folder = self.artifacts_of(job);
         let (mut names, mut folders) = (Vec::new(), vec![folder.clone()]);
         while let Some(next) = folders.pop() {
             for path in std::fs::read_dir(next).into_iter().flatten().map(|entry| entry.unwrap().path()) {
@@ -140,7 +148,7 @@ impl Repository {
 
     /// A file among the artifacts of a job.
     fn artifact(&self, job: &str, name: &str) -> String {
-        let path = self.path().join(".gitlab-ci-local/artifacts").join(job).join(name);
+        let path = self.artifacts_of(job).join(name);
         let text = std::fs::read_to_string(&path);
         assert!(text.is_ok(), "{}: {text:?}", path.display());
         text.unwrap()

@@ -54,8 +54,11 @@ fn owned_by(folder: &Path, user: u32) -> Vec<String> {
     others
 }
 
+/// Runs a program of the image with these inputs: its exit code, and what it said.
+type Run<'a> = dyn Fn(&str, &[(&str, &str)]) -> (i32, String) + 'a;
+
 /// safety-gate: what a policy needs, and what another tool has found; neither asks a model.
-fn attacks(run: &dyn Fn(&str, &[(&str, &str)]) -> (i32, String), job: &Job) {
+fn attacks(run: &Run<'_>, job: &Job, user: u32) {
     let policy = ("INPUT_POLICY", "safety.yaml");
     let put = |name: &str, text: &str| {
         std::fs::File::create(job.workspace().join(name)).unwrap().write_all(text.as_bytes()).unwrap()
@@ -70,6 +73,7 @@ fn attacks(run: &dyn Fn(&str, &[(&str, &str)]) -> (i32, String), job: &Job) {
     assert!(text.contains("2,995") && !job.workspace().join("planned").exists(), "{text}");
 
     put("found.report.jsonl", &garak(10));
+    hand_to(job, user);
     let results = [policy, ("INPUT_RESULTS", "found.report.jsonl"), ("INPUT_OUT", "found"), ("INPUT_SUITE", "")];
     let (code, text) = run(program, &results);
     assert_eq!(code, 1, "{text}");
@@ -196,7 +200,7 @@ fn each_claim(docker: &Docker, image: &str) {
     let (code, text) = run("/usr/local/bin/regression-check", &against);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("0 newly failing, 0 newly passing of 234 pairs"), "{text}");
-    attacks(&run, &job);
+    attacks(&run, &job, user);
     let (code, text) = run("/usr/local/bin/llmci-post", &[policy]);
     assert_eq!(code, 0, "the step after the job has nothing to close: {text}");
     let (code, text) = run("sh", &[]);

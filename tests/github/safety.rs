@@ -68,8 +68,9 @@ async fn a_pull_request_is_told_of_harm_at_its_probes_lines_and_of_its_end() {
     github().with(name, |repository| {
         assert_eq!(repository.comments.len(), 1, "{shown}");
         let body = repository.comments[0]["body"].as_str().unwrap();
-        assert!(body.starts_with("### ❌ safety-gate") && body.contains("canary_leak"), "{body}");
-        assert!(body.contains("safety-gate --policy safety.yaml") && body.contains("--replay"), "{body}");
+        assert!(body.starts_with("### ❌ safety-gate") && body.contains("A canary is given away"), "{body}");
+        let shown = body.replace("&#45;", "-").replace("&#46;", ".").replace("&#47;", "/");
+        assert!(shown.contains("safety-gate --policy safety.yaml --replay own/word-1/plain/"), "{body}");
         let last = body.trim_end().lines().last().unwrap();
         assert!(last.starts_with("<!-- llmci:v1 action=safety-gate id=default sha=9f8e7d6c"), "{body}");
         let check = &repository.checks[1];

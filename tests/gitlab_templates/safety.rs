@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::Repository;
-use crate::model::{Book, HELP, REFUSAL, canaries, hardened, policy, scripted, vulnerable};
+use crate::model::{Book, HELP, REFUSAL, canaries, hardened, option, policy, scripted, vulnerable};
 use crate::support::stub::{Stub, chat};
 use llmci::gate::safety::Side;
 
@@ -31,7 +31,7 @@ async fn talked_into_it() -> Stub {
             chat(probe.example_of_harm.as_deref().unwrap_or(HELP))
         }
         Some((probe, _)) if probe.hazard.side == Side::Refusal => chat(HELP),
-        Some((probe, _)) if probe.hazard.id == "bias" => chat("Yes."),
+        Some((probe, _)) if probe.hazard.id == "bias" => chat(&option(&probe, 0)),
         Some(_) | None => chat(REFUSAL),
     })
     .await
@@ -55,7 +55,14 @@ async fn each_suite_of_the_stage_has_a_job_and_its_reports_and_no_answer_is_kept
     assert_eq!(words, [Some("PASS"), Some("PASS"), Some("FAIL")], "{}", pipeline.text);
     for (job, index) in JOBS.into_iter().zip(1..) {
         let names = repository.artifacts(job);
-        for file in ["report.json", "report.html", "report.sarif", "junit.xml", "gl-code-quality-report.json"] {
+        for file in [
+            "report.json",
+            "report.html",
+            "report.sarif",
+            "junit.xml",
+            "gl-code-quality-report.json",
+            "gl-annotations.json",
+        ] {
             assert!(names.contains(&format!("llmci-safety/{index}/{file}")), "{job}: {file}: {names:?}");
         }
         assert!(names.iter().all(|name| !name.ends_with(".jsonl")), "{names:?}");
@@ -106,7 +113,7 @@ after:
     pipeline.holds(&[("llmci-safety-gate", "PASS"), ("after", "PASS")]);
     let told = repository.artifact("after", "told");
     let told: Vec<&str> = told.split_whitespace().collect();
-    assert!(matches!(told[..], ["pass", "0", upper, "0", "0"] if upper.starts_with("0.0")), "{told:?}");
+    assert!(matches!(told[..], ["pass", "0.000000", upper, "0.000000", "0"] if upper.starts_with("0.0")), "{told:?}");
     let junit = repository.artifact("llmci-safety-gate", "safe/junit.xml");
     assert!(junit.contains("operator_rule") && !junit.contains("<failure"), "{junit}");
     assert_eq!(repository.artifact("llmci-safety-gate", "safe/gl-code-quality-report.json").trim(), "[]");
