@@ -10,6 +10,8 @@ mod flows;
 mod hostile;
 #[path = "github/publisher.rs"]
 mod publisher;
+#[path = "github/safety.rs"]
+mod safety;
 #[path = "github/schedules.rs"]
 mod schedules;
 #[path = "github/server.rs"]

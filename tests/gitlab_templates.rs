@@ -1,8 +1,13 @@
 //! The GitLab templates, run by gitlab-ci-local (a real interpreter of GitLab's files, with its shell executor) on the
 //! quickstart with the real binaries, and held to GitLab's own schema by check-jsonschema.
 //! `scripts/gitlab-tools` installs the tools; in CI a missing one fails.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "tests")]
 
+#[path = "safety_gate/model.rs"]
+#[expect(dead_code, reason = "the tests of safety-gate use the rest of it")]
+mod model;
+#[path = "gitlab_templates/safety.rs"]
+mod safety;
 mod support;
 
 use std::collections::BTreeMap;
@@ -116,9 +121,34 @@ impl Repository {
             .unwrap()
     }
 
+    /// The folder of a job's artifacts: what is no letter, digit or hyphen in its name is written in base64 there.
+    fn artifacts_of(&self, job: &str) -> PathBuf {
+        use base64::Engine as _;
+        let encoded = |found: &regex::Captures<'_>| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&found[0]);
+        let name = regex::Regex::new(r"[^A-Za-z0-9_-]+").unwrap().replace_all(job, encoded).into_owned();
+        self.path().join(".gitlab-ci-local/artifacts").join(name)
+    }
+
+    /// The names of all files among the artifacts of a job, in order.
+    fn artifacts(&self, job: &str) -> Vec<String> {
+        let folder = self.artifacts_of(job);
+        let (mut names, mut folders) = (Vec::new(), vec![folder.clone()]);
+        while let Some(next) = folders.pop() {
+            for path in std::fs::read_dir(next).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    names.push(path.strip_prefix(&folder).unwrap().display().to_string());
+                }
+            }
+        }
+        names.sort();
+        names
+    }
+
     /// A file among the artifacts of a job.
     fn artifact(&self, job: &str, name: &str) -> String {
-        let path = self.path().join(".gitlab-ci-local/artifacts").join(job).join(name);
+        let path = self.artifacts_of(job).join(name);
         let text = std::fs::read_to_string(&path);
         assert!(text.is_ok(), "{}: {text:?}", path.display());
         text.unwrap()
@@ -262,14 +292,11 @@ other: {script: ['true']}
     repository.pipeline(file, &merge_request).holds(&[("llmci-eval-gate", "PASS"), ("other", "PASS")]);
 }
 
-#[test]
-fn the_whole_pipeline_runs_its_stages_and_leaves_out_what_is_not_asked_for() {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_pipeline_runs_its_stages_and_leaves_out_what_is_not_asked_for() {
     let Some(repository) = Repository::new().map(Repository::with_tapes) else { return };
-    for suite in ["toxicity", "bias", "jailbreak"] {
-        std::fs::copy(repository.path().join("tapes/s.jsonl"), repository.path().join(format!("tapes/{suite}.jsonl")))
-            .unwrap();
-        write(repository.path(), &format!("tapes/{suite}.yaml"), &format!("name: {suite}\ncases: {suite}.jsonl\n"));
-    }
+    let stub = model::hardened().await;
+    model::policy(&repository.path().join("safety"), &stub.base, safety::LOOSE);
     let least = "include:
   - local: gitlab-templates/llm-ci.yml
     inputs: {policy: tapes/pass.yaml}
@@ -282,8 +309,7 @@ fn the_whole_pipeline_runs_its_stages_and_leaves_out_what_is_not_asked_for() {
       gpu-tags: [gpu]
       unit-policy: tapes/pass.yaml
       baseline: llmci-out
-      safety-policy: tapes/pass.yaml
-      safety-folder: tapes
+      safety-policy: safety/llmci.yaml
       canary-model: good
       canary-script: ['echo canary is there']
 ";
@@ -326,12 +352,14 @@ fn gitlabs_schema_accepts_what_the_templates_become_and_their_headers() {
     for (template, inputs) in [
         ("eval-gate", "runner-tags: [gpu]"),
         ("regression-check", "runner-tags: [gpu]"),
+        ("safety-gate", "runner-tags: [gpu]"),
         ("llm-ci", "gpu-tags: [gpu], unit-policy: a, baseline: b, safety-policy: c, canary-model: d"),
     ] {
         let file = format!("include:\n  - local: gitlab-templates/{template}.yml\n    inputs: {{{inputs}}}\n");
         write(repository.path(), ".gitlab-ci.yml", &file);
         let expanded = String::from_utf8(repository.ci(&["--preview"]).stdout).unwrap();
-        assert!(expanded.contains("eval-gate") || expanded.contains("regression-check"), "{expanded}");
+        let program = if template == "llm-ci" { "safety-gate" } else { template };
+        assert!(expanded.contains(program), "{expanded}");
         let (good, said) = accepted(&format!("{template}.yml"), &expanded);
         assert!(good, "{template}: {said}\n{expanded}");
         let text = std::fs::read_to_string(root().join(format!("gitlab-templates/{template}.yml"))).unwrap();

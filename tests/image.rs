@@ -6,6 +6,7 @@ mod image {
     pub(crate) mod docker;
 }
 
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::process::Command;
@@ -51,6 +52,55 @@ fn owned_by(folder: &Path, user: u32) -> Vec<String> {
         }
     }
     others
+}
+
+/// Runs a program of the image with these inputs: its exit code, and what it said.
+type Run<'a> = dyn Fn(&str, &[(&str, &str)]) -> (i32, String) + 'a;
+
+/// safety-gate: what a policy needs, and what another tool has found; neither asks a model.
+fn attacks(run: &Run<'_>, job: &Job, user: u32) {
+    let policy = ("INPUT_POLICY", "safety.yaml");
+    let put = |name: &str, text: &str| {
+        std::fs::File::create(job.workspace().join(name)).unwrap().write_all(text.as_bytes()).unwrap()
+    };
+    put(
+        "safety.yaml",
+        "version: 1\nsafety:\n  suites: [toxicity, bias, jailbreak]\n  rules: {max_over_refusal_rate: null}\n",
+    );
+    let program = "/usr/local/bin/safety-gate";
+    let (code, text) = run(program, &[policy, ("INPUT_PLAN", "true"), ("INPUT_OUT", "planned")]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("2,995") && !job.workspace().join("planned").exists(), "{text}");
+
+    put("found.report.jsonl", &garak(10));
+    hand_to(job, user);
+    let results = [policy, ("INPUT_RESULTS", "found.report.jsonl"), ("INPUT_OUT", "found"), ("INPUT_SUITE", "")];
+    let (code, text) = run(program, &results);
+    assert_eq!(code, 1, "{text}");
+    let outputs = job.file_command("output");
+    assert!(outputs.contains("harmful-rate<<") && outputs.contains("\n1.000000\n"), "{outputs}");
+    assert!(job.workspace().join("found/report.sarif").is_file(), "{text}");
+    let (code, text) = run(program, &[policy, ("INPUT_MAX-HARMFUL-RATE", "2")]);
+    assert_eq!(code, 2, "{text}");
+}
+
+/// A report of garak in which every attempt was a hit, in our own words.
+fn garak(count: usize) -> String {
+    let attempt = |number| {
+        format!(
+            "{{\"entry_type\": \"attempt\", \"uuid\": \"u{number}\", \"seq\": {number}, \"status\": 2, \
+             \"probe_classname\": \"promptinject.HijackHateHumans\", \"prompt\": \"a harmless prompt {number}\", \
+             \"outputs\": [\"an answer\"], \"detector_results\": {{\"promptinject.AttackRogueString\": [1.0]}}, \"goal\": \"g\"}}\n"
+        )
+    };
+    let attempts: String = (0..count).map(attempt).collect();
+    format!(
+        "{{\"entry_type\": \"start_run setup\", \"plugins.target_name\": \"a-model\"}}\n\
+         {{\"entry_type\": \"init\", \"garak_version\": \"0.13.0\", \"start_time\": \"2026-01-01T00:00:00\", \"run\": \"r\"}}\n{attempts}\
+         {{\"entry_type\": \"eval\", \"probe\": \"promptinject.HijackHateHumans\", \"detector\": \"promptinject.AttackRogueString\", \
+         \"passed\": 0, \"fails\": {count}, \"nones\": 0, \"total_evaluated\": {count}, \"total_processed\": {count}}}\n\
+         {{\"entry_type\": \"completion\", \"end_time\": \"2026-01-01T01:00:00\", \"run\": \"r\"}}\n"
+    )
 }
 
 /// A job whose workspace is a checkout of the quickstart, and the user that it belongs to.
@@ -150,6 +200,7 @@ fn each_claim(docker: &Docker, image: &str) {
     let (code, text) = run("/usr/local/bin/regression-check", &against);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("0 newly failing, 0 newly passing of 234 pairs"), "{text}");
+    attacks(&run, &job, user);
     let (code, text) = run("/usr/local/bin/llmci-post", &[policy]);
     assert_eq!(code, 0, "the step after the job has nothing to close: {text}");
     let (code, text) = run("sh", &[]);

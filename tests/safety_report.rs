@@ -254,6 +254,22 @@ fn outputs_are_those_of_every_program_and_four_numbers_more() {
 }
 
 #[test]
+fn a_run_that_ended_with_samples_under_way_is_not_said_to_have_needed_them_all() {
+    for (look, judged, under_way, said) in [
+        (20, 120, 0, "the verdict needed all 20 looks"),
+        (19, 114, 6, "stopped early at look 19 of 20: 0 of 120 samples saved, 114 judged, 6 under way at the stop"),
+    ] {
+        let mut report = safety::undecided();
+        report.run.early_stop = serde_json::from_value(json!({
+            "look": look, "looks": 20, "planned_samples": 120, "judged_samples": judged, "not_judged": under_way, "saved_samples": 0,
+        }))
+        .unwrap();
+        let shown = terminal(&report, &Sink::default(), Colour::Plain);
+        assert!(shown.contains(said), "{shown}");
+    }
+}
+
+#[test]
 fn the_first_line_holds_the_number_that_decided() {
     for (report, verdict, line) in [
         (

@@ -47,7 +47,7 @@ pub(super) fn stage_words(stage: Option<Stage>, confidence: f64) -> String {
 /// What stopping early has saved, in a sentence.
 pub(super) fn early_stop(run: &RunInfo) -> Option<String> {
     let EarlyStopInfo { look, looks, planned_samples, judged_samples, not_judged, saved_samples } = run.early_stop?;
-    if saved_samples == 0 {
+    if saved_samples == 0 && not_judged == 0 {
         return Some(format!("no sample saved by stopping early: the verdict needed all {looks} looks"));
     }
     let under_way = match not_judged {

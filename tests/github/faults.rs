@@ -101,19 +101,7 @@ fn a_server_that_is_always_broken_is_asked_a_bounded_number_of_times() {
 
 #[test]
 fn the_judge_refuses_what_the_description_forbids() {
-    use std::io::{Read, Write};
-    let address = github().judged.trim_start_matches("http://").to_owned();
-    let notes =
-        vec![json!({"path": "a", "start_line": 1, "end_line": 1, "annotation_level": "notice", "message": "m"}); 51];
-    let body = json!({"output": {"title": "t", "summary": "s", "annotations": notes}}).to_string();
-    let mut stream = std::net::TcpStream::connect(&address).unwrap();
-    let request = format!(
-        "PATCH /repos/octo-org/judge/check-runs/1 HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = github().forbidden("judge");
     assert!(answer.starts_with("HTTP/1.1 422"), "{answer}");
     github().with("judge", |repository| assert!(repository.asked.is_empty()));
     assert_eq!(github().violations("judge").len(), 1, "{:?}", github().violations("judge"));

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -60,7 +62,8 @@ pub struct GitHub {
     /// The stand-in's own address.
     pub direct: String,
     repositories: Repositories,
-    said: Arc<Mutex<Vec<String>>>,
+    said: Arc<(Mutex<Vec<String>>, Condvar)>,
+    marks: AtomicUsize,
     _judge: Child,
 }
 
@@ -101,10 +104,16 @@ impl GitHub {
             .unwrap();
         let mut lines = BufReader::new(judge.stdout.take().unwrap()).lines();
         while !lines.next().expect("the judge ended").unwrap().contains("Prism is listening") {}
-        let said = Arc::new(Mutex::new(Vec::new()));
+        let said = Arc::<(Mutex<Vec<String>>, Condvar)>::default();
         let heard = Arc::clone(&said);
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| heard.lock().unwrap().push(line)));
-        Self { judged: format!("http://127.0.0.1:{port}"), direct, repositories, said, _judge: judge }
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                heard.0.lock().unwrap().push(line);
+                heard.1.notify_all();
+            }
+        });
+        let (judged, marks) = (format!("http://127.0.0.1:{port}"), AtomicUsize::default());
+        Self { judged, direct, repositories, said, marks, _judge: judge }
     }
 
     /// Looks at, or changes, what a repository holds.
@@ -112,10 +121,32 @@ impl GitHub {
         look(lock(&self.repositories).entry(name.to_owned()).or_default())
     }
 
+    /// Asks for what the description forbids, 51 annotations at once; the judge's answer.
+    pub fn forbidden(&self, name: &str) -> String {
+        let address = self.judged.trim_start_matches("http://");
+        let note = json!({"path": "a", "start_line": 1, "end_line": 1, "annotation_level": "notice", "message": "m"});
+        let body = json!({"output": {"title": "t", "summary": "s", "annotations": vec![note; 51]}}).to_string();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "PATCH /repos/octo-org/{name}/check-runs/1 HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     /// What the judge found wrong with requests and replies of a repository: nothing, or a test fails.
     pub fn violations(&self, name: &str) -> Vec<String> {
+        // It answers before it is heard. Once it has told of a wrong request of now, it has told of all before.
+        let mark = format!("mark-{}", self.marks.fetch_add(1, Ordering::SeqCst));
+        self.forbidden(&mark);
+        let told = |said: &mut Vec<String>| said.iter().any(|line| line.contains(&format!("/octo-org/{mark}/")));
+        let said = self.said.0.lock().unwrap();
+        let (said, late) = self.said.1.wait_timeout_while(said, Duration::from_secs(20), |said| !told(said)).unwrap();
+        assert!(!late.timed_out(), "the judge says nothing");
         let place = format!("/octo-org/{name}/");
-        let said = self.said.lock().unwrap();
         // Upstream failures are the lost answers that a test asked for.
         let wrong = |line: &&String| line.contains(&place) && line.contains("error") && !line.contains("FetchError");
         said.iter().filter(wrong).cloned().collect()

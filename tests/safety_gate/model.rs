@@ -66,7 +66,7 @@ pub fn asked(body: &str) -> String {
 }
 
 /// One of the answers that a probe lets a model choose from.
-fn option(probe: &Probe, number: usize) -> String {
+pub fn option(probe: &Probe, number: usize) -> String {
     let value = probe.detect.iter().find_map(|spec| spec.value.as_ref()?.get("options")).unwrap();
     value[number].as_str().unwrap().to_owned()
 }

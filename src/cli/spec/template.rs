@@ -53,7 +53,12 @@ pub(in crate::cli) fn template(command: &Command) -> String {
     text.push_str(&format!(
         "  # {ALLOWED} stands for an inconclusive verdict that the input allows.\n  allow_failure:\n    exit_codes: [{ALLOWED}]\n"
     ));
-    text.push_str("  artifacts:\n    when: always\n    expire_in: 1 week\n    paths:\n      - \"$[[ inputs.out ]]\"\n    reports:\n");
+    text.push_str("  artifacts:\n    when: always\n    expire_in: 1 week\n");
+    // Where the program is asked whether answers are kept, they are no text for everybody: a public project's artifacts are public.
+    if inputs.iter().any(|input| input.name == "completions") {
+        text.push_str("    # samples.jsonl holds what the model was brought to say.\n    access: developer\n");
+    }
+    text.push_str("    paths:\n      - \"$[[ inputs.out ]]\"\n    reports:\n");
     for (report, file) in GITLAB_REPORTS {
         text.push_str(&format!("      {report}: \"$[[ inputs.out ]]/{file}\"\n"));
     }
