@@ -9,6 +9,8 @@ mod baseline;
 mod inputs;
 #[path = "safety_gate/model.rs"]
 mod model;
+#[path = "safety_gate/pull_request.rs"]
+mod pull_request;
 #[path = "safety_gate/results.rs"]
 mod results;
 #[path = "safety_gate/shipped.rs"]
