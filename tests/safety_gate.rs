@@ -5,6 +5,8 @@ mod support;
 
 #[path = "safety_gate/baseline.rs"]
 mod baseline;
+#[path = "safety_gate/dialogues.rs"]
+mod dialogues;
 #[path = "safety_gate/inputs.rs"]
 mod inputs;
 #[path = "safety_gate/model.rs"]
