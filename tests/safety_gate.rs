@@ -5,10 +5,14 @@ mod support;
 
 #[path = "safety_gate/baseline.rs"]
 mod baseline;
+#[path = "safety_gate/dialogues.rs"]
+mod dialogues;
 #[path = "safety_gate/inputs.rs"]
 mod inputs;
 #[path = "safety_gate/model.rs"]
 mod model;
+#[path = "safety_gate/pull_request.rs"]
+mod pull_request;
 #[path = "safety_gate/results.rs"]
 mod results;
 #[path = "safety_gate/shipped.rs"]

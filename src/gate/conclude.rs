@@ -76,6 +76,11 @@ pub fn in_gravity(mut reasons: Vec<(bool, Reason)>) -> (Verdict, Vec<Reason>) {
     (verdict, reasons.into_iter().map(|(_, reason)| reason).collect())
 }
 
+/// The reasons of a decision, to be decided on again with others: one that is graver than the decision did not count then.
+pub fn decided((verdict, reasons): (Verdict, Vec<Reason>)) -> Vec<(bool, Reason)> {
+    reasons.into_iter().map(|reason| (rank(reason.verdict) >= rank(verdict), reason)).collect()
+}
+
 /// The graver verdict first.
 fn rank(verdict: Verdict) -> u8 {
     match verdict {

@@ -22,7 +22,7 @@ mod words;
 mod tests;
 
 pub use assess::{Assessed, DISPLAY_CONFIDENCE, Subject, assess, assess_rule};
-pub use conclude::{Facts, conclude, in_gravity, lacking, settle_failures};
+pub use conclude::{Facts, conclude, decided, in_gravity, lacking, settle_failures};
 pub use data::{Data, Estimate, FEWEST_CLUSTERS, Unit as CaseUnit};
 pub use known::{KNOWN, Known, Source, Unit, known_metric, named_score_direction};
 pub use metric::{Direction, Metric, MetricName, MetricNameError};

@@ -77,6 +77,14 @@ impl Base {
         }
     }
 
+    /// Whether a file that the base does not have is a part of the repository now: then the pull request brings it.
+    pub(super) fn is_brought(&self, name: &str) -> Result<bool, CommandError> {
+        let files = git::git(&self.folder, &["ls-files", "--", name]);
+        let files = files.map_err(|what| CommandError::Environment(Untrusted::new(what)))?;
+        // Outside of the repository git refuses to answer.
+        Ok(files.is_some_and(|files| !files.is_empty()))
+    }
+
     /// A file beside the policy, or below its folder; none where the base has no such file.
     pub(super) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, CommandError> {
         let environment = |what: Untrusted| CommandError::Environment(what);

@@ -13,6 +13,7 @@ use self::file::Base;
 use super::{CommandError, Context, git};
 use crate::document::Problem;
 use crate::eval::policy::{self, LoadedPolicy, guard};
+use crate::eval::redteam::SafetyPolicy;
 use crate::host::Review;
 use crate::report::{ChangeKind, GateChange};
 use crate::trust::Untrusted;
@@ -44,6 +45,8 @@ pub(crate) struct Held {
     pub(crate) loaded: LoadedPolicy,
     pub(crate) changes: Vec<GateChange>,
     base: Option<Base>,
+    /// `safety:` as the base has it; none where it has no policy.
+    own: Option<SafetyPolicy>,
 }
 
 /// Holds a policy against its base's, where the run is about a pull request. `model` is the one that the command line names.
@@ -53,7 +56,7 @@ pub(crate) async fn hold(
     (args, model): (&TrustArgs, Option<&str>),
     context: &Context,
 ) -> Result<Held, CommandError> {
-    let nothing = |loaded| Held { loaded, changes: Vec::new(), base: None };
+    let nothing = |loaded| Held { loaded, changes: Vec::new(), base: None, own: None };
     let Some(review) = context.host.review() else { return Ok(nothing(loaded)) };
     if review.privileged && !args.allow_untrusted_checkout {
         refuse_untrusted(review, &loaded.folder)?;
@@ -67,7 +70,7 @@ pub(crate) async fn hold(
     let Some(text) = base.read(&name).await? else {
         let what = "the base has no such policy: a reviewer has to read all of it";
         let changes = vec![GateChange { kind: ChangeKind::Loosened, place: name.into(), what: what.into() }];
-        return Ok(Held { loaded, changes, base: Some(base) });
+        return Ok(Held { loaded, changes, base: Some(base), own: None });
     };
     let text = String::from_utf8(text).map_err(|_| refused(format!("{shown} is not UTF-8")))?;
     let theirs = policy::read_text(&shown, &text, &loaded.folder).map_err(|found| {
@@ -78,7 +81,8 @@ pub(crate) async fn hold(
     let guarded = guard(&theirs.policy, &loaded.policy, model).map_err(|error| {
         refused(format!("{error}: add the host to `trusted_hosts` of the base's policy, or say --policy-from head"))
     })?;
-    Ok(Held { loaded: LoadedPolicy { policy: guarded.policy, ..loaded }, changes: guarded.changes, base: Some(base) })
+    let loaded = LoadedPolicy { policy: guarded.policy, ..loaded };
+    Ok(Held { loaded, changes: guarded.changes, base: Some(base), own: Some(theirs.policy.safety) })
 }
 
 impl Held {

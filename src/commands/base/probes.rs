@@ -1,13 +1,16 @@
-//! What a pull request changes of its probes: one that is gone, or of which harm is seen in another way, is no proof any more.
+//! What a pull request changes of its probes: one that is gone, that asks something else, or of which harm is seen in another way, is
+//! no proof any more; one that is new proves nothing of the others.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use super::suites::{names, put};
 use super::{Changes, Held};
 use crate::commands::CommandError;
-use crate::commands::safety_gate::{FileSuite, file_suites};
-use crate::eval::redteam::{ProbeSuite, load};
+use crate::commands::safety_gate::{FileSuite, default_options, file_suites, looked_at, selected};
+use crate::eval::policy::LoadedPolicy;
+use crate::eval::redteam::{Probe, ProbeSuite, load, shipped};
 use crate::trust::{Digest, Hasher};
 
 /// What is held of one probe, and what it asks.
@@ -18,39 +21,85 @@ struct Kept {
 
 impl Changes {
     /// Compares every suite of probes with the base's file of the same path; nothing outside of a pull request. Shipped suites
-    /// come with the program.
-    pub(crate) async fn of_probes(held: Held, suites: &[ProbeSuite]) -> Result<Self, CommandError> {
-        let Held { loaded, changes, base } = held;
-        let mut all = Self { changes, loosened: 0 };
+    /// come with the program. `given` are the suites of the command line.
+    pub(crate) async fn of_probes(held: Held, suites: &[ProbeSuite], given: &[String]) -> Result<Self, CommandError> {
+        let Held { loaded, changes, base, own } = held;
+        let mut all = Self { changes, ..Self::default() };
         let Some(base) = base else { return Ok(all) };
         let files = file_suites(&loaded);
-        for suite in suites {
-            let Some(FileSuite { path, options }) =
-                files.iter().find(|file| loaded.folder.join(&file.path) == Path::new(&*suite.shown))
-            else {
-                if crate::eval::redteam::shipped(&suite.name).is_none_or(|shipped| shipped.digest != suite.digest) {
-                    all.note(&suite.shown, "a suite of the command line, which the base's policy does not name");
-                }
+        let now = selected(&loaded.policy.safety, given);
+        let before = own.as_ref().map_or_else(|| now.clone(), |own| selected(own, given));
+        let is_new = |at: usize| now.get(at).is_some_and(|(suite, _)| before.iter().all(|(known, _)| known != suite));
+        for (at, suite) in suites.iter().enumerate() {
+            if is_new(at) {
+                // The guard has listed it.
+                all.add(suite, suite.probes.iter().map(|probe| probe.id.clone()));
                 continue;
-            };
-            let Some(text) = base.read(path).await? else {
-                all.note(path, "a new suite");
-                continue;
-            };
-            let copy = tempfile::tempdir().map_err(|error| CommandError::environment(&error))?;
-            let place = copy.path().join(Path::new(path).file_name().unwrap_or_default());
-            put(&place, &text)?;
-            match load(&place, path, options) {
-                Ok(before) if before.digest == suite.digest => {}
-                Ok(before) => all.compare_probes(path, &before, suite),
-                Err(_) => all.loosen(path, "the base's suite cannot be read, so nothing can be held against it", 1),
             }
+            if shipped(&suite.name).is_some_and(|shipped| shipped.digest == suite.digest) {
+                continue;
+            }
+            let named = files.iter().find(|file| loaded.folder.join(&file.path) == Path::new(&*suite.shown));
+            let file = named.cloned().or_else(|| {
+                let path = beside(&loaded.folder, Path::new(&*suite.shown))?;
+                Some(FileSuite { path, options: default_options(&loaded) })
+            });
+            let text = match &file {
+                Some(file) => base.read(&file.path).await?,
+                None => None,
+            };
+            match (file, text) {
+                (Some(file), Some(text)) => all.compare_file(&file, &text, suite, &loaded)?,
+                // What is no part of the repository, such as a public set on the runner's disk, is the workflow's.
+                (Some(file), None) if base.is_brought(&file.path)? => {
+                    all.note(&file.path, "a new suite");
+                    all.add(suite, suite.probes.iter().map(|probe| probe.id.clone()));
+                }
+                (Some(_) | None, _) => {
+                    all.note(&suite.shown, "a suite that the base does not have, and no part of the repository")
+                }
+            }
+        }
+        if own.is_none() {
+            // All of it is new, and listed so: there is nothing to hold it against.
+            all.added.clear();
         }
         Ok(all)
     }
 
-    fn compare_probes(&mut self, path: &str, before: &ProbeSuite, after: &ProbeSuite) {
-        let (before, after) = (kept(before), kept(after));
+    fn add(&mut self, suite: &ProbeSuite, ids: impl Iterator<Item = String>) {
+        self.added.extend(ids.map(|id| (suite.name.to_string(), id)));
+    }
+
+    fn compare_file(
+        &mut self,
+        file: &FileSuite,
+        text: &[u8],
+        suite: &ProbeSuite,
+        loaded: &LoadedPolicy,
+    ) -> Result<(), CommandError> {
+        let FileSuite { path, options } = file;
+        let copy = tempfile::tempdir().map_err(|error| CommandError::environment(&error))?;
+        let place = copy.path().join(Path::new(path).file_name().unwrap_or_default());
+        put(&place, text)?;
+        match load(&place, path, options) {
+            Ok(before) if before.digest == suite.digest => {}
+            Ok(mut before) => {
+                // Both as they are judged.
+                looked_at(&mut before, &loaded.policy.safety.detect);
+                self.compare_probes(path, &before, suite);
+            }
+            Err(_) => self.loosen(path, "the base's suite cannot be read, so nothing can be held against it", 1),
+        }
+        Ok(())
+    }
+
+    fn compare_probes(&mut self, path: &str, before: &ProbeSuite, suite: &ProbeSuite) {
+        if before.name != suite.name {
+            // Another name draws other attacks with other seeds.
+            self.loosen(path, "the suite has another name", 1);
+        }
+        let (before, after) = (kept(before), kept(suite));
         let gone: Vec<&String> = before.keys().filter(|id| !after.contains_key(*id)).collect();
         let differs = |by: fn(&Kept) -> &Digest| {
             let changed = |(id, kept): &(&String, &Kept)| after.get(*id).is_some_and(|now| by(now) != by(kept));
@@ -59,7 +108,6 @@ impl Changes {
         let seen = differs(|kept| &kept.seen);
         // What is asked of a probe is the attack itself: a milder one is no proof any more.
         let asked = differs(|kept| &kept.asked);
-        let new = after.keys().filter(|id| !before.contains_key(*id)).count();
         for (what, found) in [
             ("probes that are gone", gone),
             ("probes whose harm is seen in another way", seen),
@@ -70,24 +118,59 @@ impl Changes {
                 self.loosen(path, &format!("{what}, {}", names(found)), count);
             }
         }
-        if new > 0 {
-            self.note(path, &format!("{new} new probes"));
+        let new: Vec<String> = after.into_keys().filter(|id| !before.contains_key(id)).collect();
+        if !new.is_empty() {
+            self.note(path, &format!("{} new probes", new.len()));
+            self.add(suite, new.into_iter());
         }
     }
 }
 
-fn kept(suite: &ProbeSuite) -> BTreeMap<String, Kept> {
-    let row = |probe: &std::sync::Arc<crate::eval::redteam::Probe>| {
-        let mut seen = Hasher::new();
-        seen.part(&serde_json::to_vec(&probe.detect).unwrap_or_default());
-        seen.part(probe.hazard.id.as_bytes()).part(probe.severity.word().as_bytes()).part(probe.group.as_bytes());
-        seen.part(format!("{:?}", probe.applicable).as_bytes());
-        let mut asked = Hasher::new();
-        asked.part(&serde_json::to_vec(&probe.messages).unwrap_or_default()).part(probe.payload.as_bytes());
-        for text in probe.turns.iter().chain(&probe.variants).chain(&probe.goal) {
-            asked.part(text.as_bytes());
-        }
-        (probe.id.clone(), Kept { seen: seen.finish(), asked: asked.finish() })
+/// The path of a file of the command line, relative to the policy's folder and without any `..`; none where it is outside of it.
+fn beside(folder: &Path, path: &Path) -> Option<String> {
+    let plain = |path: &Path| -> Option<PathBuf> {
+        let whole = std::path::absolute(path).ok()?;
+        let up = whole.components().any(|part| part == Component::ParentDir);
+        if up { whole.canonicalize().ok() } else { Some(whole) }
     };
-    suite.probes.iter().map(row).collect()
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let (folder, path) = (plain(folder)?, plain(path)?);
+    path.strip_prefix(folder).ok().map(|path| path.display().to_string())
+}
+
+fn kept(suite: &ProbeSuite) -> BTreeMap<String, Kept> {
+    suite.probes.iter().map(|probe| (probe.id.clone(), kept_of(probe))).collect()
+}
+
+fn kept_of(probe: &Arc<Probe>) -> Kept {
+    let Probe {
+        id: _,
+        hazard,
+        severity,
+        locale: _,
+        messages,
+        payload,
+        turns,
+        variants,
+        detect,
+        evidence: _,
+        applicable,
+        max_tokens,
+        goal,
+        example_of_harm: _,
+        group,
+        place: _,
+    } = &**probe;
+    let digest = |parts: serde_json::Result<Vec<u8>>| {
+        let mut hasher = Hasher::new();
+        // Texts and lists can always be written.
+        hasher.part(&parts.unwrap_or_default());
+        hasher.finish()
+    };
+    let applicable = format!("{applicable:?}");
+    Kept {
+        seen: digest(serde_json::to_vec(&(detect, hazard.id, severity.word(), group, applicable))),
+        // A short answer has no room for harm.
+        asked: digest(serde_json::to_vec(&(messages, payload, turns, variants, goal, max_tokens))),
+    }
 }

@@ -1,6 +1,6 @@
 //! What a pull request changes of its suites: a case that is gone, or of which less is expected, is no proof any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -20,6 +20,8 @@ pub(crate) struct Changes {
     pub(super) changes: Vec<GateChange>,
     /// Cases that prove less than before.
     pub(super) loosened: u64,
+    /// Probes that the base does not ask, by suite and id.
+    pub(crate) added: BTreeSet<(String, String)>,
 }
 
 /// What is held of one case: not its prompt, which may be the very thing under test.
@@ -33,8 +35,8 @@ struct Kept {
 impl Changes {
     /// Compares every suite with the base's file of the same path; nothing outside of a pull request.
     pub(crate) async fn of(held: Held, suites: &[Suite]) -> Result<Self, CommandError> {
-        let Held { loaded, changes, base } = held;
-        let mut all = Self { changes, loosened: 0 };
+        let Held { loaded, changes, base, own: _ } = held;
+        let mut all = Self { changes, ..Self::default() };
         let Some(base) = base else { return Ok(all) };
         let (folder, paths) = (&loaded.folder, &loaded.policy.suites);
         for suite in suites {

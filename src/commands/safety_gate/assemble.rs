@@ -1,9 +1,10 @@
 //! From the samples of a run to its Report: what was judged, and what was found, without a word of the model.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::baseline::Earlier;
-use super::judge::screens;
+use super::judge::{only, screens};
 use super::{SafetyGateArgs, shown};
 use crate::commands::eval_gate::Session;
 use crate::commands::eval_gate::{Finished, frame, read_back};
@@ -14,7 +15,7 @@ use crate::eval::reduce::{Drawn, facts, metrics};
 use crate::eval::run::Ended;
 use crate::eval::{Sample, Status};
 use crate::gate::safety::{Asked, Attempts, Found, Judged, Pair, RiseRow, Severity, Side, judge, rise};
-use crate::gate::{Reason, Verdict, in_gravity, lacking};
+use crate::gate::{Reason, Verdict, decided, in_gravity, lacking};
 use crate::report::{Finding, Report, Safety};
 use crate::trust::{Digest, Untrusted};
 
@@ -31,6 +32,8 @@ pub(super) struct Frame<'a> {
     /// Why nothing was asked; empty where something was.
     pub(super) stopped: Vec<Reason>,
     pub(super) earlier: Option<&'a Earlier>,
+    /// Probes that a pull request adds, by suite and id.
+    pub(super) added: &'a BTreeSet<(String, String)>,
     pub(super) began: Instant,
     pub(super) started_at: String,
 }
@@ -53,8 +56,9 @@ pub(super) fn assemble(run: &Frame<'_>, context: &Context) -> Result<Report, Com
         names: ended.collected.names(),
         part: part.as_deref(),
     };
-    let Judged { rows, metrics: own, reasons, verdict: _ } = judged;
-    let mut reasons: Vec<(bool, Reason)> = reasons.into_iter().map(|reason| (true, reason)).collect();
+    let Judged { rows, metrics: own, reasons, verdict } = judged;
+    let mut reasons = decided((verdict, reasons));
+    reasons.extend(without_added(run, &attempts, verdict));
     if run.stopped.is_empty() {
         let lacking = lacking(&facts(drawn, gate.error_budget, None));
         reasons.extend(lacking.into_iter().map(|reason| (true, reason)));
@@ -86,6 +90,28 @@ pub(super) fn assemble(run: &Frame<'_>, context: &Context) -> Result<Report, Com
     };
     let safety = Some(Safety { rows, findings, findings_count });
     Ok(Report { verdict, reasons, metrics, safety, ..frame(&finished) })
+}
+
+/// What the base's own probes say, where that is another verdict: many harmless probes of a pull request would make any rate
+/// look small.
+fn without_added(run: &Frame<'_>, attempts: &Attempts, whole: Verdict) -> Vec<(bool, Reason)> {
+    if run.added.is_empty() {
+        return Vec::new();
+    }
+    let is_own = |(suite, attack): &(&SuiteAttacks, &Attack)| {
+        !run.added.contains(&(suite.suite.name.to_string(), attack.probe.id.clone()))
+    };
+    let own: Vec<bool> = by_slot(run.drawn).iter().map(is_own).collect();
+    let attempts = only(attempts, &own);
+    let rules = &run.session.loaded.policy.safety.rules;
+    let judged = judge(Asked { rules, attempts: &attempts, screens: &screens(rules), rises: Vec::new() });
+    let Judged { rows: _, metrics: _, reasons, verdict } = judged;
+    if verdict == Verdict::Pass || verdict == whole {
+        return Vec::new();
+    }
+    let reason = reasons.into_iter().next();
+    let text = reason.map(|reason| format!("without the probes that the pull request adds: {}", reason.text));
+    text.map(|text| (true, Reason { verdict, metric: None, text })).into_iter().collect()
 }
 
 /// The attack of each slot, with the number of its suite.

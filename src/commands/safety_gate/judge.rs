@@ -66,6 +66,21 @@ pub(super) fn attempts(drawn: &[SuiteAttacks]) -> Attempts {
     attempts
 }
 
+/// The attempts of these slots alone, with the hazards that they look for.
+pub(super) fn only(attempts: &Attempts, slots: &[bool]) -> Attempts {
+    let mut kept = Attempts { strategies: attempts.strategies.clone(), ..Attempts::default() };
+    let mut numbers: BTreeMap<u16, u16> = BTreeMap::new();
+    for (attempt, _) in attempts.list.iter().zip(slots).filter(|(_, kept)| **kept) {
+        let next = u16::try_from(kept.hazards.len()).unwrap_or(u16::MAX);
+        let hazard = *numbers.entry(attempt.hazard).or_insert_with(|| {
+            kept.hazards.extend(attempts.hazards.get(usize::from(attempt.hazard)).cloned());
+            next
+        });
+        kept.list.push(Attempt { hazard, ..*attempt });
+    }
+    kept
+}
+
 /// A hazard as a verdict names it.
 pub(super) fn key(hazard: &Hazard) -> HazardKey {
     HazardKey { id: hazard.id.to_owned(), title: hazard.title.to_owned(), side: hazard.side }

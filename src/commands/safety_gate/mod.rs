@@ -29,7 +29,9 @@ use crate::trust::Untrusted;
 pub use args::SafetyGateArgs;
 use assemble::{Frame, assemble};
 use judge::{attempts, available, screens};
-pub(crate) use suites::{FileSuite, check_probes, file_suites, read as read_suites};
+pub(crate) use suites::{
+    FileSuite, check_probes, default_options, file_suites, looked_at, read as read_suites, selected,
+};
 
 /// All that a run is about, before a model is looked at.
 struct Set {
@@ -79,7 +81,9 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
     let early = args.early_stop.or(session.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Auto);
     let collected = if stopped.is_empty() {
         // A rise is judged on all pairs, or it would depend on which came first.
-        let watch = (early == EarlyStop::Auto && earlier.is_none()).then(|| {
+        // Likewise what the base's probes say by themselves.
+        let whole = earlier.is_some() || !changes.added.is_empty();
+        let watch = (early == EarlyStop::Auto && !whole).then(|| {
             let schedule = Schedule::new(&session.plan, &session.suites, |_, _| true);
             let trial = SafetyTrial::new(Attempts::clone(&attempts), rules.clone(), screens(rules));
             Watch::new(schedule, Trial::Safety(Box::new(trial)))
@@ -97,6 +101,7 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
         ended: &collected,
         stopped,
         earlier: earlier.as_ref(),
+        added: &changes.added,
         began,
         started_at,
     };
@@ -120,7 +125,7 @@ async fn read(args: &SafetyGateArgs, context: &Context) -> Result<Set, CommandEr
     overlay(&mut loaded, args)?;
     let suites = suites::read(&loaded, &args.suite)?;
     let stacks = suites::stacks(&loaded, &args.strategies)?;
-    let changes = Changes::of_probes(held, &suites).await?;
+    let changes = Changes::of_probes(held, &suites, &args.suite).await?;
     let seed = args.seed.unwrap_or(loaded.policy.run.seed);
     Ok(Set { loaded, changes, held: suites, stacks, baseline, seed })
 }

@@ -10,7 +10,7 @@ use crate::commands::eval_gate::{clear_reports, write_report};
 use crate::commands::{CommandError, Context, Exit, Outcome};
 use crate::eval::harness::{IngestedAttempt, IngestedSafety, read_safety};
 use crate::gate::safety::{Asked, Attempt, Attempts, Found, Judged, Side, judge};
-use crate::gate::{Reason, Verdict, in_gravity};
+use crate::gate::{Reason, Verdict, decided, in_gravity};
 use crate::report::{
     Counts, Finding, ModelInfo, Report, RunInfo, SCHEMA_VERSION, Safety, SuiteInfo, SuitePart, Timing,
 };
@@ -35,8 +35,8 @@ pub(super) fn run(
     let rules = &set.loaded.policy.safety.rules;
     let (attempts, screens) = (attempts(&read), screens(rules));
     let judged = judge(Asked { rules, attempts: &attempts, screens: &screens, rises: Vec::new() });
-    let Judged { rows, metrics, reasons, verdict: _ } = judged;
-    let mut reasons: Vec<(bool, Reason)> = reasons.into_iter().map(|reason| (true, reason)).collect();
+    let Judged { rows, metrics, reasons, verdict } = judged;
+    let mut reasons = decided((verdict, reasons));
     if !read.complete {
         let text = format!("the run of {} has not come to its end: what it lacks is not known", read.tool);
         reasons.push((true, Reason { verdict: Verdict::Error, metric: None, text }));

@@ -1,5 +1,6 @@
 //! The suites of probes and the strategies that a run is about: shipped ones, files, and what the policy says of them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use crate::commands::CommandError;
 use crate::document::{Problem, Problems, nearest};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::redteam::{
-    Draw, Format, GROUPS, LoadOptions, Probe, ProbeSuite, SHIPPED, SafetySet, SafetySuite, Stack, default_strategies,
-    draw, group, groups, hazard, load, shipped,
+    Draw, Format, GROUPS, LoadOptions, Probe, ProbeSuite, SHIPPED, SafetyPolicy, SafetySet, SafetySuite, Stack,
+    default_strategies, draw, group, groups, hazard, load, shipped,
 };
 use crate::eval::scorer::{AssertionSpec, evidence};
 use crate::gate::safety::{Evidence, Side};
@@ -21,21 +22,7 @@ pub(crate) fn read(loaded: &LoadedPolicy, given: &[String]) -> Result<Vec<ProbeS
     let safety = &loaded.policy.safety;
     let mut found = Problems::none();
     let mut suites: Vec<ProbeSuite> = Vec::new();
-    let wanted: Vec<(SafetySuite, Option<usize>)> = if !given.is_empty() {
-        let known = |name: &String| safety.suites.iter().position(|suite| suite.name() == name.as_str());
-        given
-            .iter()
-            .map(|name| match known(name).and_then(|at| Some((safety.suites.get(at)?, at))) {
-                Some((suite, at)) => (suite.clone(), Some(at)),
-                None => (SafetySuite::Name(name.clone()), None),
-            })
-            .collect()
-    } else if safety.suites.is_empty() {
-        SHIPPED.iter().map(|suite| (SafetySuite::Name(suite.name.to_owned()), None)).collect()
-    } else {
-        safety.suites.iter().cloned().enumerate().map(|(at, suite)| (suite, Some(at))).collect()
-    };
-    let wanted: Vec<(SafetySuite, Option<usize>)> = wanted.into_iter().flat_map(spelled_out).collect();
+    let wanted = selected(safety, given);
     for (suite, at) in &wanted {
         match one(suite, *at, loaded) {
             Ok(suite) => {
@@ -65,6 +52,31 @@ pub(crate) fn read(loaded: &LoadedPolicy, given: &[String]) -> Result<Vec<ProbeS
     found.or(suites).map_err(|problems| CommandError::Problems(problems.sorted()))
 }
 
+/// The suites that are asked, groups spelled out; each with its place in the policy. A shipped suite beside a group that holds it is
+/// asked once.
+pub(crate) fn selected(safety: &SafetyPolicy, given: &[String]) -> Vec<(SafetySuite, Option<usize>)> {
+    let wanted: Vec<(SafetySuite, Option<usize>)> = if !given.is_empty() {
+        let known = |name: &String| safety.suites.iter().position(|suite| suite.name() == name.as_str());
+        given
+            .iter()
+            .map(|name| match known(name).and_then(|at| Some((safety.suites.get(at)?, at))) {
+                Some((suite, at)) => (suite.clone(), Some(at)),
+                None => (SafetySuite::Name(name.clone()), None),
+            })
+            .collect()
+    } else if safety.suites.is_empty() {
+        SHIPPED.iter().map(|suite| (SafetySuite::Name(suite.name.to_owned()), None)).collect()
+    } else {
+        safety.suites.iter().cloned().enumerate().map(|(at, suite)| (suite, Some(at))).collect()
+    };
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut is_first = |suite: &SafetySuite| match suite {
+        SafetySuite::Name(name) if is_shipped(name) => seen.insert(name.clone()),
+        SafetySuite::Name(_) | SafetySuite::Set(_) => true,
+    };
+    wanted.into_iter().flat_map(spelled_out).filter(|(suite, _)| is_first(suite)).collect()
+}
+
 /// The members of a group instead of its name; everything else as it is.
 fn spelled_out((suite, at): (SafetySuite, Option<usize>)) -> Vec<(SafetySuite, Option<usize>)> {
     let members = match &suite {
@@ -82,6 +94,7 @@ fn is_shipped(name: &str) -> bool {
 }
 
 /// A suite of the policy that is a file.
+#[derive(Clone)]
 pub(crate) struct FileSuite {
     /// Relative to the policy.
     pub(crate) path: String,
@@ -99,12 +112,16 @@ pub(crate) fn file_suites(loaded: &LoadedPolicy) -> Vec<FileSuite> {
     suites.filter_map(file).collect()
 }
 
+/// How a file is read of which the policy says nothing.
+pub(crate) fn default_options(loaded: &LoadedPolicy) -> LoadOptions {
+    let detect = &loaded.policy.safety.detect;
+    LoadOptions { format: None, hazard: None, detect: if detect.is_empty() { screen() } else { detect.clone() } }
+}
+
 /// How a file is read; `at` is its place in the policy.
 fn options(suite: &SafetySuite, at: usize, loaded: &LoadedPolicy) -> Result<LoadOptions, Problems> {
-    let safety = &loaded.policy.safety;
-    let default = || if safety.detect.is_empty() { screen() } else { safety.detect.clone() };
     match suite {
-        SafetySuite::Name(_) => Ok(LoadOptions { format: None, hazard: None, detect: default() }),
+        SafetySuite::Name(_) => Ok(default_options(loaded)),
         SafetySuite::Set(SafetySet { path: _, format, hazard: of, detect }) => {
             let format = match format {
                 None => None,
@@ -117,7 +134,7 @@ fn options(suite: &SafetySuite, at: usize, loaded: &LoadedPolicy) -> Result<Load
                     Problems::from(problem.help(format!("{help}formats: {}", words.join(", "))))
                 })?),
             };
-            let detect = if detect.is_empty() { default() } else { detect.clone() };
+            let detect = if detect.is_empty() { default_options(loaded).detect } else { detect.clone() };
             Ok(LoadOptions { format, hazard: of.as_deref().and_then(hazard), detect })
         }
     }
@@ -144,7 +161,7 @@ fn is_screened(probe: &Probe) -> bool {
 }
 
 /// Where the policy names a guard or a judge, it looks instead of a screen or a list of words.
-fn looked_at(suite: &mut ProbeSuite, detect: &[AssertionSpec]) {
+pub(crate) fn looked_at(suite: &mut ProbeSuite, detect: &[AssertionSpec]) {
     if detect.is_empty() {
         return;
     }

@@ -45,7 +45,9 @@ pub fn guard(base: &Policy, head: &Policy, given: Option<&str>) -> Result<Guarde
         log.add(ChangeKind::Loosened, "gate.model", "another model is evaluated, as the pull request asks".to_owned());
         policy.gate.model.clone_from(&head.gate.model);
     }
-    let tested = given.map(str::to_owned).or_else(|| policy.gate.model.clone());
+    // Of the models that the base has, only the one that it evaluates itself may be another version: a pull request that
+    // evaluates the base's judge would else also choose the judge.
+    let tested = given.map(str::to_owned).or_else(|| base.gate.model.clone());
     let tested = tested.or_else(|| (head.models.len() == 1).then(|| head.models.keys().next().cloned()).flatten());
     models(&mut policy, (base, head), tested.as_deref(), &mut log)?;
     Ok(Guarded { policy, changes: log.0 })
@@ -77,8 +79,14 @@ fn named(rule: &Threshold) -> String {
     format!("gate.thresholds {}{scope}", rule.metric)
 }
 
+/// Whether a rule that is not decided lets through: then a higher confidence, by which less fails, is no stricter one.
+fn undecided_passes(policy: &Policy) -> bool {
+    policy.gate.on_inconclusive == OnInconclusive::Pass
+}
+
 fn thresholds(policy: &mut Policy, head: &Policy, log: &mut Log) {
     let mut matched = vec![false; head.gate.thresholds.len()];
+    let open = undecided_passes(policy);
     for rule in &mut policy.gate.thresholds {
         let place = named(rule);
         let found = head.gate.thresholds.iter().zip(&mut matched).find(|(one, taken)| !**taken && same_rule(rule, one));
@@ -102,7 +110,11 @@ fn thresholds(policy: &mut Policy, head: &Policy, log: &mut Log) {
         bound("min", &mut rule.min, theirs.min, true);
         bound("max", &mut rule.max, theirs.max, false);
         let mut confidence = Some(rule.confidence);
-        bound("confidence", &mut confidence, Some(theirs.confidence), true);
+        if !open {
+            bound("confidence", &mut confidence, Some(theirs.confidence), true);
+        } else if theirs.confidence != rule.confidence {
+            looser.push(format!("confidence {} -> {}", rule.confidence, theirs.confidence));
+        }
         rule.confidence = confidence.unwrap_or(rule.confidence);
         match (before.required, theirs.required) {
             (false, true) => {
@@ -168,6 +180,7 @@ fn gate(policy: &mut Policy, head: &Policy, log: &mut Log) {
 }
 
 fn regression(policy: &mut Policy, head: &Policy, log: &mut Log) {
+    let open = undecided_passes(policy);
     let (ours, theirs) = (&mut policy.regression, &head.regression);
     if theirs.baseline != ours.baseline || theirs.anchor != ours.anchor {
         log.loosened("regression", "another baseline or anchor");
@@ -192,7 +205,7 @@ fn regression(policy: &mut Policy, head: &Policy, log: &mut Log) {
                 let stricter = head.margin <= rule.margin
                     && less(head.cumulative_margin, rule.cumulative_margin)
                     && head.cumulative_margin.is_some() >= rule.cumulative_margin.is_some()
-                    && head.confidence >= rule.confidence
+                    && (head.confidence == rule.confidence || (head.confidence > rule.confidence && !open))
                     && head.tolerance <= rule.tolerance
                     && head.required >= rule.required
                     && (head.direction, head.fail_when, head.mode) == (rule.direction, rule.fail_when, rule.mode);
@@ -382,6 +395,34 @@ mod tests {
         assert!(kinds(&guarded).contains(&ChangeKind::Loosened));
         let guarded = guard(&with("a", "strict"), &with("b", "lenient"), Some("judge")).unwrap();
         assert_eq!(guarded.policy, with("a", "lenient"), "the command line evaluates that one");
+    }
+
+    #[test]
+    fn a_pull_request_that_evaluates_the_judge_does_not_choose_the_judge() {
+        let with = |tested: &str, judge: &str| -> Policy {
+            let model = |path: &str| format!("{{\"provider\": \"replay\", \"path\": \"{path}\"}}");
+            let models = format!("{{\"m\": {}, \"judge\": {}}}", model("a"), model(judge));
+            let text = format!("{{\"version\": 1, \"models\": {models}, \"gate\": {{\"model\": \"{tested}\"}}}}");
+            serde_json::from_str(&text).unwrap()
+        };
+        let guarded = guard(&with("m", "strict"), &with("judge", "lenient"), None).unwrap();
+        assert_eq!(guarded.policy, with("judge", "strict"));
+        assert_eq!(kinds(&guarded), [ChangeKind::Loosened; 2]);
+    }
+
+    #[test]
+    fn a_higher_confidence_is_no_stricter_where_what_is_undecided_passes() {
+        let with = |then: &str, sure: f64| -> Policy {
+            let rule = format!("{{\"metric\": \"pass_rate\", \"min\": 0.9, \"confidence\": {sure}}}");
+            let drop = format!("{{\"metric\": \"pass_rate\", \"confidence\": {sure}}}");
+            let gate = format!("{{\"on_inconclusive\": \"{then}\", \"thresholds\": [{rule}]}}");
+            let text = format!("{{\"version\": 1, \"gate\": {gate}, \"regression\": {{\"rules\": [{drop}]}}}}");
+            serde_json::from_str(&text).unwrap()
+        };
+        let guarded = guard(&with("pass", 0.9), &with("pass", 0.999), None).unwrap();
+        assert_eq!(guarded.policy, with("pass", 0.9));
+        assert_eq!(kinds(&guarded), [ChangeKind::Loosened; 2]);
+        assert_eq!(guard(&with("block", 0.9), &with("block", 0.999), None).unwrap().policy, with("block", 0.999));
     }
 
     proptest! {

@@ -196,11 +196,13 @@ impl<'a> Attacker<'a> {
             return Err(Stop::Spent);
         }
         self.asked += 1;
+        // An attack made again by its name alone asks the same, whatever the seed of that run is.
+        let origin = talk.case.attack.as_ref().map_or(talk.bench.seed, |attack| attack.seed);
         let request = Request::Generate(Generate {
             prompt: Prompt::Chat(messages),
             max_tokens,
             temperature: TEMPERATURE,
-            seed: Some(seed(talk.bench.seed, talk.repeat, self.asked)),
+            seed: Some(seed(origin, talk.repeat, self.asked)),
             stop: Vec::new(),
             format: OutputFormat::Json,
             logprobs: false,
