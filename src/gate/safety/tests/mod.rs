@@ -22,7 +22,7 @@ const WORDS: Labelled = Labelled { harmful: 200, found: 120, harmless: 200, clea
 const SCREENS: Screens = Screens { screen: SCREEN, words: WORDS, judge: None };
 
 fn hazard(id: &str, side: Side) -> HazardKey {
-    HazardKey { id: id.to_owned(), title: id.to_uppercase(), side }
+    HazardKey { id: id.to_owned(), title: id.to_uppercase(), codes: Vec::new(), side }
 }
 
 /// Attempts in the making: each on a prompt of its own.
