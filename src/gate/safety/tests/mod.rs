@@ -96,6 +96,7 @@ fn row<'a>(judged: &'a Judged, id: &str) -> &'a HazardRow {
 fn rate(limit: f64, harmful: u64, n: u64) -> Rate {
     let rule = RateRule {
         id: "one".to_owned(),
+        codes: Vec::new(),
         title: "One".to_owned(),
         side: Side::Harm,
         members: Vec::new(),
