@@ -181,6 +181,30 @@ async fn a_pass_whose_probes_were_loosened_waits_for_a_reviewer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn probes_outside_of_the_policys_folder_are_held_against_the_base_too() {
+    let stub = leaking(0).await;
+    for in_policy in [true, false] {
+        let mut repository = Repository::new("version: 1\n", 100);
+        let text = if in_policy {
+            plain(&stub).replace("[probes.yaml]", "[../probes.yaml]")
+        } else {
+            plain(&stub).replace("  suites: [probes.yaml]\n", "")
+        };
+        write(repository.path(), "ci/llmci.yaml", &text);
+        repository.base = commit(repository.path());
+        let given = ["--policy", "ci/llmci.yaml", "--suite", "probes.yaml"];
+        let given = if in_policy { &given[..2] } else { &given[..] };
+        let (output, report) = repository.judged_with(given);
+        assert_eq!(code(&output), 0, "{}", said(&output));
+        assert!(changes(&report).is_empty(), "{report:#}");
+        repository.change("probes.yaml", ", zebra00099", "");
+        let (output, report) = repository.judged_with(given);
+        assert_eq!(code(&output), 3, "{}", said(&output));
+        assert_eq!(changes(&report), [change("loosened", "../probes.yaml")]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_probes_that_is_gone_ends_the_run() {
     let stub = leaking(0).await;
     let repository = Repository::new(&plain(&stub), 100);

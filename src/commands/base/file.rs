@@ -85,7 +85,7 @@ impl Base {
         Ok(files.is_some_and(|files| !files.is_empty()))
     }
 
-    /// A file beside the policy, or below its folder; none where the base has no such file.
+    /// A file by its path from the policy's folder; none where the base has no such file.
     pub(super) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, CommandError> {
         let environment = |what: Untrusted| CommandError::Environment(what);
         match &self.source {
@@ -93,7 +93,7 @@ impl Base {
                 git::file_of(&self.folder, &self.commit, name).map_err(|what| environment(Untrusted::new(what)))
             }
             Source::Forge { prefix, api } => {
-                let path = format!("{prefix}{name}");
+                let Some(path) = within(&format!("{prefix}{name}")) else { return Ok(None) };
                 let file = match api {
                     Api::GitHub { base, repository, token } => {
                         forge::github_file(base, repository, token, &path, &self.commit).await
@@ -108,6 +108,21 @@ impl Base {
     }
 }
 
+/// A path of the repository without `.` and `..`; none where it leads out of it.
+fn within(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
+
 fn api(context: &Context) -> Option<Api> {
     let get = |name: &str| context.environment.get(name);
     if let Some(repository) = get("GITHUB_REPOSITORY") {
@@ -120,4 +135,22 @@ fn api(context: &Context) -> Option<Api> {
     let access = access.map(|token| GitLabToken::Access(Secret::new(token)));
     let token = access.or_else(|| Some(GitLabToken::Job(Secret::new(get("CI_JOB_TOKEN")?))))?;
     Some(Api::GitLab { base, project, token })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_leads_out_of_the_repository_is_none_of_it() {
+        for (path, expected) in [
+            ("ci/llmci.yaml", Some("ci/llmci.yaml")),
+            ("ci/../probes/a.yaml", Some("probes/a.yaml")),
+            ("./a//b", Some("a/b")),
+            ("ci/../../a.yaml", None),
+            ("../a", None),
+        ] {
+            assert_eq!(within(path).as_deref(), expected, "{path}");
+        }
+    }
 }

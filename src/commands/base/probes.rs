@@ -2,7 +2,7 @@
 //! no proof any more; one that is new proves nothing of the others.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::suites::{names, put};
@@ -126,16 +126,15 @@ impl Changes {
     }
 }
 
-/// The path of a file of the command line, relative to the policy's folder and without any `..`; none where it is outside of it.
+/// The path of a file of the command line, relative to the policy's folder.
 fn beside(folder: &Path, path: &Path) -> Option<String> {
-    let plain = |path: &Path| -> Option<PathBuf> {
-        let whole = std::path::absolute(path).ok()?;
-        let up = whole.components().any(|part| part == Component::ParentDir);
-        if up { whole.canonicalize().ok() } else { Some(whole) }
-    };
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let (folder, path) = (plain(folder)?, plain(path)?);
-    path.strip_prefix(folder).ok().map(|path| path.display().to_string())
+    let (folder, path) = (folder.canonicalize().ok()?, path.canonicalize().ok()?);
+    let (from, to): (Vec<_>, Vec<_>) = (folder.components().collect(), path.components().collect());
+    let common = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+    let up = from.iter().skip(common).map(|_| "..".to_owned());
+    let down = to.iter().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    Some(up.chain(down).collect::<Vec<_>>().join("/"))
 }
 
 fn kept(suite: &ProbeSuite) -> BTreeMap<String, Kept> {
