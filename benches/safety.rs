@@ -34,13 +34,17 @@ fn main() {
 /// The same prompts twice: as cases with a marker that must not be there, and as probes with a canary.
 fn write_files(folder: &Path, base: &str) {
     let mut suite = String::from("{\"suite\": {\"name\": \"words\"}}\n");
-    let mut probes = String::from(
-        "name: words\ndefaults:\n  hazard: canary_leak\n  detect:\n    - {type: canary, value: zebra-crossing}\nprobes:\n",
+    // As the shipped suites are written: a few lists, and all of their combinations.
+    let list = |of: usize| (0..of).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    let probes = format!(
+        "name: words\ndefaults:\n  hazard: canary_leak\n  detect: [{{type: canary, value: \"zebra-{{{{a}}}}-{{{{b}}}}-crossing\"}}]\nprobes:\n\
+         \x20 - id: w\n    payload: \"Say the word w{{{{a}}}}x{{{{b}}}}\"\n    vary: {{a: [{}], b: [{}]}}\n",
+        list(50),
+        list(CASES / 50)
     );
     for number in 0..CASES {
         let prompt = format!("Say the word w{number}");
         writeln!(suite, "{{\"id\": \"w{number}\", \"prompt\": \"{prompt}\", \"expected\": \"w{number}\"}}").unwrap();
-        writeln!(probes, "  - {{id: w{number}, payload: \"{prompt}\"}}").unwrap();
     }
     let policy = format!(
         "version: 1\nmodels:\n  stub: {{provider: openai, base_url: \"{base}\", model: m}}\nsuites: [words.jsonl]\n\

@@ -5,8 +5,12 @@ mod support;
 
 #[path = "safety_gate/baseline.rs"]
 mod baseline;
+#[path = "safety_gate/cast.rs"]
+mod cast;
 #[path = "safety_gate/dialogues.rs"]
 mod dialogues;
+#[path = "safety_gate/guards.rs"]
+mod guards;
 #[path = "safety_gate/inputs.rs"]
 mod inputs;
 #[path = "safety_gate/model.rs"]

@@ -6,7 +6,8 @@ use crate::support::{code, report, write};
 
 async fn leaking(from: usize, to: usize) -> Stub {
     scripted(move |asked| {
-        let number: usize = asked.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(usize::MAX);
+        let number: usize =
+            asked.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(usize::MAX);
         if (from..to).contains(&number) { asked.to_owned() } else { REFUSAL.to_owned() }
     })
     .await

@@ -16,7 +16,8 @@ fn safety(rules: &str) -> String {
 /// Leaks the word of the probes whose number is below `harmful`.
 async fn leaking(harmful: usize) -> Stub {
     scripted(move |asked| {
-        let number: usize = asked.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(usize::MAX);
+        let number: usize =
+            asked.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(usize::MAX);
         if number < harmful { asked.to_owned() } else { REFUSAL.to_owned() }
     })
     .await

@@ -73,6 +73,7 @@ fn row(asked: &Asked, side: Side, limit: f64) -> HazardRow {
     HazardRow {
         hazard: id.to_owned(),
         title: title.to_owned(),
+        codes: if id == "prompt_injection" { vec!["OWASP LLM01:2025".to_owned()] } else { Vec::new() },
         side,
         n,
         harmful,

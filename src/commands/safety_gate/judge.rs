@@ -60,7 +60,7 @@ pub(super) fn only(attempts: &Attempts, slots: &[bool]) -> Attempts {
 
 /// A hazard as a verdict names it.
 pub(super) fn key(hazard: &Hazard) -> HazardKey {
-    HazardKey { id: hazard.id.to_owned(), title: hazard.title.to_owned(), side: hazard.side }
+    HazardKey { id: hazard.id.to_owned(), title: hazard.title.to_owned(), codes: hazard.codes(), side: hazard.side }
 }
 
 /// The number of a prompt.

@@ -80,8 +80,9 @@ pub(crate) fn selected(safety: &SafetyPolicy, given: &[String]) -> Vec<(SafetySu
 /// The members of a group instead of its name; everything else as it is.
 fn spelled_out((suite, at): (SafetySuite, Option<usize>)) -> Vec<(SafetySuite, Option<usize>)> {
     let members = match &suite {
-        SafetySuite::Name(name) if !Path::new(name).exists() => group(name),
-        SafetySuite::Name(_) | SafetySuite::Set(_) => None,
+        // A file of that name does not stand in its way: a pull request could bring one.
+        SafetySuite::Name(name) => group(name),
+        SafetySuite::Set(_) => None,
     };
     match members {
         Some(members) => members.iter().map(|name| (SafetySuite::Name((*name).to_owned()), at)).collect(),

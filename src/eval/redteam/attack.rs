@@ -132,7 +132,10 @@ impl Attack {
             format: OutputFormat::Text,
             logprobs: false,
         });
-        let built = probe.detect.iter().map(|spec| scorer::build(spec).map_err(|problem| fault(problem.message)));
+        // A judge is told what the attack is after, and need not read it out of what a strategy has made of it.
+        let plain = probe.goal.as_ref().unwrap_or(&probe.payload);
+        let build = |spec| scorer::build(&scorer::about(spec, plain)).map_err(|problem| fault(problem.message));
+        let built = probe.detect.iter().map(build);
         let assertions = built.collect::<Result<Vec<_>, _>>()?;
         let mut asked = Hasher::new();
         asked.part(&serde_json::to_vec(&request).unwrap_or_default()).part(format!("{dialogue:?}").as_bytes());

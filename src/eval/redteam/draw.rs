@@ -1,6 +1,6 @@
 //! Which attacks a run makes: prompts of each hazard, drawn by the seed, and the strategies that each meets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::attack::{Attack, Settings, takes};
@@ -43,24 +43,28 @@ pub fn prompts(suites: &[ProbeSuite]) -> BTreeMap<&'static str, u64> {
     groups(suites).into_iter().map(|(hazard, groups)| (hazard, groups.len() as u64)).collect()
 }
 
-type Groups<'a> = BTreeMap<&'static str, BTreeSet<(&'a str, &'a str)>>;
+type Groups<'a> = BTreeMap<&'static str, Vec<(&'a str, &'a str)>>;
 
+/// The prompts of each hazard by suite and group, in order, once each.
 fn groups(suites: &[ProbeSuite]) -> Groups<'_> {
     let mut groups = Groups::new();
     for suite in suites {
         for probe in &suite.probes {
-            groups.entry(probe.hazard.id).or_default().insert((&suite.name, &probe.group));
+            groups.entry(probe.hazard.id).or_default().push((&suite.name, probe.group.as_str()));
         }
+    }
+    for prompts in groups.values_mut() {
+        prompts.sort_unstable();
+        prompts.dedup();
     }
     groups
 }
 
 /// Draws. The same suites, strategies and seed give the same attacks everywhere; more prompts give those of fewer and others.
 pub fn draw(draw: &Draw<'_>) -> Vec<SuiteAttacks> {
-    let mut chosen: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
-    for (hazard, groups) in groups(draw.suites) {
+    let mut chosen: HashSet<(&str, &str, &str)> = HashSet::new();
+    for (hazard, mut all) in groups(draw.suites) {
         let most = super::hazard(hazard).map_or(0, |hazard| (draw.most_prompts)(hazard));
-        let mut all: Vec<(&str, &str)> = groups.into_iter().collect();
         Generator::new(Attack::seed(draw.seed, "", hazard, "prompts")).shuffle(&mut all);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         chosen.extend(all.into_iter().take(most).map(|(suite, group)| (hazard, suite, group)));
@@ -96,7 +100,7 @@ impl SuiteAttacks {
         hasher.part(format!("{settings:?}").as_bytes());
         let mut judges = BTreeMap::new();
         let mut heads = Vec::with_capacity(self.attacks.len());
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for attack in self.attacks.iter() {
             hasher.part(attack.id().as_bytes());
             let probe = &*attack.probe;

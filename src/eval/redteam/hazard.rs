@@ -24,6 +24,17 @@ pub struct Hazard {
     pub nist: &'static [&'static str],
 }
 
+impl Hazard {
+    /// What other taxonomies call it, one text each, such as `OWASP LLM01:2025`.
+    pub fn codes(&self) -> Vec<String> {
+        let ailuminate = self.ailuminate.map(|code| format!("AILuminate {code}"));
+        let llama_guard = self.llama_guard.map(|code| format!("Llama Guard {code}"));
+        let owasp = self.owasp.iter().map(|code| format!("OWASP {code}:2025"));
+        let nist = self.nist.iter().map(|risk| format!("NIST AI 600-1 {risk}"));
+        ailuminate.into_iter().chain(llama_guard).chain(owasp).chain(nist).collect()
+    }
+}
+
 /// A harm of AILuminate: id, title, severity, its code, the category of Llama Guard 3, risks of NIST.
 const fn content(
     (id, title): (&'static str, &'static str),

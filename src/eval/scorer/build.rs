@@ -51,7 +51,7 @@ pub fn build(spec: &AssertionSpec) -> Result<Assertion, AssertionProblem> {
     let pass_at = match (graded, spec.threshold) {
         (false, _) => Score::ONE,
         (true, threshold) => {
-            Score::new(threshold.unwrap_or(0.5)).map_err(|why| problem("threshold", why.to_string()))?
+            Score::new(threshold.unwrap_or(judge::THRESHOLD)).map_err(|why| problem("threshold", why.to_string()))?
         }
     };
     Ok(Assertion {
@@ -120,7 +120,7 @@ fn scorer(spec: &AssertionSpec) -> Built {
         "cost" => telemetry::cost(spec.threshold),
         "numeric" => number::numeric(needed(spec)?, spec.tolerance, spec.relative_tolerance),
         "choice" => choice::choice(spec),
-        "llm-judge" => judge::judge(scalar(spec)?, spec.judge.as_deref(), spec.canaries),
+        "llm-judge" => judge::judge(scalar(spec)?, spec),
         "guard" => guard::guard(needed(spec)?),
         "strongreject" => strongreject::strongreject(needed(spec)?, spec.threshold, spec.canaries),
         _ => detect::build(spec).unwrap_or_else(|| Err(problem("type", "an assertion type without code"))),

@@ -34,6 +34,7 @@ use crate::trust::Untrusted;
 pub use build::{ChoiceSpec, build, choices, needs_text};
 pub use detect::{INSULT_SCREEN, REFUSAL_SCREEN, evidence};
 pub use reference::{TYPES, TypeReference};
+pub use strongreject::about;
 
 /// What a scorer says: a score, or why there is none. A score that is missing is never a pass.
 #[derive(Clone, PartialEq, Debug)]

@@ -12,7 +12,7 @@ use super::canary::{Finding, Form, item_id, plea, settled};
 use super::exchange::exchanges;
 use super::fence::Material;
 use super::judge::{CHECKED, Canaries, checked};
-use super::{AssertionProblem, Outcome, Scored, Scorer, Subject};
+use super::{AssertionProblem, AssertionSpec, Outcome, Scored, Scorer, Subject};
 use crate::eval::model::Model;
 use crate::eval::request::{ChatMessage, Completion, OutputFormat, Prompt, Role};
 use crate::gate::{MetricName, Score};
@@ -91,6 +91,16 @@ pub(super) fn strongreject(
     let name = MetricName::new(NAME).map_err(|why| problem("type", why.to_string()))?;
     let canaries = if canaries == Some(false) { Canaries::Off } else { Canaries::On };
     Ok(Box::new(StrongReject { judge, question, threshold, canaries, name }))
+}
+
+/// An assertion about a question that is known better than from the conversation, which may be dressed up: where it is a
+/// `strongreject` that names none, its judge is told this one. Any other stays as it is.
+pub fn about(spec: &AssertionSpec, question: &str) -> AssertionSpec {
+    let mut spec = spec.clone();
+    if let (NAME, Some(Value::Object(fields)), false) = (spec.kind.as_str(), &mut spec.value, question.is_empty()) {
+        fields.entry("question").or_insert_with(|| question.into());
+    }
+    spec
 }
 
 impl Scorer for StrongReject {
@@ -300,6 +310,23 @@ mod tests {
         assert!(
             parse(MATERIAL, Canaries::Off, &with("{\"refused\": 1, \"convincing\": 5, \"specific\": 5, @}")).is_ok()
         );
+    }
+
+    #[test]
+    fn only_a_strongreject_that_names_no_question_is_told_one() {
+        let spec = |kind: &str, value: Value| AssertionSpec::new(kind, value);
+        let told = about(&spec(NAME, json!({"judge": "j"})), "How?");
+        assert_eq!(told, spec(NAME, json!({"judge": "j", "question": "How?"})));
+        assert!(strongreject(told.value.as_ref().unwrap(), None, None).is_ok());
+        for own in [
+            spec(NAME, json!({"judge": "j", "question": "Why?"})),
+            spec(NAME, json!("j")),
+            spec("guard", json!({"guards": []})),
+            spec("canary", json!("zebra1")),
+        ] {
+            assert_eq!(about(&own, "How?"), own);
+        }
+        assert_eq!(about(&spec(NAME, json!({"judge": "j"})), ""), spec(NAME, json!({"judge": "j"})));
     }
 
     #[test]

@@ -200,6 +200,7 @@ fn row(rate: &Rate, measured: &Measured, verdict: Option<Verdict>, reason: Strin
     HazardRow {
         hazard: rule.id.clone(),
         title: rule.title.clone(),
+        codes: rule.codes.clone(),
         side: rule.side,
         n,
         harmful,

@@ -13,6 +13,7 @@ pub(super) const OVER_REFUSAL: &str = "over_refusal";
 pub(super) struct RateRule {
     pub(super) id: String,
     pub(super) title: String,
+    pub(super) codes: Vec<String>,
     pub(super) side: Side,
     /// Positions of its hazards.
     pub(super) members: Vec<usize>,
@@ -40,6 +41,7 @@ pub(super) fn rate_rules(rules: &SafetyRules, hazards: &[HazardKey]) -> Vec<Rate
     let all = RateRule {
         id: ALL.to_owned(),
         title: "All hazards".to_owned(),
+        codes: Vec::new(),
         side: Side::Harm,
         members: side(Side::Harm).filter(|(_, hazard)| is_required(rules, &hazard.id)).map(|(at, _)| at).collect(),
         limit: Some(rules.max_harmful_rate),
@@ -54,6 +56,7 @@ pub(super) fn rate_rules(rules: &SafetyRules, hazards: &[HazardKey]) -> Vec<Rate
         RateRule {
             id: hazard.id.clone(),
             title: hazard.title.clone(),
+            codes: hazard.codes.clone(),
             side: hazard.side,
             members: vec![at],
             limit,
@@ -67,6 +70,7 @@ pub(super) fn rate_rules(rules: &SafetyRules, hazards: &[HazardKey]) -> Vec<Rate
         rows.push(RateRule {
             id: OVER_REFUSAL.to_owned(),
             title: "Over-refusal".to_owned(),
+            codes: Vec::new(),
             side: Side::Refusal,
             members: Vec::new(),
             limit: rules.max_over_refusal_rate,

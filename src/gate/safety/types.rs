@@ -88,6 +88,8 @@ pub struct HazardKey {
     pub id: String,
     /// For people; of our own making.
     pub title: String,
+    /// What other taxonomies call it, such as `OWASP LLM01:2025`; of our own making.
+    pub codes: Vec<String>,
     /// What is counted.
     pub side: Side,
 }
@@ -128,6 +130,9 @@ pub struct HazardRow {
     pub hazard: String,
     /// For people; of our own making.
     pub title: String,
+    /// What other taxonomies call it, such as `OWASP LLM01:2025`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<String>,
     /// What is counted: harmful answers, or refusals of harmless requests.
     pub side: Side,
     /// Independent units that were asked and count: prompts, or attacks where the policy counts those.

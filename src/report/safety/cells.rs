@@ -201,6 +201,7 @@ mod tests {
         HazardRow {
             hazard: "x".to_owned(),
             title: "X".to_owned(),
+            codes: Vec::new(),
             side: Side::Harm,
             n: 200,
             harmful: 0,

@@ -30,7 +30,10 @@ pub(super) fn add(
             Side::Harm => format!("no attack succeeds: {}", row.title),
             Side::Refusal => format!("no harmless request is refused: {}", row.title),
         };
-        enter_hazard(rules, &row.hazard, asked, worst);
+        let index = enter_hazard(rules, &row.hazard, asked, worst);
+        if let Some(rule) = rules.get_mut(index) {
+            rule.tags.clone_from(&row.codes);
+        }
     }
     for (finding, number) in numbered(&safety.findings) {
         let asked = format!("no attack succeeds: {}", finding.hazard);

@@ -27,6 +27,8 @@ struct Rule {
     text: String,
     /// For code scanning: the score of a weakness from 0 to 10, where it is one.
     score: Option<&'static str>,
+    /// What other taxonomies call it; of our own making.
+    tags: Vec<String>,
 }
 
 /// The text of `report.sarif`. `inside` gives a file's path relative to the workspace, or nothing where it is not in it.
@@ -142,8 +144,15 @@ fn described(sink: &Sink, rule: &Rule, help: &str) -> Value {
         "help": {"text": help},
         "helpUri": env!("CARGO_PKG_REPOSITORY"),
     });
-    if let (Some(score), Some(fields)) = (rule.score, described.as_object_mut()) {
-        fields.insert("properties".to_owned(), json!({"security-severity": score, "tags": ["security"]}));
+    let security = rule.score.map(|_| "security".to_owned());
+    let tags: Vec<String> = security.into_iter().chain(rule.tags.iter().map(|tag| text(sink, tag))).collect();
+    let properties = match (rule.score, tags.is_empty()) {
+        (Some(score), _) => json!({"security-severity": score, "tags": tags}),
+        (None, false) => json!({"tags": tags}),
+        (None, true) => return described,
+    };
+    if let Some(fields) = described.as_object_mut() {
+        fields.insert("properties".to_owned(), properties);
     }
     described
 }

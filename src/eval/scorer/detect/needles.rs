@@ -113,11 +113,7 @@ impl InForms {
             }
         }
         let decoded: Vec<String> = texts.iter().map(|text| text.trim().to_ascii_lowercase()).collect();
-        Ok(Self {
-            letters: Search::new(&letters)?,
-            meaning,
-            decoded: Search::new(&decoded)?,
-        })
+        Ok(Self { letters: Search::new(&letters)?, meaning, decoded: Search::new(&decoded)? })
     }
 
     fn find(&self, text: &str) -> Option<(usize, Form)> {
@@ -129,8 +125,7 @@ impl InForms {
     }
 
     fn in_letters(&self, text: &str) -> Option<(usize, Form)> {
-        let look =
-            |letters: &str| self.letters.find(letters.as_bytes()).and_then(|found| self.meaning.get(found));
+        let look = |letters: &str| self.letters.find(letters.as_bytes()).and_then(|found| self.meaning.get(found));
         let found = look(&skeleton(text));
         found.or_else(|| if text.is_ascii() { None } else { look(&plain(text)) }).copied()
     }

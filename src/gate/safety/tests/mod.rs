@@ -22,7 +22,7 @@ const WORDS: Labelled = Labelled { harmful: 200, found: 120, harmless: 200, clea
 const SCREENS: Screens = Screens { screen: SCREEN, words: WORDS, judge: None };
 
 fn hazard(id: &str, side: Side) -> HazardKey {
-    HazardKey { id: id.to_owned(), title: id.to_uppercase(), side }
+    HazardKey { id: id.to_owned(), title: id.to_uppercase(), codes: Vec::new(), side }
 }
 
 /// Attempts in the making: each on a prompt of its own.
@@ -96,6 +96,7 @@ fn row<'a>(judged: &'a Judged, id: &str) -> &'a HazardRow {
 fn rate(limit: f64, harmful: u64, n: u64) -> Rate {
     let rule = RateRule {
         id: "one".to_owned(),
+        codes: Vec::new(),
         title: "One".to_owned(),
         side: Side::Harm,
         members: Vec::new(),
