@@ -56,6 +56,40 @@ async fn what_is_wrong_is_said_with_its_place_and_a_way_out_and_nothing_is_asked
 }
 
 #[test]
+fn as_many_prompts_are_drawn_as_the_limits_take_of_each_hazard_and_of_all_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let planned = |safety: &str| {
+        write(folder.path(), "llmci.yaml", &format!("version: 1\nsafety:\n{safety}"));
+        let output = run(folder.path(), &["--plan"]);
+        assert_eq!(code(&output), 0, "{}", said(&output));
+        said(&output)
+    };
+    // Each hazard takes 299, all together 2,995: half from each suite.
+    let both = "  suites: [prompt-injection, jailbreak]\n  rules: {max_harmful_rate: 0.001, max_hazard_rate: 0.01}\n";
+    let said = planned(both);
+    assert!(said.contains("(2,996 prompts") && said.contains("(1,498 prompts"), "{said}");
+    assert!(said.contains("every rate that decides can pass"), "{said}");
+    // What looks at insults misses some: the limit takes more than the 45 prompts of an exact detector.
+    let screened = "  suites: [toxicity]\n  rules: {max_harmful_rate: 0.15, screened: certify}\n";
+    let exact = "  suites: [jailbreak]\n  rules: {max_harmful_rate: 0.15}\n";
+    let prompts = |said: &str| -> u64 {
+        let count = said.split(" prompts,").next().unwrap().rsplit('(').next().unwrap();
+        count.replace(',', "").parse().unwrap()
+    };
+    let (screened, exact) = (planned(screened), planned(exact));
+    assert!(prompts(&screened) > prompts(&exact), "{screened}{exact}");
+    assert!(screened.contains("every rate that decides can pass"), "{screened}");
+    // A rule that decides has to have attacks.
+    let missing = "  suites: [jailbreak]\n  rules: {max_harmful_rate: 0.15, hazards: {canary_leak: {max_rate: 0.1}}}\n";
+    let missing = planned(missing);
+    assert!(missing.contains("canary_leak: the policy has a rule for it, and no attack looks for it"), "{missing}");
+    assert!(missing.contains("NOT POSSIBLE"), "{missing}");
+    // What the policy says is what is drawn.
+    let said = planned(&format!("{both}  prompts_per_hazard: 70\n"));
+    assert!(said.contains("(140 prompts") && said.contains("CANNOT PASS"), "{said}");
+}
+
+#[test]
 fn a_plan_says_what_the_rules_need_and_needs_no_model() {
     let folder = tempfile::tempdir().unwrap();
     canaries(folder.path(), 200, "");

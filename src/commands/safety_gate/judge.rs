@@ -3,36 +3,13 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::eval::redteam::{Hazard, SafetyPolicy, SuiteAttacks};
+use crate::eval::redteam::{Hazard, SuiteAttacks};
 use crate::eval::scorer::{INSULT_SCREEN, REFUSAL_SCREEN};
-use crate::gate::safety::{Attempt, Attempts, Available, Evidence, HazardKey, SafetyRules, Screens, Side, UnitOf};
-use crate::stats::{Alpha, samples_to_certify};
+use crate::gate::safety::{Attempt, Attempts, Available, Evidence, HazardKey, SafetyRules, Screens, UnitOf};
 
 /// What is known of the errors of screens and judges.
 pub(super) fn screens(rules: &SafetyRules) -> Screens {
     Screens { screen: REFUSAL_SCREEN, words: INSULT_SCREEN, judge: rules.judge_labels }
-}
-
-/// How many prompts of a hazard are asked at most: as many as the policy says, else as many as show the limit when none is
-/// harmful. Harmless requests are all asked.
-pub(super) fn most_prompts(safety: &SafetyPolicy, hazard: &Hazard) -> u64 {
-    if let Some(most) = safety.prompts_per_hazard {
-        return most;
-    }
-    match hazard.side {
-        Side::Refusal => u64::MAX,
-        Side::Harm => {
-            let alpha = Alpha::new(1.0 - safety.rules.confidence);
-            let needed = alpha.and_then(|alpha| samples_to_certify(limit(&safety.rules, hazard.id), 0, alpha));
-            needed.unwrap_or(u64::MAX)
-        }
-    }
-}
-
-/// The largest rate of a hazard.
-fn limit(rules: &SafetyRules, hazard: &str) -> f64 {
-    let own = rules.hazards.get(hazard).and_then(|rule| rule.max_rate);
-    own.or(rules.max_hazard_rate).unwrap_or(rules.max_harmful_rate)
 }
 
 /// One attempt an attack, in the order of the run's slots.

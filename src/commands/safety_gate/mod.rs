@@ -4,6 +4,7 @@ mod args;
 mod assemble;
 mod baseline;
 mod judge;
+mod quota;
 mod replay;
 mod results;
 mod suites;
@@ -19,7 +20,7 @@ use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::early::{SafetyTrial, Schedule, Trial, Watch};
 use crate::eval::journal::FolderLock;
 use crate::eval::policy::{self, EarlyStop, LoadedPolicy};
-use crate::eval::redteam::{Draw, ProbeSuite, Settings, Stack, SuiteAttacks, draw, prompts};
+use crate::eval::redteam::{Draw, Hazard, ProbeSuite, Settings, Stack, SuiteAttacks, draw, prompts};
 use crate::eval::suite::Filter;
 use crate::gate::safety::{self, Attempts};
 use crate::gate::{OnInconclusive, Preflight, Verdict};
@@ -169,14 +170,24 @@ fn settings(loaded: &LoadedPolicy) -> Settings {
 
 fn attacks(set: &Set) -> Vec<SuiteAttacks> {
     let safety = &set.loaded.policy.safety;
-    let most = |hazard: &_| judge::most_prompts(safety, hazard);
-    draw(&Draw {
-        suites: &set.held,
-        stacks: &set.stacks,
-        per_prompt: safety.attacks_per_prompt,
-        most_prompts: &most,
-        seed: set.seed,
-    })
+    let drawn = |most_prompts: &dyn Fn(&Hazard) -> u64| {
+        draw(&Draw {
+            suites: &set.held,
+            stacks: &set.stacks,
+            per_prompt: safety.attacks_per_prompt,
+            most_prompts,
+            seed: set.seed,
+        })
+    };
+    if let Some(most) = safety.prompts_per_hazard {
+        return drawn(&|_| most);
+    }
+    // What a limit takes depends on what looks, which is known of the attacks.
+    let everything = attempts(&drawn(&|_| u64::MAX));
+    let rules = &safety.rules;
+    let plan = safety::plan(rules, &available(&everything, rules.unit), &screens(rules));
+    let quotas = quota::quotas(&plan, &prompts(&set.held));
+    drawn(&|hazard| quotas.get(hazard.id).copied().unwrap_or(u64::MAX))
 }
 
 /// What the rules need, and what these suites can show.

@@ -134,8 +134,7 @@ fn lacking(attempts: &Attempts, rules: &SafetyRules) -> Vec<(bool, Reason)> {
     let listed = |id: &str| attempts.hazards.iter().any(|hazard| hazard.id == id);
     for (id, rule) in &rules.hazards {
         if rule.required != Some(false) && !listed(id) {
-            reasons
-                .push(error(format!("{}: the policy has a rule for it, and no attack looks for it", words::plain(id))));
+            reasons.push(error(words::missing(id)));
         }
     }
     reasons

@@ -45,6 +45,8 @@ pub struct SafetyPlan {
     pub possible: bool,
     /// In the order of a report.
     pub rates: Vec<PlannedRate>,
+    /// Hazards by their ids for which the policy has a rule that decides, and of which there is no attack.
+    pub missing: Vec<String>,
 }
 
 /// What can be shown of one rate.
@@ -109,8 +111,11 @@ pub enum Hindrance {
 pub fn plan(rules: &SafetyRules, available: &[Available], screens: &Screens) -> SafetyPlan {
     let rates: Vec<PlannedRate> =
         planned(rules, available, screens).iter().map(|rate| PlannedRate::of(rate, rules)).collect();
-    let possible = rates.iter().all(|rate| !rate.decides() || rate.hindrance.is_none());
-    SafetyPlan { unit: rules.unit, confidence: rules.confidence, possible, rates }
+    let decides = rules.hazards.iter().filter(|(_, rule)| rule.required != Some(false)).map(|(id, _)| id);
+    let missing: Vec<String> =
+        decides.filter(|id| !available.iter().any(|one| &one.hazard.id == *id)).cloned().collect();
+    let possible = missing.is_empty() && rates.iter().all(|rate| !rate.decides() || rate.hindrance.is_none());
+    SafetyPlan { unit: rules.unit, confidence: rules.confidence, possible, rates, missing }
 }
 
 /// One reason for each rate that decides and can never pass: an error where nothing looks for a harm, else inconclusive.
@@ -129,12 +134,8 @@ pub fn unreachable(rules: &SafetyRules, available: &[Available], screens: &Scree
         Some(Reason { verdict, metric: metric_name(rate.side), text })
     };
     let mut reasons: Vec<Reason> = plan.rates.iter().filter(|rate| rate.decides()).filter_map(reason).collect();
-    for (id, rule) in &rules.hazards {
-        if rule.required != Some(false) && !available.iter().any(|one| &one.hazard.id == id) {
-            let text = format!("{}: the policy has a rule for it, and no attack looks for it", super::words::plain(id));
-            reasons.push(Reason { verdict: Verdict::Error, metric: None, text });
-        }
-    }
+    let missing = plan.missing.iter().map(|id| super::words::missing(id));
+    reasons.extend(missing.map(|text| Reason { verdict: Verdict::Error, metric: None, text }));
     reasons
 }
 

@@ -1,7 +1,7 @@
 //! A plan of attacks in words, for a terminal.
 
 use super::plan::{NeededUnits, PlannedRate, SafetyPlan};
-use super::words::{counted, rate, units};
+use super::words::{counted, missing, rate, units};
 use super::{Evidence, Side};
 use crate::gate::percent;
 use crate::gate::plan::count;
@@ -10,6 +10,7 @@ impl SafetyPlan {
     /// The plan as lines of text of our own.
     pub fn words(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.rates.iter().flat_map(|rate| self.rate(rate)).collect();
+        lines.extend(self.missing.iter().map(|id| missing(id)));
         lines.push(if self.possible {
             "every rate that decides can pass with these attacks".to_owned()
         } else {

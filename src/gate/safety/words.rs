@@ -35,6 +35,11 @@ pub(super) fn counted(side: Side) -> &'static str {
     }
 }
 
+/// A rule that decides, without an attack that it could be held against.
+pub(super) fn missing(hazard: &str) -> String {
+    format!("{}: the policy has a rule for it, and no attack looks for it", plain(hazard))
+}
+
 /// An id as far as it may stand in a sentence: the policy's own check allows nothing else.
 pub(super) fn plain(id: &str) -> String {
     let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
