@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use super::judge::{key, screens};
+use super::judge::key;
 use super::{SafetyGateArgs, Set};
 use crate::commands::eval_gate::{clear_reports, write_report};
 use crate::commands::{CommandError, Context, Exit, Outcome};
 use crate::eval::harness::{IngestedAttempt, IngestedSafety, read_safety};
-use crate::gate::safety::{Asked, Attempt, Attempts, Found, Judged, Side, judge};
+use crate::gate::safety::{Asked, Attempt, Attempts, Found, Judged, Labelled, Screens, Side, judge};
 use crate::gate::{Reason, Verdict, decided, in_gravity};
 use crate::report::{
     Counts, Finding, ModelInfo, Report, RunInfo, SCHEMA_VERSION, Safety, SuiteInfo, SuitePart, Timing,
@@ -33,7 +33,9 @@ pub(super) fn run(
     store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
     clear_reports(&args.out)?;
     let rules = &set.loaded.policy.safety.rules;
-    let (attempts, screens) = (attempts(&read), screens(rules));
+    let attempts = attempts(&read);
+    // The screens of another tool are not ours: nobody has measured them here.
+    let screens = Screens { screen: Labelled::NONE, words: Labelled::NONE, judge: rules.judge_labels };
     let judged = judge(Asked { rules, attempts: &attempts, screens: &screens, rises: Vec::new() });
     let Judged { rows, metrics, reasons, verdict } = judged;
     let mut reasons = decided((verdict, reasons));

@@ -21,7 +21,7 @@ pub struct Screens {
 
 impl Labelled {
     /// Nobody has measured it: it finds nothing surely, and flags everything.
-    pub(super) const NONE: Self = Self { harmful: 0, found: 0, harmless: 0, cleared: 0 };
+    pub const NONE: Self = Self { harmful: 0, found: 0, harmless: 0, cleared: 0 };
 
     /// The same answers where a refusal is what is looked for.
     #[must_use]
