@@ -88,12 +88,12 @@ fn gate(folder: &Path) -> Run {
 fn compare() {
     let own = std::env::current_exe().unwrap();
     for delay in [0, 1, 5] {
-        let (mut server, base) = peer(delay);
+        let server = peer(delay);
         let folder = tempfile::tempdir().unwrap();
-        write_suite(folder.path(), CASES, &base);
+        write_suite(folder.path(), CASES, &server.base);
         let (mut ratios, mut ours, mut theirs, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for pair in 0..=PAIRS {
-            let bare = timed(Command::new(&own).arg("--bare").arg(&base));
+            let bare = timed(Command::new(&own).arg("--bare").arg(&server.base));
             let gate = gate(folder.path());
             if pair > 0 {
                 ratios.push(bare.seconds / gate.seconds);
@@ -112,17 +112,13 @@ fn compare() {
             100.0 * median(ratios),
             median(memory)
         );
-        server.kill().unwrap();
-        server.wait().unwrap();
     }
     // Memory against the number of cases: more cases must not need much more.
-    let (mut server, base) = peer(0);
+    let server = peer(0);
     for factor in [1, 4, 16] {
         let folder = tempfile::tempdir().unwrap();
-        write_suite(folder.path(), factor * CASES, &base);
+        write_suite(folder.path(), factor * CASES, &server.base);
         let run = gate(folder.path());
         println!("{} cases: {:.3} s, peak memory {:.0} MB", factor * CASES, run.seconds, run.megabytes);
     }
-    server.kill().unwrap();
-    server.wait().unwrap();
 }

@@ -26,14 +26,29 @@ pub fn serve(delay: Duration) {
     });
 }
 
-/// A peer of its own process, with a delay in milliseconds: this program, called with `--stub`.
-pub fn peer(milliseconds: u32) -> (Child, String) {
+/// A server in a process of its own; it ends with its owner, also where that one panics.
+pub struct Peer {
+    /// Where it is asked.
+    pub base: String,
+    process: Child,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Nothing can be done about one that has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A peer with a delay in milliseconds: this program, called with `--stub`.
+pub fn peer(milliseconds: u32) -> Peer {
     let own = std::env::current_exe().unwrap();
-    let mut server =
+    let mut process =
         Command::new(own).args(["--stub", &milliseconds.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
     let mut base = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut base).unwrap();
-    (server, base.trim().to_owned())
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(process.stdout.take().unwrap()), &mut base).unwrap();
+    Peer { base: base.trim().to_owned(), process }
 }
 
 /// Wall time of a whole process, and its peak memory.

@@ -58,7 +58,10 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
     if args.plan {
         return Ok(plan(&set));
     }
+    let since = |what: &str| tracing::debug!("{what} after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
+    since("read");
     let drawn = attacks(&set);
+    since("chosen");
     let Set { loaded, changes, held: _, stacks: _, baseline, seed } = set;
     let attempts = Arc::new(attempts(&drawn));
     let earlier = match &baseline {
@@ -73,12 +76,14 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
     let session_args = SessionArgs { model: args.model.as_deref(), shard: None, concurrency: args.concurrency, began };
     let session = Session::open(prepared, session_args, context).await?;
     let rules = &session.loaded.policy.safety.rules;
+    since("prepared");
 
     // From here on something is written: the folder is ours until the process ends.
     store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
     clear(&args.out)?;
     let stopped = stopped(&session, &attempts, context);
+    since("planned");
     let early = args.early_stop.or(session.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Auto);
     let collected = if stopped.is_empty() {
         // A rise is judged on all pairs, or it would depend on which came first.
@@ -94,6 +99,7 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
     } else {
         session.nothing()
     };
+    since("drawn");
     let frame = Frame {
         args: &args,
         session: &session,
@@ -107,8 +113,10 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
         started_at,
     };
     let mut report = assemble(&frame, context)?;
+    since("judged");
     changes.judge(&session.loaded.policy.gate, &mut report);
     let path = write_all(&args.out, &report, &collected.collected, context)?;
+    since("written");
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
     Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
 }

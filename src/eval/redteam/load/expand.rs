@@ -50,6 +50,8 @@ pub(super) fn expand(spec: &ProbeSpec) -> Result<Vec<ProbeSpec>, Vec<Fault>> {
         return Err(faults);
     }
     let lists: Vec<(&String, &Vec<VaryValue>)> = spec.vary.iter().collect();
+    // The lists are the most of it, and no combination needs them.
+    let bare = ProbeSpec { vary: BTreeMap::new(), ..spec.clone() };
     let expanded = (0..count(spec)).map(|number| {
         let mut rest = number;
         let mut slots = Slots(BTreeMap::new());
@@ -67,7 +69,7 @@ pub(super) fn expand(spec: &ProbeSpec) -> Result<Vec<ProbeSpec>, Vec<Fault>> {
                 None => {}
             }
         }
-        filled(spec, &slots, number + 1)
+        filled(&bare, &slots, number + 1)
     });
     Ok(expanded.collect())
 }
@@ -124,7 +126,6 @@ fn filled(spec: &ProbeSpec, slots: &Slots<'_>, number: usize) -> ProbeSpec {
     let all = |texts: &[String]| texts.iter().map(|text| slots.fill(text)).collect();
     let mut made = spec.clone();
     made.id = format!("{}-{number}", spec.id);
-    made.vary = BTreeMap::new();
     made.system = some(&spec.system);
     made.payload = slots.fill(&spec.payload);
     made.turns = all(&spec.turns);

@@ -137,21 +137,8 @@ fn digest(probe: &Probe, hasher: &mut Hasher) {
         group,
         place: _,
     } = probe;
-    let parts = serde_json::json!([
-        id,
-        hazard.id,
-        severity,
-        locale,
-        messages,
-        payload,
-        turns,
-        variants,
-        detect,
-        evidence,
-        matches!(applicable, Applicable::Any),
-        max_tokens,
-        goal,
-        group
-    ]);
-    hasher.part(parts.to_string().as_bytes());
+    let any = matches!(applicable, Applicable::Any);
+    let asked = (id, hazard.id, severity, locale, messages, payload, turns, variants);
+    let judged = (detect, evidence, any, max_tokens, goal, group);
+    hasher.part(&serde_json::to_vec(&(asked, judged)).unwrap_or_default());
 }
