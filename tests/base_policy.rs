@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use support::git::{commit, git};
 use support::stub::{Act, Stub, chat, reply};
 use support::{code, eval_gate, report, text, words, write};
 
@@ -16,20 +17,6 @@ struct Repository {
     folder: tempfile::TempDir,
     stub: Stub,
     base: String,
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.current_dir(folder).args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(arguments);
-    let output = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn commit(folder: &Path) -> String {
-    git(folder, &["add", "-A"]);
-    git(folder, &["commit", "-qm", "x", "--allow-empty"]);
-    git(folder, &["rev-parse", "HEAD"])
 }
 
 impl Repository {

@@ -1,20 +1,10 @@
 //! Where sides lie: folders, files, commits, reports without samples.
 
-use std::path::Path;
-use std::process::Command;
-
 use serde_json::json;
 
 use crate::samples::{check, check_with, folder, lines, run};
+use crate::support::git::git;
 use crate::support::{eval_gate, recording, write};
-
-fn git(folder: &Path, arguments: &[&str]) {
-    let mut command = Command::new("git");
-    command.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    command.args(["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false"]);
-    let output = command.args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 #[test]
 fn a_baseline_is_read_from_a_commit() {

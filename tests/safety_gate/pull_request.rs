@@ -1,13 +1,14 @@
 //! What a pull request may not decide: its base's rules, probes and judges hold, and all that it changes of them is listed.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
 use crate::model::{REFUSAL, canaries, row, said, scripted};
+use crate::support::git::{commit, git};
 use crate::support::stub::{Stub, chat};
-use crate::support::{code, report, safety_gate, text, write};
+use crate::support::{code, report, safety_gate, write};
 
 /// Rules that 100 clean probes show.
 const RULES: &str = "  rules: {max_over_refusal_rate: null, max_harmful_rate: 0.05}\n";
@@ -17,20 +18,6 @@ const SUITES: &str = "  suites: [probes.yaml]\n  strategies: [plain]\n  prompts_
 struct Repository {
     folder: tempfile::TempDir,
     base: String,
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.current_dir(folder).args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(arguments);
-    let output = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-fn commit(folder: &Path) -> String {
-    git(folder, &["add", "-A"]);
-    git(folder, &["commit", "-qm", "x", "--allow-empty"]);
-    git(folder, &["rev-parse", "HEAD"])
 }
 
 /// A model's line in a policy.

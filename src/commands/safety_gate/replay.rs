@@ -47,13 +47,14 @@ pub(super) async fn run(
     let mut text = format!("{}: {}\n", line(&attack.into()), verdict.word());
     for row in &sample.assertions {
         let score = row.score.map_or_else(|| "not judged".to_owned(), |score| score.value().to_string());
-        text.push_str(&format!("  {} {score}: {}\n", row.assertion, line(&row.why)));
+        text.push_str(&format!("  {} {score}\n", row.assertion));
     }
     if let Some(error) = &sample.error {
         text.push_str(&format!("  {}: {}\n", error.kind, line(&error.message)));
     }
     let place = args.out.join("samples.jsonl").display().to_string();
-    text.push_str(&format!("  the answer: {}\n", line(&place.into())));
+    // What a detector or judge says of an answer may quote it, and this is printed into a log.
+    text.push_str(&format!("  the answer, and what was said of it: {}\n", line(&place.into())));
     Ok(Outcome { exit: exit_of(verdict), report: None, text })
 }
 
