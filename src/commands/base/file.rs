@@ -62,7 +62,17 @@ impl Base {
             Source::Checkout => {
                 let object = format!("{}:./{path}", self.commit);
                 let there = git::git(&here, &["cat-file", "-e", &object]).map_err(environment)?.is_some();
-                Ok(if there { format!("git:{}:{path}", self.commit) } else { address })
+                if there {
+                    return Ok(format!("git:{}:{path}", self.commit));
+                }
+                let tracked = git::git(&here, &["ls-files", "--", &path]).map_err(environment)?;
+                if tracked.is_none_or(|files| files.is_empty()) {
+                    return Ok(address);
+                }
+                Err(CommandError::Inputs(Untrusted::new(format!(
+                    "the baseline {path} is brought by the pull request itself, and its base has none: merge a baseline first, or say \
+                     --policy-from head"
+                ))))
             }
             Source::Forge { .. } => {
                 let tracked = git::git(&here, &["ls-files", "--", &path]).map_err(environment)?;
@@ -75,6 +85,23 @@ impl Base {
                 )))
             }
         }
+    }
+
+    /// A baseline in a commit, unless the pull request brings that commit: `HEAD` of a checkout is its own.
+    pub(super) fn not_of_the_head(&self, address: String) -> Result<String, CommandError> {
+        let environment = |what: String| CommandError::Environment(Untrusted::new(what));
+        let here = std::env::current_dir().map_err(|error| environment(error.to_string()))?;
+        let reference = address.strip_prefix("git:").and_then(|rest| rest.split_once(':')).map_or("", |(name, _)| name);
+        let within = |commit: &str| {
+            let found = git::git(&here, &["merge-base", "--is-ancestor", reference, commit]);
+            found.map(|said| said.is_some()).map_err(environment)
+        };
+        if within("HEAD")? && !within(&self.commit)? {
+            return Err(CommandError::Inputs(Untrusted::new(format!(
+                "the baseline {address} is in a commit of the pull request itself: name a branch, a tag or a commit that its base has"
+            ))));
+        }
+        Ok(address)
     }
 
     /// Whether a file that the base does not have is a part of the repository now: then the pull request brings it.

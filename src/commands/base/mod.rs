@@ -89,8 +89,9 @@ impl Held {
     /// A baseline that the policy names, as the base has it: a pull request is not compared with files that it brings.
     pub(crate) fn pinned(&self, address: String) -> Result<String, CommandError> {
         match &self.base {
-            Some(base) if !address.starts_with("git:") => base.pinned(address),
-            Some(_) | None => Ok(address),
+            Some(base) if address.starts_with("git:") => base.not_of_the_head(address),
+            Some(base) => base.pinned(address),
+            None => Ok(address),
         }
     }
 }

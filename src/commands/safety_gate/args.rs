@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::commands::TrustArgs;
+use crate::commands::{CommandError, TrustArgs};
 use crate::eval::policy::EarlyStop;
 use crate::eval::redteam::Completions;
 use crate::host::PublishArgs;
@@ -75,4 +75,40 @@ pub struct SafetyGateArgs {
     /// Comments, check runs and statuses
     #[command(flatten)]
     pub publish: PublishArgs,
+}
+
+impl SafetyGateArgs {
+    /// Inputs that have no meaning beside each other are refused: one of them would be ignored in silence.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
+        let given = [
+            ("suite", !self.suite.is_empty()),
+            ("strategies", !self.strategies.is_empty()),
+            ("prompts", self.prompts.is_some()),
+            ("attacks-per-prompt", self.attacks_per_prompt.is_some()),
+            ("baseline", self.baseline.is_some()),
+            ("replay", self.replay.is_some()),
+            ("plan", self.plan),
+            ("resume", self.resume),
+            ("concurrency", self.concurrency.is_some()),
+            ("early-stop", self.early_stop.is_some()),
+            ("completions", self.completions.is_some()),
+        ];
+        let (by, idle): (&str, &[&str]) = if self.results.is_some() {
+            let all = ["suite", "strategies", "prompts", "attacks-per-prompt", "baseline", "replay", "plan", "resume"];
+            ("results", &[all.as_slice(), &["concurrency", "early-stop", "completions"]].concat())
+        } else if self.replay.is_some() {
+            ("replay", &["strategies", "prompts", "attacks-per-prompt", "baseline", "plan", "resume", "early-stop"])
+        } else if self.plan {
+            ("plan", &["baseline", "resume", "concurrency", "early-stop", "completions"])
+        } else {
+            return Ok(());
+        };
+        match given.iter().find(|(name, given)| *given && idle.contains(name)) {
+            Some((name, _)) => {
+                let text = format!("--{name} has no meaning with --{by}: leave one of them out");
+                Err(CommandError::Inputs(text.into()))
+            }
+            None => Ok(()),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::baseline::Earlier;
 use super::judge::{only, screens};
-use super::{SafetyGateArgs, shown};
+use super::{NAMED, SafetyGateArgs, shown};
 use crate::commands::eval_gate::Session;
 use crate::commands::eval_gate::{Finished, frame, read_back};
 use crate::commands::{CommandError, Context};
@@ -18,9 +18,6 @@ use crate::gate::safety::{Asked, Attempts, Found, Judged, Pair, RiseRow, Severit
 use crate::gate::{Reason, Verdict, decided, in_gravity, lacking};
 use crate::report::{Finding, Report, Safety};
 use crate::trust::{Digest, Untrusted};
-
-/// Findings that a report names.
-const NAMED: usize = 50;
 
 /// A run that has come to its end.
 pub(super) struct Frame<'a> {
@@ -123,13 +120,18 @@ fn by_slot(drawn: &[SuiteAttacks]) -> Vec<(&SuiteAttacks, &Attack)> {
 fn rises(run: &Frame<'_>, attempts: &Attempts) -> Result<Vec<RiseRow>, CommandError> {
     let Some(earlier) = run.earlier else { return Ok(Vec::new()) };
     let mut pairs = Vec::new();
-    let (mut slot, mut expected) = (0_usize, 0_u64);
+    let mut expected = vec![0_u64; attempts.hazards.len()];
+    let mut slots = attempts.list.iter().zip(by_slot(run.drawn));
     for suite in run.session.suites.iter() {
         for index in 0..suite.heads().len() {
-            let attempt = attempts.list.get(slot);
-            slot += 1;
-            let Some(attempt) = attempt else { continue };
-            expected += 1;
+            let Some((attempt, (_, attack))) = slots.next() else { continue };
+            // What a pull request adds has no baseline, and is judged by itself.
+            if run.added.contains(&(suite.name().to_string(), attack.probe.id.clone())) {
+                continue;
+            }
+            if let Some(count) = expected.get_mut(usize::from(attempt.hazard)) {
+                *count += 1;
+            }
             let case = suite.case(index).map_err(|problem| CommandError::Problems(vec![problem]))?;
             let baseline = earlier.of(suite.name(), case.id.text().raw(), &case.prompt_digest);
             if let (Some(baseline), Some(candidate)) = (baseline, attempt.found) {
@@ -138,7 +140,7 @@ fn rises(run: &Frame<'_>, attempts: &Attempts) -> Result<Vec<RiseRow>, CommandEr
         }
     }
     let rules = &run.session.loaded.policy.safety.rules;
-    Ok(rise(&pairs, expected, &attempts.hazards, rules))
+    Ok(rise(&pairs, &expected, &attempts.hazards, rules))
 }
 
 /// What was found, the most severe first: harm before what nobody could say, and that before needless refusals.

@@ -12,35 +12,55 @@ pub(super) fn screens(rules: &SafetyRules) -> Screens {
     Screens { screen: REFUSAL_SCREEN, words: INSULT_SCREEN, judge: rules.judge_labels }
 }
 
+/// Attempts as they come, with each hazard and strategy numbered once.
+#[derive(Default)]
+pub(super) struct Gathered {
+    attempts: Attempts,
+    hazards: BTreeMap<&'static str, u16>,
+    strategies: BTreeMap<String, u16>,
+}
+
+impl Gathered {
+    /// Adds an attempt; the numbers in it are set here.
+    pub(super) fn add(&mut self, hazard: &'static Hazard, strategy: String, attempt: Attempt) {
+        let Self { attempts, hazards, strategies } = self;
+        let next = u16::try_from(attempts.hazards.len()).unwrap_or(u16::MAX);
+        let hazard = *hazards.entry(hazard.id).or_insert_with(|| {
+            attempts.hazards.push(key(hazard));
+            next
+        });
+        let next = u16::try_from(attempts.strategies.len()).unwrap_or(u16::MAX);
+        let strategy = *strategies.entry(strategy).or_insert_with_key(|name| {
+            attempts.strategies.push(name.clone());
+            next
+        });
+        attempts.list.push(Attempt { hazard, strategy, ..attempt });
+    }
+
+    /// All of them.
+    pub(super) fn finish(self) -> Attempts {
+        self.attempts
+    }
+}
+
 /// One attempt an attack, in the order of the run's slots.
 pub(super) fn attempts(drawn: &[SuiteAttacks]) -> Attempts {
-    let mut attempts = Attempts::default();
-    let mut hazards: BTreeMap<&'static str, u16> = BTreeMap::new();
-    let mut strategies: BTreeMap<String, u16> = BTreeMap::new();
+    let mut gathered = Gathered::default();
     for SuiteAttacks { suite, attacks } in drawn {
         for attack in attacks.iter() {
             let probe = &*attack.probe;
-            let known = u16::try_from(attempts.hazards.len()).unwrap_or(u16::MAX);
-            let hazard = *hazards.entry(probe.hazard.id).or_insert_with(|| {
-                attempts.hazards.push(key(probe.hazard));
-                known
-            });
-            let known = u16::try_from(attempts.strategies.len()).unwrap_or(u16::MAX);
-            let strategy = *strategies.entry(attack.stack.name()).or_insert_with_key(|name| {
-                attempts.strategies.push(name.clone());
-                known
-            });
-            attempts.list.push(Attempt {
-                hazard,
-                strategy,
+            let attempt = Attempt {
+                hazard: 0,
+                strategy: 0,
                 prompt: prompt(&suite.name, &probe.group),
                 severity: probe.severity,
                 evidence: probe.evidence,
                 found: None,
-            });
+            };
+            gathered.add(probe.hazard, attack.stack.name(), attempt);
         }
     }
-    attempts
+    gathered.finish()
 }
 
 /// The attempts of these slots alone, with the hazards that they look for.
@@ -59,7 +79,7 @@ pub(super) fn only(attempts: &Attempts, slots: &[bool]) -> Attempts {
 }
 
 /// A hazard as a verdict names it.
-pub(super) fn key(hazard: &Hazard) -> HazardKey {
+fn key(hazard: &Hazard) -> HazardKey {
     HazardKey { id: hazard.id.to_owned(), title: hazard.title.to_owned(), codes: hazard.codes(), side: hazard.side }
 }
 

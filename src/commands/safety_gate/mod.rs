@@ -20,7 +20,7 @@ use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::early::{SafetyTrial, Schedule, Trial, Watch};
 use crate::eval::journal::FolderLock;
 use crate::eval::policy::{self, EarlyStop, LoadedPolicy};
-use crate::eval::redteam::{Draw, Hazard, ProbeSuite, Settings, Stack, SuiteAttacks, draw, prompts};
+use crate::eval::redteam::{Attack, Draw, Hazard, Probe, ProbeSuite, Settings, Stack, SuiteAttacks, draw, prompts};
 use crate::eval::suite::Filter;
 use crate::gate::safety::{self, Attempts};
 use crate::gate::{OnInconclusive, Preflight, Verdict};
@@ -33,6 +33,9 @@ use judge::{attempts, available, screens};
 pub(crate) use suites::{
     FileSuite, check_probes, default_options, file_suites, looked_at, read as read_suites, selected,
 };
+
+/// Findings that a report names.
+const NAMED: usize = 50;
 
 /// All that a run is about, before a model is looked at.
 struct Set {
@@ -48,6 +51,7 @@ struct Set {
 pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let started_at = (context.clock)();
+    args.check()?;
     let set = read(&args, context).await?;
     if let Some(path) = &args.results {
         return results::run(&args, path, set, (began, started_at), context);
@@ -157,6 +161,10 @@ fn overlay(loaded: &mut LoadedPolicy, args: &SafetyGateArgs) -> Result<(), Comma
     if let Some(given) = args.max_harmful_rate {
         safety.rules.max_harmful_rate = rate("max-harmful-rate", given)?;
         safety.rules.max_hazard_rate = None;
+        // A looser rate of one hazard does not outlive a stricter input.
+        for rule in safety.rules.hazards.values_mut() {
+            rule.max_rate = rule.max_rate.map(|own| own.min(given));
+        }
     }
     if let Some(given) = args.max_over_refusal_rate {
         safety.rules.max_over_refusal_rate = Some(rate("max-over-refusal-rate", given)?);
@@ -176,16 +184,37 @@ fn settings(loaded: &LoadedPolicy) -> Settings {
     }
 }
 
+/// The attacks of a run. What a pull request adds is drawn by itself, on top: the base's own prompts are those that its own run
+/// would draw, and none of them is crowded out.
 fn attacks(set: &Set) -> Vec<SuiteAttacks> {
+    let added = &set.changes.added;
+    if added.is_empty() {
+        return chosen(set, &set.held);
+    }
+    let part = |is_added: bool| -> Vec<ProbeSuite> {
+        let of = |suite: &ProbeSuite| {
+            let name = suite.name.to_string();
+            let fits = |probe: &&Arc<Probe>| added.contains(&(name.clone(), probe.id.clone())) == is_added;
+            ProbeSuite { probes: suite.probes.iter().filter(fits).cloned().collect(), ..suite.clone() }
+        };
+        set.held.iter().map(of).collect()
+    };
+    let (own, new) = (chosen(set, &part(false)), chosen(set, &part(true)));
+    let of = |drawn: &[SuiteAttacks], suite: &ProbeSuite| -> Vec<Attack> {
+        let found = drawn.iter().find(|drawn| drawn.suite.name == suite.name);
+        found.map(|drawn| drawn.attacks.to_vec()).unwrap_or_default()
+    };
+    let joined = |suite: &ProbeSuite| [of(&own, suite), of(&new, suite)].concat();
+    let all = set.held.iter().map(|suite| (suite, joined(suite))).filter(|(_, attacks)| !attacks.is_empty());
+    all.map(|(suite, attacks)| SuiteAttacks { suite: suite.clone(), attacks: Arc::new(attacks) }).collect()
+}
+
+/// As many attacks on prompts of these suites as show every limit when none is harmful, or as the policy says.
+fn chosen(set: &Set, suites: &[ProbeSuite]) -> Vec<SuiteAttacks> {
     let safety = &set.loaded.policy.safety;
     let drawn = |most_prompts: &dyn Fn(&Hazard) -> u64| {
-        draw(&Draw {
-            suites: &set.held,
-            stacks: &set.stacks,
-            per_prompt: safety.attacks_per_prompt,
-            most_prompts,
-            seed: set.seed,
-        })
+        let per_prompt = safety.attacks_per_prompt;
+        draw(&Draw { suites, stacks: &set.stacks, per_prompt, most_prompts, seed: set.seed })
     };
     if let Some(most) = safety.prompts_per_hazard {
         return drawn(&|_| most);
@@ -194,7 +223,7 @@ fn attacks(set: &Set) -> Vec<SuiteAttacks> {
     let everything = attempts(&drawn(&|_| u64::MAX));
     let rules = &safety.rules;
     let plan = safety::plan(rules, &available(&everything, rules.unit), &screens(rules));
-    let quotas = quota::quotas(&plan, &prompts(&set.held));
+    let quotas = quota::quotas(&plan, &prompts(suites));
     drawn(&|hazard| quotas.get(hazard.id).copied().unwrap_or(u64::MAX))
 }
 

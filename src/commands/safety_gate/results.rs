@@ -1,11 +1,10 @@
 //! What garak or promptfoo's red team has found, under the same verdict. No model is asked.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use super::judge::key;
-use super::{SafetyGateArgs, Set};
+use super::judge::Gathered;
+use super::{NAMED, SafetyGateArgs, Set};
 use crate::commands::eval_gate::{clear_reports, write_report};
 use crate::commands::{CommandError, Context, Exit, Outcome};
 use crate::eval::harness::{IngestedAttempt, IngestedSafety, read_safety};
@@ -16,9 +15,6 @@ use crate::report::{
 };
 use crate::store;
 use crate::trust::{Digest, Hasher, Untrusted};
-
-/// Findings that a report names.
-const NAMED: usize = 50;
 
 /// Reads, judges and reports.
 pub(super) fn run(
@@ -42,6 +38,10 @@ pub(super) fn run(
     if !read.complete {
         let text = format!("the run of {} has not come to its end: what it lacks is not known", read.tool);
         reasons.push((true, Reason { verdict: Verdict::Error, metric: None, text }));
+    }
+    if set.baseline.is_some() {
+        let text = "the policy wants a comparison with a baseline, and the results of another tool cannot be compared with one";
+        reasons.push((true, Reason { verdict: Verdict::Inconclusive, metric: None, text: text.to_owned() }));
     }
     let (verdict, reasons) = in_gravity(reasons);
     let (findings, findings_count) = findings(&read, &shown);
@@ -91,31 +91,20 @@ pub(super) fn run(
 }
 
 fn attempts(read: &IngestedSafety) -> Attempts {
-    let mut attempts = Attempts::default();
-    let mut hazards: BTreeMap<&str, u16> = BTreeMap::new();
-    let mut strategies: BTreeMap<&str, u16> = BTreeMap::new();
+    let mut gathered = Gathered::default();
     for one in &read.attempts {
-        let next = u16::try_from(attempts.hazards.len()).unwrap_or(u16::MAX);
-        let hazard = *hazards.entry(one.hazard.id).or_insert_with(|| {
-            attempts.hazards.push(key(one.hazard));
-            next
-        });
-        let next = u16::try_from(attempts.strategies.len()).unwrap_or(u16::MAX);
-        let strategy = *strategies.entry(&one.strategy).or_insert_with(|| {
-            attempts.strategies.push(one.strategy.clone());
-            next
-        });
-        let IngestedAttempt { prompt, severity, evidence, found, .. } = one;
-        attempts.list.push(Attempt {
-            hazard,
-            strategy,
+        let IngestedAttempt { hazard, strategy, prompt, severity, evidence, found, .. } = one;
+        let attempt = Attempt {
+            hazard: 0,
+            strategy: 0,
             prompt: *prompt,
             severity: *severity,
             evidence: *evidence,
             found: Some(*found),
-        });
+        };
+        gathered.add(hazard, strategy.clone(), attempt);
     }
-    attempts
+    gathered.finish()
 }
 
 fn counts(attempts: &Attempts) -> Counts {

@@ -103,8 +103,8 @@ pub fn judge(asked: Asked) -> Judged {
 }
 
 /// The verdict that a run will have whatever its open attempts become; none while they can still change it. It stays the
-/// same verdict when the run ends here, so that ending early costs nothing in error. Rises over a baseline are not in it:
-/// with a baseline only a fail is final.
+/// same verdict when the run ends here, so that ending early costs nothing in error. Rises over a baseline are not in it: a run
+/// with a baseline does not end early.
 pub fn certain(rules: &SafetyRules, attempts: &Attempts, screens: &Screens) -> Option<Verdict> {
     let best = quick(rules, attempts, screens, Open::Safe);
     // Nothing that is still to come improves on the best: a fail needs no second look.

@@ -48,11 +48,7 @@ pub(super) fn rate_rules(rules: &SafetyRules, hazards: &[HazardKey]) -> Vec<Rate
         required: true,
     };
     let one = |(at, hazard): (usize, &HazardKey)| {
-        let own = rules.hazards.get(&hazard.id).and_then(|rule| rule.max_rate);
-        let limit = match hazard.side {
-            Side::Harm => own.or(rules.max_hazard_rate).or(Some(rules.max_harmful_rate)),
-            Side::Refusal => own.or(rules.max_over_refusal_rate),
-        };
+        let limit = rules.limit(&hazard.id, hazard.side);
         RateRule {
             id: hazard.id.clone(),
             title: hazard.title.clone(),

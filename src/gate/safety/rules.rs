@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Side;
+
 /// What is one unit of evidence.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -124,6 +126,17 @@ impl Default for SafetyRules {
             screened: Screened::default(),
             judge_labels: None,
             coverage: 0.99,
+        }
+    }
+}
+
+impl SafetyRules {
+    /// The largest rate of a hazard: its own, else that of its side; none where everything is allowed.
+    pub fn limit(&self, hazard: &str, side: Side) -> Option<f64> {
+        let own = self.hazards.get(hazard).and_then(|rule| rule.max_rate);
+        match side {
+            Side::Harm => own.or(self.max_hazard_rate).or(Some(self.max_harmful_rate)),
+            Side::Refusal => own.or(self.max_over_refusal_rate),
         }
     }
 }

@@ -151,11 +151,7 @@ fn lower(ours: &mut Option<f64>, theirs: Option<f64>, field: &str, log: &mut Log
 
 /// The largest rate of a hazard; none where everything is allowed.
 fn limit(rules: &SafetyRules, hazard: &str) -> Option<f64> {
-    let own = rules.hazards.get(hazard).and_then(|rule| rule.max_rate);
-    match redteam::hazard(hazard).map_or(Side::Harm, |hazard| hazard.side) {
-        Side::Harm => own.or(rules.max_hazard_rate).or(Some(rules.max_harmful_rate)),
-        Side::Refusal => own.or(rules.max_over_refusal_rate),
-    }
+    rules.limit(hazard, redteam::hazard(hazard).map_or(Side::Harm, |hazard| hazard.side))
 }
 
 /// The limit of every hazard, and those of single ones. Where nothing is said a more general limit holds, and what was said of that
