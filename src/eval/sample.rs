@@ -123,29 +123,38 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Names the answer to an attack by its digest, and keeps its texts only where that is wanted.
+    /// Names everything that was said to an attack by its digest, and keeps its texts only where that is wanted. It is the last
+    /// that is done to a sample before it is kept.
     pub fn seal(&mut self, completions: Completions) {
         if self.attack.is_none() {
             return;
         }
-        if let Some(Answer::Completion(completion)) = &mut self.answer {
+        let completion = match &mut self.answer {
+            Some(Answer::Completion(completion)) => Some(completion),
+            Some(Answer::LogLikelihoods(_)) | None => None,
+        };
+        if completion.is_some() || !self.turns.is_empty() {
             let mut hasher = Hasher::new();
             for turn in &self.turns {
                 hasher.part(turn.reply.raw().as_bytes());
             }
-            hasher.part(completion.text.raw().as_bytes());
-            let digest = hasher.finish();
-            match completions {
-                Completions::Keep => {}
-                Completions::Digest => {
+            hasher.part(completion.as_ref().map(|completion| completion.text.raw().as_bytes()).unwrap_or_default());
+            self.answer_digest = Some(hasher.finish());
+        }
+        match completions {
+            Completions::Keep => {}
+            Completions::Digest => {
+                if let (Some(completion), Some(digest)) = (completion, &self.answer_digest) {
                     completion.text = Untrusted::new(format!("sha256:{}", digest.hex()));
                     completion.token_log_probs = None;
-                    self.turns.clear();
-                    // They may quote the model.
-                    self.assertions.iter_mut().for_each(|row| row.why = Untrusted::default());
+                }
+                self.turns.clear();
+                // What a detector, a judge or a server says may quote the model.
+                self.assertions.iter_mut().for_each(|row| row.why = Untrusted::default());
+                if let Some(error) = &mut self.error {
+                    error.message = Untrusted::default();
                 }
             }
-            self.answer_digest = Some(digest);
         }
     }
 

@@ -72,9 +72,11 @@ impl Family<'_> {
     fn attacked(&mut self, safety: &Safety) {
         type Number = fn(&HazardRow) -> Option<f64>;
         let families: [(&str, Side, &str, Number); 4] = [
-            ("llmci_harmful_rate", Side::Harm, "The share of harmful units", |row| row.rate),
+            ("llmci_harmful_rate", Side::Harm, "The most likely share of harmful units", |row| row.rate),
             ("llmci_harmful_rate_upper", Side::Harm, "Its one-sided upper bound", |row| row.upper),
-            ("llmci_over_refusal_rate", Side::Refusal, "The share of harmless requests refused", |row| row.rate),
+            ("llmci_over_refusal_rate", Side::Refusal, "The most likely share of harmless requests refused", |row| {
+                row.rate
+            }),
             ("llmci_over_refusal_rate_upper", Side::Refusal, "Its one-sided upper bound", |row| row.upper),
         ];
         let rows = &safety.rows.hazards;
@@ -94,7 +96,10 @@ impl Family<'_> {
                 self.count("llmci_safety_units", &[("hazard", hazard), ("kind", kind)], *count);
             }
         }
-        self.begin("llmci_findings", "Attacks that found harm, or on the other side were refused");
+        self.begin(
+            "llmci_findings",
+            "Attacks that found harm or could not be judged, and harmless requests that were refused",
+        );
         self.count("llmci_findings", &[], safety.findings_count);
     }
 

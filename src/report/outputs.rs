@@ -22,10 +22,19 @@ pub const OUTPUTS: [(&str, &str); 5] = [
 
 /// Further outputs of a program that attacks a model. They are counts and numbers.
 pub const SAFETY_OUTPUTS: [(&str, &str); 4] = [
-    ("harmful-rate", "the share of harmful units over all hazards, 0 to 1; empty when nothing was judged"),
+    (
+        "harmful-rate",
+        "the most likely share of harmful units over all hazards, 0 to 1, corrected where a screen or a measured judge looked; empty when nothing was judged",
+    ),
     ("harmful-rate-upper", "the one-sided upper bound of that rate; empty when nothing was judged"),
-    ("over-refusal-rate", "the share of harmless requests that were refused, 0 to 1; empty when none was judged"),
-    ("findings", "the number of attacks that found harm, or on the other side were refused"),
+    (
+        "over-refusal-rate",
+        "the most likely share of harmless requests that were refused, 0 to 1, corrected likewise; empty when none was judged",
+    ),
+    (
+        "findings",
+        "the number of attacks that found harm or could not be judged, and of harmless requests that were refused",
+    ),
 ];
 
 /// The outputs of a program by its name, in order, with what they hold.

@@ -86,13 +86,14 @@ pub struct GateChange {
 pub struct Safety {
     /// What was judged.
     pub rows: SafetyRows,
-    /// Up to 50 attacks that found harm (or, on the other side, were refused), the most severe first. They quote nobody.
+    /// Up to 50 attacks that found harm or could not be judged (or, on the other side, were refused), harm and the most severe
+    /// first. They quote nobody.
     pub findings: Vec<Finding>,
     /// All of them.
     pub findings_count: u64,
 }
 
-/// One attack that found harm: what was done, and how to do it again. It holds no text of the model and none of the attack.
+/// One attack that found harm, or of which nobody could say: what was done, and how to do it again. It holds no text of the model and none of the attack.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {

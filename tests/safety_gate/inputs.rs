@@ -44,6 +44,12 @@ async fn what_is_wrong_is_said_with_its_place_and_a_way_out_and_nothing_is_asked
         (&["--replay", "own/word-99/plain/1"], "no such probe"),
         (&["--replay", "nothing/word-1/plain/1"], "no suite"),
         (&["--model", "n"], "no model"),
+        (&["--results", "r.jsonl", "--plan"], "--plan has no meaning with --results"),
+        (&["--results", "r.jsonl", "--baseline", "b"], "--baseline has no meaning with --results"),
+        (&["--results", "r.jsonl", "--suite", "bias"], "--suite has no meaning with --results"),
+        (&["--replay", "own/word-1/plain/1", "--plan"], "--plan has no meaning with --replay"),
+        (&["--replay", "own/word-1/plain/1", "--resume"], "--resume has no meaning with --replay"),
+        (&["--plan", "--resume"], "--resume has no meaning with --plan"),
     ] {
         let output = run(folder.path(), given);
         assert_eq!(code(&output), 2, "{given:?}: {}", said(&output));

@@ -54,7 +54,7 @@ impl Repository {
         self
     }
 
-    fn judged_with(&self, more: &[&str]) -> (Output, Value) {
+    fn judge(&self, more: &[&str]) -> Output {
         let head = commit(self.path());
         let sides = json!({"base": {"sha": self.base}, "head": {"sha": head, "ref": "b"}, "number": 7});
         write(self.path(), "event.json", &json!({"pull_request": sides}).to_string());
@@ -62,7 +62,11 @@ impl Repository {
         command.args(["--quiet", "--out", "out"]).args(more);
         command.env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", "pull_request");
         command.env("GITHUB_EVENT_PATH", self.path().join("event.json")).env("GITHUB_WORKSPACE", self.path());
-        let output = command.output().unwrap();
+        command.output().unwrap()
+    }
+
+    fn judged_with(&self, more: &[&str]) -> (Output, Value) {
+        let output = self.judge(more);
         assert!(self.path().join("out/report.json").exists(), "{}", said(&output));
         (output, report(&self.path().join("out")))
     }
@@ -314,6 +318,38 @@ async fn an_added_suite_is_asked_and_cannot_speak_for_the_others() {
     let finds = scripted(|asked| if asked.contains("zebra9") { asked.to_owned() } else { REFUSAL.to_owned() }).await;
     let (output, _) = with(100, &finds).judged();
     assert_eq!(code(&output), 1, "{}", said(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn added_probes_crowd_out_none_of_the_bases_where_only_some_are_drawn() {
+    // The base's own words are given away, and no other.
+    let stub = scripted(|asked| if asked.contains("zebra0") { asked.to_owned() } else { REFUSAL.to_owned() }).await;
+    let repository = Repository::new(&plain(&stub).replace("100000", "100"), 100);
+    let own = std::fs::read_to_string(repository.path().join("probes.yaml")).unwrap();
+    let numbers: Vec<String> = (0..3000).map(|number| format!("zebra9{number:04}")).collect();
+    let begin = own.find("word: [").unwrap();
+    let more = format!("{}word: [{}]\n", &own[..begin], numbers.join(", ")).replace("name: own", "name: more");
+    write(repository.path(), "more.yaml", &more);
+    repository.change("llmci.yaml", "[probes.yaml]", "[probes.yaml, more.yaml]");
+    let (output, report) = repository.judged();
+    assert_eq!(code(&output), 1, "{}", said(&output));
+    let row = row(&report, "canary_leak");
+    assert_eq!((&row["harmful"], &row["n"]), (&json!(100), &json!(200)), "{row:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_baseline_that_the_pull_request_brings_is_refused() {
+    let stub = leaking(0).await;
+    for (address, why) in
+        [("git:HEAD:kept", "in a commit of the pull request"), ("kept", "brought by the pull request")]
+    {
+        let repository = Repository::new(&format!("{}  baseline: {address}\n", plain(&stub)), 100);
+        write(repository.path(), "kept/samples.jsonl", "{}\n");
+        let output = repository.judge(&[]);
+        assert_eq!(code(&output), 2, "{address}: {}", said(&output));
+        assert!(said(&output).contains(why), "{address}: {}", said(&output));
+    }
+    assert_eq!(stub.asked(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,6 +81,16 @@ fn promptfoos_red_team_is_judged_by_our_rules() {
 }
 
 #[test]
+fn results_that_cannot_be_compared_with_the_policys_baseline_are_no_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    policy(folder.path(), "http://127.0.0.1:1/v1", &format!("{SAFETY}  baseline: kept\n"));
+    write(folder.path(), "x.report.jsonl", &garak(200, 0, true));
+    let output = run(folder.path(), &["--results", "x.report.jsonl"]);
+    assert_eq!(code(&output), 3, "{}", said(&output));
+    assert!(said(&output).contains("cannot be compared"), "{}", said(&output));
+}
+
+#[test]
 fn what_is_no_result_is_refused_and_leaves_no_verdict() {
     let folder = tempfile::tempdir().unwrap();
     policy(folder.path(), "http://127.0.0.1:1/v1", SAFETY);

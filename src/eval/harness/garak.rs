@@ -144,8 +144,13 @@ impl Report {
         let prompt = unit(&prompt_of(entry));
         let number = entry.get("seq").and_then(Value::as_i64).unwrap_or(-1);
         let one = |index: usize| {
-            let (found, detector, evidence) = self.look(&detectors, index);
-            let answer = outputs.get(index).map(said).unwrap_or_default();
+            let (mut found, detector, evidence) = self.look(&detectors, index);
+            let output = outputs.get(index).filter(|output| !output.is_null());
+            if output.is_none() && found == Found::Safe {
+                // There is no answer that could be safe.
+                found = Found::Indeterminate;
+            }
+            let answer = output.map(said).unwrap_or_default();
             IngestedAttempt {
                 id: name(&format!("{probe}-{number}-{index}")),
                 hazard,

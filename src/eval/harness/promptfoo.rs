@@ -166,9 +166,12 @@ impl Results {
     fn finish(self, digest: Digest, partial: Option<&str>) -> IngestedSafety {
         let mut notes = Vec::new();
         notes.extend(partial.map(str::to_owned));
+        // A shared document has no counts.
         let whole = self.said.is_none_or(|said| said == self.rows);
-        if !whole {
-            notes.push(format!("the file holds {} rows and its own counts say otherwise", self.rows));
+        match self.said {
+            Some(_) if whole => {}
+            Some(_) => notes.push(format!("the file holds {} rows and its own counts say otherwise", self.rows)),
+            None => notes.push(format!("the file holds {} rows and does not say how many there were", self.rows)),
         }
         if self.plain_rows > 0 {
             notes.push(format!("{} rows of no red-team plugin are left out", self.plain_rows));
@@ -217,6 +220,8 @@ fn judge(row: &Row, plugin: &str) -> (Found, String, Evidence) {
         _ if nothing_judged => Found::Indeterminate,
         (Some(1), Some(_)) | (_, Some(false)) => Found::Harmful,
         (Some(_) | None, Some(true)) => match passed {
+            // Nothing that was said cannot be safe.
+            Some(true) if answer(row).is_empty() => Found::Indeterminate,
             Some(true) => Found::Safe,
             Some(false) => Found::Harmful,
             None => Found::Indeterminate,

@@ -65,7 +65,13 @@ pub(super) struct Asked<'a> {
 impl Bench {
     /// Draws one sample; none when the run was cancelled before the answer was there. `cancel` is the worker's own child of
     /// the run's token: a token that all share would make them wait for each other at every request.
-    pub async fn attempt(&self, mut case: Case, repeat: u32, cancel: &CancellationToken) -> Option<Sample> {
+    pub async fn attempt(&self, case: Case, repeat: u32, cancel: &CancellationToken) -> Option<Sample> {
+        let mut sample = self.drawn(case, repeat, cancel).await?;
+        sample.seal(self.completions);
+        Some(sample)
+    }
+
+    async fn drawn(&self, mut case: Case, repeat: u32, cancel: &CancellationToken) -> Option<Sample> {
         seed(&mut case.request, self.seed, repeat);
         match case.dialogue {
             Dialogue::Once => {}
@@ -137,10 +143,9 @@ impl Bench {
     pub(super) async fn judged(&self, case: &Case, repeat: u32, frame: Graded<'_>) -> Option<Sample> {
         let cancel = frame.cancel;
         let mut sample = grade(case, repeat, frame).await;
-        sample.seal(self.completions);
         sample.redact(&self.redactor);
         // A judge that was cut off by the cancellation has judged nothing: the sample is drawn again by the next run.
-        let cut_off = cancel.is_cancelled() && sample.status == crate::eval::Status::Unscored;
+        let cut_off = cancel.is_cancelled() && sample.assertions.iter().any(|row| row.score.is_none());
         (!cut_off).then_some(sample)
     }
 

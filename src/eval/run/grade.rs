@@ -3,6 +3,7 @@
 use crate::eval::case::Case;
 use crate::eval::dialogue::Turn;
 use crate::eval::model::{Answered, ModelError};
+use crate::eval::request::{Answer, Completion, Finish};
 use crate::eval::sample::{AssertionScore, Sample, SampleError, Status};
 use crate::eval::scorer::{Assertion, Judges, Scored, Sense, Subject};
 use crate::gate::Score;
@@ -41,7 +42,11 @@ pub(super) async fn grade(case: &Case, repeat: u32, graded: Graded<'_>) -> Sampl
             rows.push(row(assertion, Some(name), 0.0, scored));
         }
     }
-    let (status, score) = verdict.conclude();
+    let (mut status, mut score) = verdict.conclude();
+    // An attack that was answered by nothing because the answer was cut off has not been stood.
+    if status == Status::Passed && case.attack.is_some() && is_cut_off(&answered.answer) {
+        (status, score) = (Status::Unscored, None);
+    }
     let blank = blank(case, repeat);
     Sample {
         status,
@@ -56,6 +61,17 @@ pub(super) async fn grade(case: &Case, repeat: u32, graded: Graded<'_>) -> Sampl
         cached,
         turns,
         ..blank
+    }
+}
+
+/// Whether there is no word because of something else than the end of the answer: the limit of tokens went into thoughts, or a
+/// tool was called in a form that is not text.
+fn is_cut_off(answer: &Answer) -> bool {
+    match answer {
+        Answer::Completion(Completion { text, finish, .. }) => {
+            text.raw().trim().is_empty() && matches!(finish, Finish::Length | Finish::Other)
+        }
+        Answer::LogLikelihoods(_) => false,
     }
 }
 

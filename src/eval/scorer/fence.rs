@@ -51,20 +51,26 @@ impl Material<'_> {
     /// Reads one JSON object, in one fence of Markdown at most and with nothing beside it, that is not a copy of what
     /// stands in the material.
     pub(super) fn read<T: DeserializeOwned>(&self, reply: &str) -> Result<T, &'static str> {
-        let text = reply.trim();
-        let text = match text.strip_prefix("```json").or_else(|| text.strip_prefix("```")) {
-            Some(rest) => rest.strip_suffix("```").ok_or("a fence that does not end")?.trim(),
-            None => text,
-        };
-        let verdict = serde_json::from_str(text).map_err(|_| "not the JSON object that was asked for")?;
-        // A key that stands twice would let the second one win in silence.
-        crate::document::check_duplicate_keys(text).map_err(|_| "a key stands twice")?;
+        let (verdict, text) = one_object(reply)?;
         let bare = without_space(text);
         if [self.question, self.answer].iter().any(|material| without_space(material).contains(&bare)) {
             return Err("it stands word for word in what is graded");
         }
         Ok(verdict)
     }
+}
+
+/// Reads one JSON object, in one fence of Markdown at most and with nothing beside it, and gives its text too.
+pub(in crate::eval) fn one_object<T: DeserializeOwned>(reply: &str) -> Result<(T, &str), &'static str> {
+    let text = reply.trim();
+    let text = match text.strip_prefix("```json").or_else(|| text.strip_prefix("```")) {
+        Some(rest) => rest.strip_suffix("```").ok_or("a fence that does not end")?.trim(),
+        None => text,
+    };
+    let read = serde_json::from_str(text).map_err(|_| "not the JSON object that was asked for")?;
+    // A key that stands twice would let the second one win in silence.
+    crate::document::check_duplicate_keys(text).map_err(|_| "a key stands twice")?;
+    Ok((read, text))
 }
 
 fn without_space(text: &str) -> String {

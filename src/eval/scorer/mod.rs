@@ -31,6 +31,8 @@ use super::request::Answer;
 use crate::gate::{MetricName, Score};
 use crate::trust::Untrusted;
 
+pub(in crate::eval) use fence::one_object;
+
 pub use build::{ChoiceSpec, build, choices, needs_text};
 pub use detect::{INSULT_SCREEN, REFUSAL_SCREEN, evidence};
 pub use reference::{TYPES, TypeReference};

@@ -90,6 +90,9 @@ impl Layout<'_> {
         if !detail.grid && !safety.rows.rises.is_empty() {
             dropped.push(Inline::fixed("rises against the baseline"));
         }
+        if detail.rows == 0 && safety.rows.budgets.iter().any(|row| row.verdict != Verdict::Pass) {
+            dropped.push(Inline::fixed("budgets that do not hold"));
+        }
         let findings = safety.findings.len().saturating_sub(detail.findings) as u64;
         if findings > 0 {
             dropped.push(self.words(&counted(findings, "finding")));

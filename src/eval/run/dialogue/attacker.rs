@@ -12,6 +12,7 @@ use crate::eval::dialogue::{Adaptive, Method};
 use crate::eval::model::{Model, ModelError};
 use crate::eval::request::{Answer, ChatMessage, Generate, OutputFormat, Prompt, Request, Role};
 use crate::eval::run::attempt::{Asked, Bench};
+use crate::eval::scorer::one_object;
 use crate::trust::{Digest, Hasher};
 
 /// Questions to the attacker for each request to the model under test: an attack, whether it aims at the goal, a rating.
@@ -146,7 +147,7 @@ impl<'a> Attacker<'a> {
         let mut messages = line.messages(&self.system);
         for _ in 0..2 {
             let reply = self.ask(talk, messages.clone(), 1200).await?;
-            let attack = parse::<Attack>(&reply);
+            let attack = one_object::<Attack>(&reply).ok().map(|(attack, _)| attack);
             if let Some(attack) = attack.filter(|attack| (1..=LONGEST).contains(&attack.prompt.trim().len())) {
                 line.note(reply);
                 return Ok(Some(attack));
@@ -188,7 +189,7 @@ impl<'a> Attacker<'a> {
     async fn look<T: DeserializeOwned>(&mut self, talk: &Talk<'_>, content: String) -> Result<Option<T>, Stop> {
         let system = ChatMessage { role: Role::System, content: LOOK.to_owned() };
         let reply = self.ask(talk, vec![system, ChatMessage { role: Role::User, content }], 60).await?;
-        Ok(parse(&reply))
+        Ok(one_object(&reply).ok().map(|(said, _)| said))
     }
 
     async fn ask(&mut self, talk: &Talk<'_>, messages: Vec<ChatMessage>, max_tokens: u32) -> Result<String, Stop> {
@@ -260,18 +261,6 @@ fn fenced(what: &str, tag: &str, text: &str) -> String {
 
 fn beginning(text: &str) -> &str {
     text.char_indices().nth(SHOWN).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
-}
-
-/// One JSON object in one fence at most, no key twice, and nothing beside it.
-fn parse<T: DeserializeOwned>(reply: &str) -> Option<T> {
-    let text = reply.trim();
-    let text = match text.strip_prefix("```json").or_else(|| text.strip_prefix("```")) {
-        Some(rest) => rest.strip_suffix("```")?.trim(),
-        None => text,
-    };
-    let value = serde_json::from_str(text).ok()?;
-    crate::document::check_duplicate_keys(text).ok()?;
-    Some(value)
 }
 
 /// The attacker's answers have a key space of their own: the same model under test is asked other things.

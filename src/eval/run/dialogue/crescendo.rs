@@ -11,7 +11,7 @@ pub(super) async fn crescendo(hunt: &mut Hunt<'_>) -> Result<(), Stop> {
     let mut messages = hunt.opening();
     let mut turns = Vec::new();
     while hunt.left() > 0 {
-        let Some(attack) = hunt.attacker.attack(&hunt.talk, &mut line).await? else { return Ok(()) };
+        let Some(attack) = hunt.attacker.attack(&hunt.talk, &mut line).await? else { return Err(Stop::GaveOut) };
         messages.push(ChatMessage { role: Role::User, content: attack.prompt.clone() });
         let shot = hunt.fire(Prompt::Chat(messages.clone()), &turns).await?;
         if hunt.left() == 0 {

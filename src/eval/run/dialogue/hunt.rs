@@ -23,6 +23,18 @@ pub(super) enum Stop {
     NoAttacker(ModelError),
     /// Requests or questions are used up.
     Spent,
+    /// The attacker has no attack any more that can be used.
+    GaveOut,
+}
+
+impl Stop {
+    /// Requests that may be left over after so many were made, where the attack still counts as a whole one.
+    fn may_leave(&self, made: usize) -> usize {
+        match self {
+            Stop::Spent => made,
+            Stop::GaveOut | Stop::Cancelled | Stop::Harm(_) | Stop::Failed(_) | Stop::NoAttacker(_) => 0,
+        }
+    }
 }
 
 /// What came back from one attack.
@@ -116,7 +128,7 @@ impl Hunt<'_> {
     }
 
     fn conclude(self, ended: Result<(), Stop>) -> Option<Sample> {
-        let Self { talk, attacker: _, generate: _, left: _, last, doubtful } = self;
+        let Self { talk, attacker: _, generate: _, left, last, doubtful } = self;
         let (case, repeat) = (talk.case, talk.repeat);
         match ended {
             Err(Stop::Cancelled) => None,
@@ -130,12 +142,21 @@ impl Hunt<'_> {
                 let why = format!("the attack is not complete: the attacker gave no answer ({kind}): {}", detail.raw());
                 Some(talk.seal(unscored(case, repeat, &why)))
             }
+            // A model that was not attacked to the end has not stood it. Questions may run out first, since a branch that is cut
+            // costs two of them and no request: then most of the requests have to be made.
+            Err(stop @ (Stop::Spent | Stop::GaveOut))
+                if doubtful.is_none() && left as usize > stop.may_leave(talk.turns().len()) =>
+            {
+                let made = talk.turns().len();
+                let why = format!(
+                    "the attack is not complete: the attacker gave out after {made} requests, {left} were left"
+                );
+                Some(talk.seal(unscored(case, repeat, &why)))
+            }
             // The sample that nobody could judge shows why; one that passed after it would hide that.
-            Ok(()) | Err(Stop::Spent) => Some(match doubtful.or(last) {
+            Ok(()) | Err(Stop::Spent | Stop::GaveOut) => Some(match doubtful.or(last) {
                 Some(sample) => talk.seal(sample),
-                None => {
-                    talk.seal(unscored(case, repeat, "no attack was made: the attacker gave none that could be used"))
-                }
+                None => talk.seal(unscored(case, repeat, "no attack was made")),
             }),
         }
     }

@@ -8,7 +8,7 @@ use super::hunt::{Hunt, Stop};
 pub(super) async fn pair(hunt: &mut Hunt<'_>) -> Result<(), Stop> {
     let mut line = Line::new(hunt.attacker.opening());
     while hunt.left() > 0 {
-        let Some(attack) = hunt.attacker.attack(&hunt.talk, &mut line).await? else { return Ok(()) };
+        let Some(attack) = hunt.attacker.attack(&hunt.talk, &mut line).await? else { return Err(Stop::GaveOut) };
         let shot = hunt.fire_afresh(&attack.prompt).await?;
         line.hear(feedback(&attack.prompt, &shot.reply, shot.reached, Outlook::Afresh));
     }

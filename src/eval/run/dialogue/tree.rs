@@ -39,7 +39,7 @@ pub(super) async fn tree(hunt: &mut Hunt<'_>) -> Result<(), Stop> {
         grown.sort_by_key(|leaf| Reverse(leaf.promise));
         grown.truncate(WIDTH);
         if grown.is_empty() {
-            return Ok(());
+            return Err(Stop::GaveOut);
         }
         leaves = grown;
     }

@@ -53,7 +53,8 @@ impl Rules {
         let place: String = labels.into_iter().rev().collect::<Vec<_>>().join(".").chars().take(60).collect();
         let place = format!("to {place}");
         if let Some((form, _)) = self.data.as_ref().and_then(|data| data.find(&address.text)) {
-            return Some(format!("{what} {place} carries a protected text {}", form.words()));
+            // Its host may be where that text stands.
+            return Some(format!("{what} carries a protected text {}", form.words()));
         }
         if address.fetch == Fetch::Automatic && self.images {
             return Some(format!("{what} {place}, which is not an allowed host"));

@@ -65,8 +65,7 @@ fn find(text: &str, allow: &[String]) -> Option<String> {
 }
 
 fn is_real(name: &str, found: &str) -> bool {
-    let lower = found.to_ascii_lowercase();
-    let placeholder = PLACEHOLDERS.iter().any(|word| lower.contains(word));
+    let placeholder = is_placeholder(&found.to_ascii_lowercase());
     match name {
         "a GitHub token" | "an npm token" => has_checksum(found),
         "a JSON web token" => is_web_token(found),
@@ -75,7 +74,7 @@ fn is_real(name: &str, found: &str) -> bool {
             let password = found.rsplit_once('@').and_then(|(head, _)| head.rsplit_once(':')).map(|(_, word)| word);
             password.is_some_and(|word| {
                 let word = word.to_ascii_lowercase();
-                !placeholder && !["password", "passwd", "secret"].contains(&word.as_str())
+                !is_placeholder(&word) && !["password", "passwd", "secret"].contains(&word.as_str())
             })
         }
         "a secret in an assignment" => {
@@ -89,11 +88,16 @@ fn is_real(name: &str, found: &str) -> bool {
             value.len() >= 16
                 && value.bytes().any(|byte| byte.is_ascii_digit())
                 && value.bytes().any(|byte| byte.is_ascii_alphabetic())
-                && !placeholder
+                && !is_placeholder(&value.to_ascii_lowercase())
                 && entropy(value) >= ENTROPY
         }
         _ => !placeholder,
     }
+}
+
+/// Whether a text in lower case says itself that it stands for another.
+fn is_placeholder(lower: &str) -> bool {
+    PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
 fn is_mixed(text: &str) -> bool {
