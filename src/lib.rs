@@ -11,12 +11,14 @@
 //! | [`document`] | YAML and JSONL with places, problems, the nearest valid key | trust |
 //! | [`stats`] | intervals, tests, power: pure mathematics | nothing |
 //! | [`net`] | the only place where an HTTP client is built | trust |
+//! | [`cluster`] | the only place where a Kubernetes client is built | net, trust |
 //! | [`gpu`] | what devices this machine has | nothing |
 //! | [`gate`] | score, metric, threshold, verdict: the currency | stats, trust |
 //! | [`report`] | one Report, and every surface as a plain function of it | gate, trust |
 //! | [`store`] | atomic files, the directory and bucket stores | net, trust |
 //! | [`host`] | GitHub, GitLab, a terminal: context and publishing | report, gate, net, store, trust |
 //! | [`eval`] | suites, models, scorers, the run, its journal and cache | document, stats, gate, report, store, net, gpu, trust |
+//! | [`deliver`] | rollouts: plan, state, strategies, traffic, measurements, alerts | document, stats, gate, report, net, cluster, trust |
 //! | [`commands`] | one file a program; the only place where everything meets | all above |
 //! | [`cli`] | inputs, the exit table, logging, generated files (whose tables come from all rooms) | all above |
 //!
@@ -41,7 +43,9 @@
 //! - A run killed at any point is continued by the next one: no journalled sample is asked for twice.
 
 pub mod cli;
+pub mod cluster;
 pub mod commands;
+pub mod deliver;
 pub mod document;
 pub mod eval;
 pub mod gate;
