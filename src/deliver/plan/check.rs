@@ -1,11 +1,11 @@
 //! What can be wrong with a plan, as far as the plan alone can tell. Everything at once.
 
-use super::{Plan, StrategyName, WorkloadKind};
+use super::{Plan, Purpose, StrategyName, WorkloadKind};
 use crate::deliver::Percent;
 use crate::document::{Document, Problems};
 
 /// Finds every problem.
-pub fn check(plan: &Plan, document: &Document) -> Problems {
+pub fn check(plan: &Plan, document: &Document, purpose: Purpose) -> Problems {
     let mut problems = Problems::none();
     let mut at = |pointer: &str, message: String, help: &str| {
         let problem = document.problem(pointer, message);
@@ -15,7 +15,8 @@ pub fn check(plan: &Plan, document: &Document) -> Problems {
         at("/version", format!("version {} is not known", plan.version), "this program reads version 1");
     }
     let flag = plan.strategy == StrategyName::FeatureFlag;
-    if !flag && plan.change.image.is_none() && plan.change.model.is_none() {
+    let changes = flag || purpose == Purpose::Refer;
+    if !changes && plan.change.image.is_none() && plan.change.model.is_none() {
         at("/change", "nothing changes: there is neither an image nor a model".to_owned(), "set `change.image`");
     }
     for (field, steps) in [("canary", &plan.canary.steps), ("feature_flag", &plan.feature_flag.steps)] {
