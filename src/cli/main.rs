@@ -127,6 +127,9 @@ async fn dispatch(
             let folder = args.out.clone();
             commands::canary_promote::run(args, context).await.map_err(|error| (error, Some(folder)))
         }
+        Invocation::CanaryPromotePost(args) => {
+            commands::canary_promote::after(args, context).await.map_err(|error| (error, None))
+        }
         Invocation::Merge(args) => {
             let folder = args.out.clone();
             commands::merge::run(args, context).await.map_err(|error| (error, Some(folder)))

@@ -26,6 +26,8 @@ pub enum Program {
     SafetyGate,
     /// `canary-promote`.
     CanaryPromote,
+    /// `canary-promote-post`: the step after a job that brings a version out.
+    CanaryPromotePost,
     /// `llmci-post`: the step after a job.
     Post,
     /// `llmci`, with a subcommand; or any program, by the name it was called.
@@ -56,6 +58,13 @@ struct SafetyGate {
 #[derive(Parser)]
 #[command(name = "canary-promote", version, about = "Brings a version to its users step by step, or brings it back", long_about = None)]
 struct CanaryPromote {
+    #[command(flatten)]
+    args: CanaryPromoteArgs,
+}
+
+#[derive(Parser)]
+#[command(name = "canary-promote-post", version, about = "Returns the traffic to stable where a killed step left a rollout open", long_about = None)]
+struct CanaryPromotePost {
     #[command(flatten)]
     args: CanaryPromoteArgs,
 }
@@ -95,6 +104,9 @@ pub enum Invocation {
     Merge(MergeArgs),
     /// Say what this machine and host can do: tokens, GPU, stores, models
     Doctor(DoctorArgs),
+    /// Return the traffic to stable where a killed step left a rollout open
+    #[command(hide = true)]
+    CanaryPromotePost(CanaryPromoteArgs),
     /// Close what a cancelled step left open on the host
     #[command(hide = true)]
     Post(PostArgs),
@@ -126,6 +138,7 @@ impl Program {
             "regression-check" => Program::RegressionCheck,
             "safety-gate" => Program::SafetyGate,
             "canary-promote" => Program::CanaryPromote,
+            "canary-promote-post" => Program::CanaryPromotePost,
             "llmci-post" => Program::Post,
             _ => self,
         }
@@ -138,6 +151,7 @@ impl Program {
             Program::RegressionCheck => RegressionCheck::command(),
             Program::SafetyGate => SafetyGate::command(),
             Program::CanaryPromote => CanaryPromote::command(),
+            Program::CanaryPromotePost => CanaryPromotePost::command(),
             Program::Post => Post::command(),
             Program::Llmci => Llmci::command(),
         }
@@ -155,6 +169,9 @@ impl Program {
             }
             Program::CanaryPromote => {
                 CanaryPromote::try_parse_from(arguments).map(|parsed| Invocation::CanaryPromote(parsed.args))
+            }
+            Program::CanaryPromotePost => {
+                CanaryPromotePost::try_parse_from(arguments).map(|parsed| Invocation::CanaryPromotePost(parsed.args))
             }
             Program::Post => Post::try_parse_from(arguments).map(|parsed| Invocation::Post(parsed.args)),
             Program::Llmci => Llmci::try_parse_from(arguments).map(|parsed| parsed.command),
@@ -176,6 +193,7 @@ impl Invocation {
             Invocation::Merge(args) => Some(("eval-gate", args.publish.clone())),
             // A rollout has no pull request: it is shown as a deployment.
             Invocation::CanaryPromote(_)
+            | Invocation::CanaryPromotePost(_)
             | Invocation::Check(_)
             | Invocation::Plan(_)
             | Invocation::Calibrate(_)

@@ -27,6 +27,11 @@ pub use review::Review;
 pub use settings::PublishArgs;
 pub use tokens::{GITHUB_TOKENS, GITLAB_TOKENS, token};
 
+/// 128 random bits in hexadecimal digits.
+pub fn nonce() -> Result<String, &'static str> {
+    github::token()
+}
+
 /// The host and what it told the process.
 pub struct Host {
     kind: Kind,
@@ -156,6 +161,14 @@ impl Host {
                 print(&publication.terminal);
                 Vec::new()
             }
+        }
+    }
+
+    /// Leaves a value for the step after the job, where the host has such a step: `STATE_<name>` there.
+    pub fn remember(&self, name: &str, value: &str) -> Option<Untrusted> {
+        match &self.kind {
+            Kind::GitHub(paths) => paths.save_state(name, value),
+            Kind::GitLab(_) | Kind::Local => None,
         }
     }
 
