@@ -32,3 +32,8 @@ fn purpose(order: Order) -> Purpose {
         | Order::Runbook => Purpose::Refer,
     }
 }
+
+/// The step after the job.
+pub async fn after(_args: CanaryPromoteArgs, _context: &Context) -> Result<Outcome, CommandError> {
+    Err(CommandError::Bug("not wired yet".to_owned()))
+}
