@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+pub mod exporter;
 pub mod git;
 pub mod hostile;
 pub mod rendered;
