@@ -6,11 +6,13 @@
 //!
 //! Kept out: arguments, hosts and reports (`commands`); how a request reaches the cluster (`cluster`).
 
+pub mod alert;
 pub mod analysis;
 pub mod clock;
 pub mod facts;
 pub mod plan;
 pub mod probe;
+pub mod runbook;
 mod share;
 mod stage;
 pub mod state;

@@ -1,5 +1,7 @@
 //! What splits the traffic between stable and canary. Each router reads the split back from where it really is.
 
+pub mod flag;
+
 use super::{Split, Trouble};
 
 /// Something that splits traffic.
