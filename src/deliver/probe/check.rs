@@ -125,6 +125,17 @@ fn check_rules(plan: &Plan, document: &Document, scope: Scope<'_>) -> Problems {
             }
         }
     }
+    // Its label `canary` is set by its own split alone.
+    let apart = plan.traffic.nginx.is_some() || scope.naming.stable.is_none();
+    let nginx =
+        (analysis.presets.iter().enumerate().map(|(index, preset)| (format!("/analysis/presets/{index}"), *preset)))
+            .chain(rules.iter().filter_map(|(pointer, _, preset, _)| Some((format!("{pointer}/preset"), (*preset)?))));
+    for (place, _) in nginx.filter(|(_, preset)| *preset == Preset::IngressNginx && !apart) {
+        let text = "ingress-nginx tells stable and canary apart only where it splits the traffic";
+        problems.push(
+            document.problem(&place, text).help("set `traffic.nginx`, or take a preset of the mesh or the server"),
+        );
+    }
     let any = !rules.is_empty() || !analysis.presets.is_empty();
     for (pointer, _, preset, wanted) in rules {
         let Err(Fault { message, help }) = wanted else { continue };
@@ -235,6 +246,10 @@ mod tests {
             };
             assert!(found[0].starts_with(&place) && found[0].contains(part), "{yaml}: {place} {found:?}");
         }
+        let nginx = problems(&format!("{PROMETHEUS}  presets: [ingress-nginx]\n"));
+        assert!(nginx.len() == 1 && nginx[0].contains("only where it splits"), "{nginx:?}");
+        let split = format!("{PROMETHEUS}  presets: [ingress-nginx]\ntraffic: {{nginx: {{ingress: chat}}}}\n");
+        assert_eq!(problems(&split), Vec::<String>::new());
         let vllm = problems(&format!("{PROMETHEUS}  rates:\n    - {{name: error_rate, preset: vllm}}\n"));
         assert!(vllm[0].contains("`preset: istio` or `preset: ingress-nginx`"), "{vllm:?}");
         assert!(problems("analysis: {presets: [vllm]}\n")[0].contains("nothing that they could be read from"));

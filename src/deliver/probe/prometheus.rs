@@ -75,6 +75,11 @@ impl Prometheus {
         Ok(())
     }
 
+    /// The longest wait for one answer.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// How often targets are scraped, in seconds.
     pub(super) fn scrape_seconds(&self) -> f64 {
         self.scrape_seconds
