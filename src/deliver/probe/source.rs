@@ -272,7 +272,7 @@ fn reading(stable: Result<Value, NoData>, canary: Result<Value, NoData>) -> Resu
     }
 }
 
-/// `increase` extrapolates to the window's edges, so counts come as fractions.
+/// Where `increase` has to extrapolate, counts come as fractions.
 fn whole(count: f64) -> Result<u64, NoData> {
     // Below 2^53 a count is exact; a negative one comes from an expression that does not count.
     if !(0.0..9e15).contains(&count.round()) {
