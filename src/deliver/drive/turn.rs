@@ -6,6 +6,7 @@ use super::super::reach::{Do, Looked, Pass};
 use super::super::state::{Happening, Moment, Reached, State};
 use super::super::store::Kept;
 use super::super::strategy::{self, Action};
+use super::super::workload::{Layout, layout};
 use super::super::{Percent, Stage, Trouble};
 use super::{Drive, End, Event, OFTEN, SOON, Turn, WhenAsked};
 use crate::deliver::plan::StrategyName;
@@ -54,12 +55,14 @@ impl Drive<'_> {
                 }
                 let verdict = match self.suspicion.weigh(&health, now) {
                     // It has become ready between two calls: the next turn confirms it.
-                    Verdict::Pass => return Ok(Turn::Again(0.0)),
+                    Verdict::Pass if !matches!(what, Do::Shift(_)) => return Ok(Turn::Again(0.0)),
+                    Verdict::Pass => Verdict::Inconclusive,
                     other => other,
                 };
                 let why = match &health {
                     Health::Broken(broken) => broken.why.clone(),
-                    Health::Starting { .. } | Health::Ready => health.words(name),
+                    Health::Starting { .. } => health.words(name),
+                    Health::Ready => format!("{} has not brought the traffic there yet", self.deps.hands.router.name()),
                 };
                 if can_turn_back(state.stage) {
                     let facts = Facts { verdict, limit, ..early };
@@ -132,6 +135,12 @@ impl Drive<'_> {
             return Ok(Turn::Again(0.0));
         }
         self.forget();
+        if next.is_done() && layout(&state.plan) == Layout::Colours {
+            // What is left is a mark on the Service; where this fails the next rollout takes it away.
+            if let Err(trouble) = self.deps.hands.router.clear().await {
+                self.tell(Event::Again { why: super::words(&trouble) });
+            }
+        }
         let (from, split) = (kept.state.stage, kept.state.split);
         self.tell(Event::Moved { from, to: next, split, why: state.why });
         Ok(Turn::Again(0.0))

@@ -185,9 +185,9 @@ fn driven(order: Order, seen: Seen) -> Vec<Do> {
     let runs = seen.stable.map(|side| side.runs);
     let mut moves = Vec::new();
     match (target.stable, target.canary) {
-        // The way back is one change of the version: the controller moves the traffic.
+        // Once it has everything its controller has made it the stable one: then only the version leads back.
         (Stable::Old, Canary::Absent | Canary::AsItIs) => {
-            if target.split != seen.split {
+            if target.split != seen.split && seen.split.canary != Percent::ALL {
                 moves.push(Do::Shift(target.split));
             }
             if runs != Some(Runs::Old) {
