@@ -276,7 +276,7 @@ pub(super) fn first_state(plan: &Plan, owner: &Owner, now: Moment, old: Version,
         flaps: 0,
         evidence: Evidence::default(),
         why: why.clone(),
-        history: vec![Happening { at: now, stage: Stage::Prepare, split: Split::STABLE, why }],
+        history: vec![Happening { at: now, stage: Stage::Prepare, split: Split::STABLE, why, verdict: None }],
         marks: BTreeMap::new(),
         notes: BTreeMap::new(),
     }
