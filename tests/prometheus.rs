@@ -247,7 +247,7 @@ fn told_right(found: &Found) -> bool {
 async fn every_preset_reads_what_its_server_counts_of_each_side() {
     let Some(program) = program() else { return };
     let exporter = Exporter::start().await;
-    serve(&exporter, false, 1000, 0);
+    serve(&exporter, false, 1000, 10);
     for stranger in STRANGERS {
         pod_series(&exporter, stranger, false, 0, 0);
         pod_series(&exporter, stranger, true, 0, 0);
@@ -267,7 +267,7 @@ async fn every_preset_reads_what_its_server_counts_of_each_side() {
     assert_eq!(found.len(), RATES.len() + QUANTILES.len() + LEVELS.len() + THROUGHPUTS.len());
 
     // The canary comes with everything that it will ever count: its first scrape is its last news.
-    serve(&exporter, false, 3000, 20);
+    serve(&exporter, false, 3000, 30);
     serve(&exporter, true, 500, 25);
     for stranger in STRANGERS {
         pod_series(&exporter, stranger, false, 90_000, 9000);
@@ -296,8 +296,8 @@ async fn whatever_is_missing_old_or_doubtful_is_no_data() {
     let (exporter, mortal) = (Exporter::start().await, Exporter::start().await);
     for side in ["stable", "canary"] {
         exporter.set(&format!("idle_total{{side=\"{side}\"}}"), 0);
-        exporter.set(&format!("nan{{side=\"{side}\"}}"), "NaN");
-        exporter.set(&format!("infinite{{side=\"{side}\"}}"), "+Inf");
+        exporter.set(&format!("nan_gauge{{side=\"{side}\"}}"), "NaN");
+        exporter.set(&format!("infinite_gauge{{side=\"{side}\"}}"), "+Inf");
         exporter.set(&format!("twice{{side=\"{side}\",pod=\"a\"}}"), 1);
         exporter.set(&format!("twice{{side=\"{side}\",pod=\"b\"}}"), 1);
         exporter.set(&format!("reset_total{{side=\"{side}\"}}"), 400);
@@ -314,13 +314,13 @@ async fn whatever_is_missing_old_or_doubtful_is_no_data() {
         ("rate", "mortal", "mortal_total{side=\"{side}\"}"),
         ("rate", "negative", "sum(delta(shrinks{side=\"{side}\"}[{window}]))"),
         ("level", "mortal level", "sum(last_over_time(mortal{side=\"{side}\"}[5m]))"),
-        ("level", "nan", "nan{side=\"{side}\"}"),
+        ("level", "nan", "nan_gauge{side=\"{side}\"}"),
         ("level", "nan by division", "sum(idle_total{side=\"{side}\"}) / sum(idle_total{side=\"{side}\"})"),
-        ("level", "infinite", "infinite{side=\"{side}\"}"),
+        ("level", "infinite", "infinite_gauge{side=\"{side}\"}"),
         ("level", "twice", "twice{side=\"{side}\"}"),
-        ("level", "range", "nan{side=\"{side}\"}[1m]"),
+        ("level", "range", "nan_gauge{side=\"{side}\"}[1m]"),
         ("level", "scalar", "scalar(twice{side=\"{side}\",pod=\"a\"})"),
-        ("level", "not PromQL", "sum by by (nan{side=\"{side}\"})"),
+        ("level", "not PromQL", "sum(twice{side=\"{side}\"} twice{side=\"{side}\"})"),
     ]);
     plan.watch = serde_json::from_value(json!({"rules": [
         {"name": "idle", "threshold": 0.1, "metric": {"rate": {"bad": "idle_total{side=\"{side}\"}", "all": "idle_total{side=\"{side}\"}"}}},
