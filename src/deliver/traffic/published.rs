@@ -26,6 +26,10 @@ fn schema(file: &str, version: &str) -> Option<Value> {
         versions.into_iter().find(|one| one["name"] == version && one["served"] == true).expect("a served version");
     let mut schema = found["schema"]["openAPIV3Schema"].clone();
     close(&mut schema);
+    // These three are declared for every kind by Kubernetes itself.
+    for field in ["apiVersion", "kind", "metadata"] {
+        schema["properties"][field] = json!({});
+    }
     Some(schema)
 }
 
