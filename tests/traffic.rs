@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use llmci::cluster::{
-    Cluster, Connection, DEPLOYMENT, Edit, HTTP_ROUTE, INGRESS, Place, ROLLOUT, SERVICE, VIRTUAL_SERVICE,
+    Cluster, Connection, DEPLOYMENT, Edit, HTTP_ROUTE, INGRESS, POD, Place, ROLLOUT, SERVICE, VIRTUAL_SERVICE,
 };
 use llmci::deliver::plan::Plan;
 use llmci::deliver::traffic::{Names, Router, restore, router, set_version, steps_of};
@@ -71,6 +71,16 @@ impl World {
         place
     }
 
+    /// Plays the kubelet: every pod is ready.
+    async fn ready_pods(&self) {
+        let pods = self.cluster.list(POD, &self.namespace, None).await.unwrap();
+        for pod in pods.iter().filter(|pod| pod.pointer("/status/conditions").is_none()) {
+            let status = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+            let place = POD.at(&self.namespace, pod["metadata"]["name"].as_str().unwrap());
+            self.cluster.merge(&place, Some("status"), &json!({"status": status})).await.unwrap();
+        }
+    }
+
     /// Waits until the router sees this split.
     async fn seen(&self, router: &dyn Router, percent: u8) {
         let until = Instant::now() + Duration::from_secs(60);
@@ -80,6 +90,7 @@ impl World {
                 return;
             }
             assert!(Instant::now() < until, "{now:?} instead of {percent}");
+            self.ready_pods().await;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -87,8 +98,8 @@ impl World {
 
 fn plan_of(rest: &str) -> Plan {
     let text = format!("version: 1\n{rest}");
-    let document = llmci::document::parse_yaml("rollout.yaml", &text).ok().expect("a document");
-    llmci::deliver::plan::read(&document).ok().expect("a plan")
+    let document = llmci::document::parse_yaml("rollout.yaml", &text).unwrap_or_else(|_| panic!("no document"));
+    llmci::deliver::plan::read(&document).unwrap_or_else(|_| panic!("no plan"))
 }
 
 const DEPLOYED: &str = "workload: {name: llm}\nchange: {image: 'a:2'}\n";
