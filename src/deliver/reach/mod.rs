@@ -98,7 +98,8 @@ pub fn plan(order: Order, seen: Seen) -> Vec<Do> {
             (_, Stable::New) => moves.push(Do::AwaitStable),
             (_, Stable::Old | Stable::Retired) => moves.push(Do::AwaitOne),
         }
-        moves.push(Do::Shift(target.split));
+        // What is to be mirrored besides is a rise, for the next round.
+        moves.push(Do::Shift(Split { mirror: target.split.mirror.min(seen.split.mirror), ..target.split }));
     } else {
         if shifts {
             moves.push(Do::Shift(target.split));
