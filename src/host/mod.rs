@@ -2,6 +2,7 @@
 //! Trouble with publishing is a warning; it never opens or shuts a gate.
 
 mod annotate;
+mod deployments;
 mod event;
 pub mod forge;
 pub mod github;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::report::{Flavour, HostInfo, Report, Sink, outputs};
 use crate::trust::{Secret, Untrusted};
 
+pub use deployments::{Deployments, Going};
 pub use gitlab::GITLAB_REPORTS;
 pub use print::{print, print_error};
 pub use remote::{Beginning, Conclusion, Published, Remote};
