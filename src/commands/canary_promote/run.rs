@@ -80,7 +80,9 @@ pub(super) async fn approve(session: &Session<'_>) -> Result<Outcome, CommandErr
     session.store().wish(Wish::Approve).await.map_err(command_error)?;
     match session.lock(&session.owner.run).await {
         Ok(lock) => go_on(session, lock).await,
-        Err(CommandError::Environment(_)) => nothing(session, "approved; the run that drives the rollout goes on").await,
+        Err(CommandError::Environment(_)) => {
+            nothing(session, "approved; the run that drives the rollout goes on").await
+        }
         Err(error) => Err(error),
     }
 }

@@ -190,14 +190,17 @@ fn line(event: &Event) -> Option<String> {
             if why.is_empty() { format!("{from} -> {to}") } else { format!("{from} -> {to}: {why}") }
         }
         Event::Reached { stage, split } => {
-            let mirrored = if split.mirror.get() > 0 { format!(", {} % mirrored", split.mirror.get()) } else { String::new() };
+            let mirrored =
+                if split.mirror.get() > 0 { format!(", {} % mirrored", split.mirror.get()) } else { String::new() };
             format!("{}: reached, {} % of the traffic{mirrored}", stage_word(*stage), split.canary.get())
         }
         Event::Waiting { stage, why } => format!("{}: waiting: {why}", stage_word(*stage)),
         Event::Look { stage, judgement } => {
             format!("{}: {}: {}", stage_word(*stage), judgement.verdict.word(), judgement.why)
         }
-        Event::Flapped { stage, times, why } => format!("{}: not ready any more (time {times}): {why}", stage_word(*stage)),
+        Event::Flapped { stage, times, why } => {
+            format!("{}: not ready any more (time {times}): {why}", stage_word(*stage))
+        }
         Event::Asked { stage } => format!("{}: passed; waits for `canary-promote approve`", stage_word(*stage)),
         Event::Paused { stage } => format!("{}: paused by a person", stage_word(*stage)),
         Event::Foreign { why } => format!("stopped: {why}"),
