@@ -44,7 +44,7 @@ impl Deployments {
     /// A deployment of this run's commit. `key` is the rollout's own name: a later process that says the same key, on GitHub, or
     /// the `note` that this one left, goes on with the same deployment. A terminal shows nothing.
     pub async fn open(
-        variable: &dyn Fn(&str) -> Option<String>,
+        variable: &(dyn Fn(&str) -> Option<String> + Sync),
         environment: &str,
         key: &str,
         note: Option<&str>,
@@ -114,7 +114,7 @@ impl Deployments {
 }
 
 async fn on_github(
-    variable: &dyn Fn(&str) -> Option<String>,
+    variable: &(dyn Fn(&str) -> Option<String> + Sync),
     environment: &str,
     key: &str,
     note: Option<&str>,
@@ -159,7 +159,7 @@ async fn on_github(
 }
 
 async fn on_gitlab(
-    variable: &dyn Fn(&str) -> Option<String>,
+    variable: &(dyn Fn(&str) -> Option<String> + Sync),
     environment: &str,
     note: Option<&str>,
 ) -> Result<Shown, Untrusted> {

@@ -12,7 +12,7 @@ use super::record::{self, Said};
 use super::rights::check_rights;
 use super::session::{Session, command_error};
 use super::sources::source;
-use super::telling::{Telling, events_file, verdict_of};
+use super::telling::{Telling, beside, events_file, verdict_of};
 use crate::cluster::Lock;
 use crate::commands::{CommandError, Exit, Outcome};
 use crate::deliver::begin::{Begin, Begun, begin, take_over};
@@ -23,7 +23,7 @@ use crate::deliver::state::State;
 use crate::deliver::undo::{self, Found, To, resume_or_rollback, roll_back};
 use crate::deliver::{Ending, Trouble, strategy};
 use crate::gate::Verdict;
-use crate::host::{Deployments, print_error};
+use crate::host::print_error;
 use crate::store::file::{make_folder, write_atomically};
 use crate::trust::Untrusted;
 
@@ -146,16 +146,7 @@ pub(super) async fn driven(session: &Session<'_>, begun: Begun, lock: Lock) -> R
     let remembered = format!("{} {}", state.id, session.owner.run);
     let mut warnings: Vec<Untrusted> = remarks.into_iter().map(Untrusted::from).collect();
     warnings.extend(context.host.remember(REMEMBERED, &remembered));
-    let variable = |name: &str| context.environment.get(name).map(str::to_owned);
-    let deployments = match &state.plan.alerts.environment {
-        Some(environment) => {
-            let (deployments, told) = Deployments::open(&variable, environment, &state.id).await;
-            warnings.extend(told);
-            deployments
-        }
-        None => None,
-    };
-    let telling = Telling::new(session, session.channels(&state.plan), deployments);
+    let (telling, sending) = Telling::new(session, &state.plan, &state.id);
     let never = CancellationToken::new();
     let deps = Deps {
         hands: Hands {
@@ -174,12 +165,17 @@ pub(super) async fn driven(session: &Session<'_>, begun: Begun, lock: Lock) -> R
         },
         told: &|event| telling.hear(event),
     };
-    let run = drive(&deps).await;
-    let haste = context.cancel.is_cancelled();
+    let work = async {
+        let run = drive(&deps).await;
+        telling.close();
+        run
+    };
+    let haste = || context.cancel.is_cancelled();
+    let (run, unsent) = beside(work, sending, |_| if haste() { LAST_NOTICES_IN_HASTE } else { LAST_NOTICES }).await;
     release(lock).await;
-    let within = if haste { LAST_NOTICES_IN_HASTE } else { LAST_NOTICES };
-    let (judgement, lines, told) = telling.end(within).await;
+    let (judgement, lines, told) = telling.end();
     warnings.extend(told);
+    warnings.extend(unsent);
     warnings.extend(context.host.remember(REMEMBERED, if left_open(&run) { &remembered } else { "" }));
     if !lines.is_empty() {
         make_folder(&session.args.out).map_err(|error| CommandError::environment(&error))?;

@@ -55,16 +55,10 @@ pub(super) fn prometheus(
 }
 
 /// The compared answers of a shadow. The same rollout takes the same sample, whoever drives it.
-fn answers_of(
-    session: &Session<'_>,
-    plan: &Plan,
-    answers: &Answers,
-    state: &State,
-) -> Result<Source, CommandError> {
+fn answers_of(session: &Session<'_>, plan: &Plan, answers: &Answers, state: &State) -> Result<Source, CommandError> {
     let context = session.context;
     let variable = |name: &str| context.environment.get(name).map(str::to_owned);
-    let around =
-        Surroundings { folder: Path::new(""), environment: &variable, connections: 8, trusted: &[] };
+    let around = Surroundings { folder: Path::new(""), environment: &variable, connections: 8, trusted: &[] };
     let seed = u64::from_str_radix(state.id.get(..8).unwrap_or_default(), 16).unwrap_or(0);
     let built = ShadowSource::new(&plan.shadow, answers, &around, seed, context.cancel.clone());
     let (source, secrets) = built.map_err(|error| match error {

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use super::record::{instant, stage_word};
 use super::session::Session;
+use crate::commands::Environment;
 use crate::deliver::alert::{Channels, Kind, Notice, Wanted};
 use crate::deliver::analysis::Judgement;
 use crate::deliver::clock::Clock;
 use crate::deliver::drive::{End, Event};
+use crate::deliver::plan::Plan;
 use crate::deliver::state::State;
 use crate::deliver::{Ending, Stage};
 use crate::gate::Verdict;
-use crate::host::{Deployments, Standing, print_error};
+use crate::host::{Deployments, Going, print_error};
 use crate::report::Sink;
 use crate::trust::Untrusted;
 
@@ -34,7 +35,6 @@ pub(super) struct Telling {
     quiet: bool,
     heard: Mutex<Heard>,
     queue: Mutex<Option<mpsc::Sender<Notice>>>,
-    sending: JoinHandle<Vec<Untrusted>>,
 }
 
 #[derive(Default)]
@@ -48,17 +48,27 @@ struct Heard {
 
 impl Telling {
     /// Begins to listen: `channels` and the host's deployments are told in the background.
-    pub(super) fn new(session: &Session<'_>, channels: Channels, deployments: Option<Deployments>) -> Self {
+    pub(super) fn new(
+        session: &Session<'_>,
+        plan: &Plan,
+        rollout: &str,
+    ) -> (Self, impl Future<Output = Vec<Untrusted>> + use<>) {
+        let channels = session.channels(plan);
+        let page = plan.alerts.environment.as_ref().map(|environment| Page {
+            host: session.context.environment.clone(),
+            environment: environment.clone(),
+            rollout: rollout.to_owned(),
+        });
         let warnings = channels.problems();
         let (queue, waiting) = mpsc::channel(WAITING);
-        Self {
+        let telling = Self {
             sink: session.context.sink.clone(),
             clock: session.clock.clone(),
             quiet: session.args.quiet,
             heard: Mutex::new(Heard { warnings, ..Heard::default() }),
             queue: Mutex::new(Some(queue)),
-            sending: tokio::spawn(send(waiting, channels, deployments)),
-        }
+        };
+        (telling, send(waiting, channels, page))
     }
 
     /// Hears of an event.
@@ -139,41 +149,74 @@ impl Telling {
         }
     }
 
-    /// Waits for what is still to be sent, for so long at most; gives the last judgement, the lines of `events.jsonl`, and
-    /// what went wrong.
-    pub(super) async fn end(self, within: Duration) -> (Option<Judgement>, Vec<String>, Vec<Untrusted>) {
+    /// Nothing more will be heard: what is waiting is sent, and the sending ends.
+    pub(super) fn close(&self) {
         drop(self.queue.lock().ok().and_then(|mut queue| queue.take()));
-        let mut warnings = match tokio::time::timeout(within, self.sending).await {
-            Ok(Ok(unsent)) => unsent,
-            Ok(Err(_)) | Err(_) => vec!["notices were still being sent when the run ended".into()],
-        };
+    }
+
+    /// The last judgement, the lines of `events.jsonl`, and what went wrong.
+    pub(super) fn end(self) -> (Option<Judgement>, Vec<String>, Vec<Untrusted>) {
         let heard = self.heard.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        warnings.splice(0..0, heard.warnings);
-        (heard.judgement, heard.lines, warnings)
+        (heard.judgement, heard.lines, heard.warnings)
     }
 }
 
-async fn send(
-    mut waiting: mpsc::Receiver<Notice>,
-    channels: Channels,
-    mut deployments: Option<Deployments>,
-) -> Vec<Untrusted> {
+/// Does the work while notices are sent beside it, and gives those still on their way so much time at its end. What could not be
+/// sent comes back with the work's result.
+pub(super) async fn beside<T>(
+    work: impl Future<Output = T>,
+    sending: impl Future<Output = Vec<Untrusted>>,
+    at_the_end: impl FnOnce(&T) -> Duration,
+) -> (T, Vec<Untrusted>) {
+    let (mut work, mut sending) = (std::pin::pin!(work), std::pin::pin!(sending));
+    let mut unsent = None;
+    let done = loop {
+        tokio::select! {
+            biased;
+            done = &mut work => break done,
+            told = &mut sending, if unsent.is_none() => unsent = Some(told),
+        }
+    };
+    let unsent = match unsent {
+        Some(unsent) => unsent,
+        None => tokio::time::timeout(at_the_end(&done), sending)
+            .await
+            .unwrap_or_else(|_| vec!["notices were still being sent when the run ended".into()]),
+    };
+    (done, unsent)
+}
+
+/// The environment whose deployments the host shows.
+struct Page {
+    host: Environment,
+    environment: String,
+    rollout: String,
+}
+
+async fn send(mut waiting: mpsc::Receiver<Notice>, channels: Channels, page: Option<Page>) -> Vec<Untrusted> {
     let mut unsent = Vec::new();
+    let mut deployments = None;
+    if let Some(Page { host, environment, rollout }) = page {
+        let variable = |name: &str| host.get(name).map(str::to_owned);
+        let (opened, warnings) = Deployments::open(&variable, &environment, &rollout, None).await;
+        unsent.extend(warnings);
+        deployments = Some(opened);
+    }
     while let Some(notice) = waiting.recv().await {
         unsent.extend(channels.send_all(&notice, PATIENCE).await);
-        if let (Some(deployments), Some(standing)) = (deployments.as_mut(), standing(notice.kind)) {
-            unsent.extend(deployments.say(standing, notice.kind.words()).await);
+        if let (Some(deployments), Some(going)) = (deployments.as_mut(), going(notice.kind)) {
+            unsent.extend(deployments.say(going, notice.kind.words()).await);
         }
     }
     unsent
 }
 
 /// How a deployment stands after a notice; none where it stands as before.
-fn standing(kind: Kind) -> Option<Standing> {
+fn going(kind: Kind) -> Option<Going> {
     match kind {
-        Kind::Started | Kind::Step | Kind::Attention(_) => Some(Standing::Running),
-        Kind::Completed => Some(Standing::Success),
-        Kind::Failed => Some(Standing::Failure),
+        Kind::Started | Kind::Step | Kind::Attention(_) => Some(Going::InProgress),
+        Kind::Completed => Some(Going::Success),
+        Kind::Failed => Some(Going::Failure),
         // What was said of the failure stays.
         Kind::RolledBack | Kind::NoData => None,
     }
