@@ -6,19 +6,31 @@
 //!
 //! Kept out: arguments, hosts and reports (`commands`); how a request reaches the cluster (`cluster`).
 
+pub mod alert;
 pub mod analysis;
+pub mod begin;
 pub mod clock;
+pub mod drive;
+mod ends;
 pub mod facts;
+pub mod health;
 pub mod plan;
 pub mod probe;
+pub mod reach;
+pub mod rights;
+pub mod runbook;
 mod share;
 mod stage;
 pub mod state;
+pub mod store;
 pub mod strategy;
 mod target;
 pub mod traffic;
 mod trouble;
+pub mod undo;
+pub mod workload;
 
+pub use ends::where_the_traffic_is;
 pub use share::{Percent, Split};
 pub use stage::{Ending, Stage};
 pub use target::{Canary, Ready, Stable, Target};

@@ -37,6 +37,11 @@ pub fn safety_gate(folder: &Path) -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_safety-gate")), folder)
 }
 
+/// `canary-promote` likewise.
+pub fn canary_promote(folder: &Path) -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_canary-promote")), folder)
+}
+
 /// `llmci` likewise.
 pub fn llmci(folder: &Path) -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_llmci")), folder)
