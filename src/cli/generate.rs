@@ -5,6 +5,7 @@ use std::path::Path;
 use super::programs::{GenerateArgs, Program};
 use super::spec;
 use crate::commands::{CommandError, Exit, Outcome};
+use crate::deliver::alert;
 use crate::document::Problem;
 use crate::document::schema_text;
 use crate::eval::{policy, redteam, suite};
@@ -45,7 +46,7 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     let plan = ("plan.schema.json", schema_text::<PlanReport>("llmci plan --json"));
     let schemas =
         [policy::schema(), report::schema(), report::calibration_schema(), plan].into_iter().chain(suite::schemas());
-    let schemas = schemas.chain([redteam::schema()]);
+    let schemas = schemas.chain([redteam::schema(), alert::schema()]);
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
     for program in [&gate, &Program::RegressionCheck.command(), &Program::SafetyGate.command()] {
