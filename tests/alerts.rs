@@ -173,6 +173,7 @@ fn hostile_text_acts_in_no_channel_and_stays_readable() {
     ] {
         corpus.push(json!({"id": id, "payload": payload}));
     }
+    let marks = regex::Regex::new("zq[ps][0-9]+").unwrap();
     for entry in &corpus {
         let repeat = usize::try_from(entry["repeat"].as_u64().unwrap_or(1)).unwrap();
         let text = entry["payload"].as_str().unwrap().repeat(repeat);
@@ -191,7 +192,12 @@ fn hostile_text_acts_in_no_channel_and_stays_readable() {
             run: Some(text.clone()),
             ..notice(Kind::Failed)
         };
-        for run in [text.clone(), format!("https://ci.example/{text}"), "javascript:alert(1)".to_owned()] {
+        // The longest payloads take a second each way.
+        let ways = if text.len() > 100_000 { 1 } else { 3 };
+        for run in [text.clone(), format!("https://ci.example/{text}"), "javascript:alert(1)".to_owned()]
+            .into_iter()
+            .take(ways)
+        {
             hostile.run = Some(run);
             let slack = message(&hostile, Some("C1"), &sink);
             assert_eq!(checkers::slack(&slack, true), Vec::<String>::new(), "{}: {slack}", entry["id"]);
@@ -211,7 +217,7 @@ fn hostile_text_acts_in_no_channel_and_stays_readable() {
             }
         }
         // A word of the payload is still there for a person.
-        let word = regex::Regex::new("zq[ps][0-9]+").unwrap().find(&text).map(|found| found.as_str().to_owned());
+        let word = marks.find(&text).map(|found| found.as_str().to_owned());
         if let Some(word) = word.filter(|_| secret.is_none() && text.len() < 500) {
             assert!(message(&hostile, None, &sink).to_string().contains(&word), "{}", entry["id"]);
         }

@@ -1,5 +1,6 @@
 //! A small HTTP server on this machine whose replies a test writes: for receivers of notices and for flag services. It keeps
 //! what it was asked.
+#![expect(dead_code, reason = "a part of test binaries, each of which uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -28,8 +28,7 @@ pub(super) fn page(plan: &Plan, state: Option<&State>, seen: &Seen, file: &str) 
     ));
     page.push_str(&block("sh", &way.back));
     if plan.workload.kind == WorkloadKind::Deployment && plan.traffic.flag.is_none() {
-        page.push_str("\n2. See that the traffic is at stable (below), and only then undo the workload, where its own pods have changed already:\n\n");
-        page.push_str(&block("sh", &undo(plan, state, &revisions, &kubectl)));
+        page.push_str(&undo(plan, state, &revisions, &kubectl));
     }
     page.push_str("\nThen tell the program what was done, so that it does not go on from where it was:\n\n");
     page.push_str(&block("sh", &[program("abort", file, &[])]));
@@ -107,20 +106,38 @@ fn kept_in(plan: &Plan) -> String {
     format!("llmci-{}", plan.workload.name)
 }
 
-/// The revision that was there before: as the state says, else the one before the newest.
+/// The revision that was there before. During a rollout only the state can tell: the newest revision of the workload may be the
+/// old version, since the new one runs beside it. Without a rollout it is the one before the newest.
 fn before(state: Option<&State>, revisions: &[Revision]) -> Option<u64> {
-    let said = state.and_then(|state| state.old.revision.as_ref()).and_then(|number| number.parse().ok());
-    let known = said.filter(|said| revisions.iter().any(|revision| revision.number == *said));
-    known.or_else(|| revisions.get(1).map(|revision| revision.number))
+    match state {
+        Some(state) => {
+            let said = state.old.revision.as_ref().and_then(|number| number.parse().ok());
+            said.filter(|said| revisions.iter().any(|revision| revision.number == *said))
+        }
+        None => revisions.get(1).map(|revision| revision.number),
+    }
 }
 
-fn undo(plan: &Plan, state: Option<&State>, revisions: &[Revision], kubectl: &Kubectl) -> Vec<String> {
+/// The second step: the workload.
+fn undo(plan: &Plan, state: Option<&State>, revisions: &[Revision], kubectl: &Kubectl) -> String {
     let workload = format!("deployment/{}", plan.workload.name);
-    let undo = match before(state, revisions) {
-        Some(number) => kubectl.run(&["rollout", "undo", &workload, &format!("--to-revision={number}")]),
-        None => kubectl.run(&["rollout", "undo", &workload]),
+    let number = before(state, revisions);
+    let newest = revisions.first().map(|revision| revision.number);
+    let undo = match (number, state) {
+        (Some(number), _) if Some(number) == newest => {
+            return format!(
+                "\n2. The workload itself still runs the old version (revision {number}): nothing of it is to be undone.\n"
+            );
+        }
+        (Some(number), _) => kubectl.run(&["rollout", "undo", &workload, &format!("--to-revision={number}")]),
+        (None, Some(_)) => kubectl.run(&["rollout", "undo", &workload, "--to-revision=REVISION"]),
+        (None, None) => kubectl.run(&["rollout", "undo", &workload]),
     };
-    vec![undo, kubectl.run(&["rollout", "status", &workload, "--timeout=600s"])]
+    let lines = [undo, kubectl.run(&["rollout", "status", &workload, "--timeout=600s"])];
+    format!(
+        "\n2. See that the traffic is at stable (below), and only then undo the workload, if it runs the new version already:\n\n{}",
+        block("sh", &lines)
+    )
 }
 
 fn versions(plan: &Plan, state: Option<&State>, revisions: &[Revision], kubectl: &Kubectl, file: &str) -> String {

@@ -1,6 +1,6 @@
 //! The PromQL of a plan's own rules, for a person who asks Prometheus by hand: the same text, with the placeholders filled in.
 
-use super::shell::quoted;
+use super::shell::{quoted, variable};
 use crate::deliver::plan::{Plan, Preset};
 
 /// Lines for a shell; and what a preset asks, which is named and not spelt out.
@@ -9,7 +9,8 @@ pub(super) fn queries(plan: &Plan) -> (Vec<String>, Vec<String>) {
     let analysis = &plan.analysis;
     let (mut lines, mut presets) = (Vec::new(), Vec::new());
     let url = format!("{}/api/v1/query", prometheus.url.trim_end_matches('/'));
-    let token = prometheus.token_env.as_ref().map(|name| format!("--header \"Authorization: Bearer ${name}\" "));
+    let token =
+        prometheus.token_env.as_ref().map(|name| format!("--header \"Authorization: Bearer {}\" ", variable(name)));
     let token = token.unwrap_or_default();
     let mut ask = |name: &str, query: &str| {
         let query = filled(plan, query);

@@ -20,6 +20,19 @@ pub(super) fn command(words: &[&str]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// The value of a variable, within double quotes. What is no name of a variable is none.
+pub(super) fn variable(name: &str) -> String {
+    let good = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let begins = name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+    if good && begins { format!("${name}") } else { "THE-TOKEN".to_owned() }
+}
+
+/// One part of an address's path.
+pub(super) fn encoded(part: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    part.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// A block of code whose fence is longer than every run of backticks in it.
 pub(super) fn block(language: &str, lines: &[String]) -> String {
     let text = lines.join("\n");

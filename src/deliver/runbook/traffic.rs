@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Seen;
-use super::shell::{command, quoted};
+use super::shell::{command, encoded, quoted, variable};
 use crate::deliver::plan::{FlagService, FlagSpec, Plan, StrategyName, WorkloadKind};
 
 /// What a person does, in words and commands.
@@ -38,7 +38,7 @@ pub(super) fn way(plan: &Plan, seen: &Seen) -> Way {
             } else if traffic.nginx.is_some() {
                 nginx(plan, &kubectl)
             } else {
-                replicas(plan, seen, &kubectl)
+                replicas(plan, &kubectl)
             }
         }
     }
@@ -138,28 +138,19 @@ fn nginx(plan: &Plan, kubectl: &Kubectl) -> Way {
     }
 }
 
-fn replicas(plan: &Plan, seen: &Seen, kubectl: &Kubectl) -> Way {
+fn replicas(plan: &Plan, kubectl: &Kubectl) -> Way {
     let (service, canary) = (plan.workload.service(), canary(plan));
-    let narrow = seen.service.as_ref().and_then(|service| service.pointer("/spec/selector/llmci.dev~1track"));
-    let widen = kubectl.patch(
-        "service",
-        service,
-        "json",
-        &json!([{"op": "remove", "path": "/spec/selector/llmci.dev~1track"}]),
-    );
-    let words = match narrow {
-        Some(_) => "The Service selects the canary only: first the selector, then the canary's pods.",
-        None => {
-            "The share is the number of pods behind one Service. (Where the Service selects `llmci.dev/track`, take that out \
-             first, by the command of the next section.)"
-        }
-    };
-    let mut back: Vec<String> = narrow.map(|_| widen).into_iter().collect();
-    back.push(kubectl.run(&["scale", "deployment", &canary, "--replicas=0"]));
+    // Nothing is removed where nothing is: the command is right at every step.
+    let widen = json!({"spec": {"selector": {"llmci.dev/track": null}}});
     Way {
         through: format!("the numbers of pods behind service {service}"),
-        words: words.to_owned(),
-        back,
+        words: "The share is the number of pods behind one Service; at the last step the Service selects the canary only. First its \
+                selector, then the canary's pods:"
+            .to_owned(),
+        back: vec![
+            kubectl.patch("service", service, "merge", &widen),
+            kubectl.run(&["scale", "deployment", &canary, "--replicas=0"]),
+        ],
         look: vec![
             kubectl.run(&["get", "service", service, "--output=jsonpath={.spec.selector}"]),
             kubectl.run(&["get", "deployment", &plan.workload.name, &canary]),
@@ -254,12 +245,16 @@ fn flagged(flag: &FlagSpec, kubectl: &Kubectl) -> Way {
             (words, vec![kubectl.run(&["edit", "configmap", config_map])])
         }
         FlagService::Unleash { url, project, environment, token_env } => {
-            let parts = [project, "features", key, "environments", environment, "off"];
+            let parts = [project, "features", key, "environments", environment, "off"].map(encoded);
             let url = format!("{}/api/admin/projects/{}", url.trim_end_matches('/'), parts.join("/"));
             let words = "Switched off in the environment, the flag gives the new version to nobody:".to_owned();
             (
                 words,
-                vec![format!("curl --fail --request POST --header \"Authorization: ${token_env}\" {}", quoted(&url))],
+                vec![format!(
+                    "curl --fail --request POST --header \"Authorization: {}\" {}",
+                    variable(token_env),
+                    quoted(&url)
+                )],
             )
         }
         FlagService::Rest { url, pointer, token_env } => {
@@ -269,7 +264,8 @@ fn flagged(flag: &FlagSpec, kubectl: &Kubectl) -> Way {
                     object.insert(name.replace("~1", "/").replace("~0", "~"), inner);
                     Value::Object(object)
                 });
-            let header = token_env.as_ref().map(|name| format!("--header \"Authorization: Bearer ${name}\" "));
+            let header =
+                token_env.as_ref().map(|name| format!("--header \"Authorization: Bearer {}\" ", variable(name)));
             let line = format!(
                 "curl --fail --request PATCH {}--header 'content-type: application/json' --data {} {}",
                 header.unwrap_or_default(),
@@ -280,8 +276,9 @@ fn flagged(flag: &FlagSpec, kubectl: &Kubectl) -> Way {
         }
     };
     let look = ofrep_url.as_ref().map(|url| {
-        let header = ofrep_token_env.as_ref().map(|name| format!("--header \"Authorization: Bearer ${name}\" "));
-        let url = format!("{}/ofrep/v1/evaluate/flags/{key}", url.trim_end_matches('/'));
+        let header =
+            ofrep_token_env.as_ref().map(|name| format!("--header \"Authorization: Bearer {}\" ", variable(name)));
+        let url = format!("{}/ofrep/v1/evaluate/flags/{}", url.trim_end_matches('/'), encoded(key));
         let context = quoted("{\"context\": {\"targetingKey\": \"a-user\"}}");
         let header = header.unwrap_or_default();
         format!("curl --fail {header}--header 'content-type: application/json' --data {context} {}", quoted(&url))
