@@ -5,7 +5,7 @@ use std::path::Path;
 use super::programs::{GenerateArgs, Program};
 use super::spec;
 use crate::commands::{CommandError, Exit, Outcome};
-use crate::deliver;
+use crate::deliver::{alert, plan};
 use crate::document::Problem;
 use crate::document::schema_text;
 use crate::eval::{policy, redteam, suite};
@@ -43,10 +43,11 @@ pub(super) fn run(args: &GenerateArgs) -> Result<Outcome, CommandError> {
 /// Every generated file: its name under the project's folder, and its text.
 fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     let mut files: Vec<(String, String)> = Vec::new();
-    let plan = ("plan.schema.json", schema_text::<PlanReport>("llmci plan --json"));
+    let planned = ("plan.schema.json", schema_text::<PlanReport>("llmci plan --json"));
     let schemas =
-        [policy::schema(), report::schema(), report::calibration_schema(), plan].into_iter().chain(suite::schemas());
-    let schemas = schemas.chain([redteam::schema(), deliver::plan::schema(), report::rollout_schema()]);
+        [policy::schema(), report::schema(), report::calibration_schema(), planned].into_iter().chain(suite::schemas());
+    let rollout = [plan::schema(), alert::schema(), report::rollout_schema()];
+    let schemas = schemas.chain([redteam::schema()]).chain(rollout);
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
     for program in

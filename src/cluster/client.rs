@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{ClusterError, Edit, FIELD_MANAGER, Place, Resource};
 use crate::net::chain_of;
-use crate::trust::Untrusted;
+use crate::trust::{Secret, Untrusted};
 
 /// The longest that one call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +35,7 @@ pub struct Cluster {
 struct Inner {
     client: kube::Client,
     namespace: String,
+    secrets: Vec<Secret>,
     /// What the server's clock said last, in milliseconds since 1970; 0 before its first answer.
     server_time: AtomicI64,
 }
@@ -59,13 +60,19 @@ impl Cluster {
         config.read_timeout = Some(PATIENCE);
         config.write_timeout = Some(PATIENCE);
         let namespace = config.default_namespace.clone();
+        let secrets = secrets_of(&config);
         let client = kube::Client::try_from(config).map_err(|error| unread(&error))?;
-        Ok(Self { inner: Arc::new(Inner { client, namespace, server_time: AtomicI64::new(0) }) })
+        Ok(Self { inner: Arc::new(Inner { client, namespace, secrets, server_time: AtomicI64::new(0) }) })
     }
 
     /// The namespace of the context.
     pub fn namespace(&self) -> &str {
         &self.inner.namespace
+    }
+
+    /// What the kubeconfig holds that nobody may see.
+    pub fn secrets(&self) -> &[Secret] {
+        &self.inner.secrets
     }
 
     /// What the server's clock said in its last answer, in milliseconds since 1970.
@@ -144,6 +151,26 @@ impl Cluster {
         }
     }
 
+    /// Whether the account may do this, as the server's own rules say (SelfSubjectAccessReview).
+    pub async fn may(
+        &self,
+        namespace: &str,
+        resource: Resource,
+        part: Option<&str>,
+        verb: &str,
+    ) -> Result<bool, ClusterError> {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {
+                "namespace": namespace, "verb": verb, "group": resource.group, "resource": resource.plural,
+                "subresource": part.unwrap_or_default(),
+            }},
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let answer = self.call("POST", path, Some(("application/json", &review))).await?;
+        Ok(answer.pointer("/status/allowed").and_then(Value::as_bool) == Some(true))
+    }
+
     async fn call(&self, method: &str, path: &str, body: Option<(&str, &Value)>) -> Result<Value, ClusterError> {
         let mut request = http::Request::builder().method(method).uri(path).header("accept", "application/json");
         let bytes = match body {
@@ -197,6 +224,15 @@ impl Edit {
 /// Unknown fields are an error, not a warning that nobody reads.
 fn strict() -> String {
     format!("fieldManager={FIELD_MANAGER}&fieldValidation=Strict")
+}
+
+/// Tokens, passwords and keys of a configuration; a token of a file or a program is none of them, since it is never shown.
+fn secrets_of(config: &kube::Config) -> Vec<Secret> {
+    // The library shows them to its own serialiser only.
+    let account = serde_json::to_value(&config.auth_info).unwrap_or_default();
+    let fields = ["token", "password", "client-key-data"];
+    let found = fields.iter().filter_map(|field| account.get(field).and_then(Value::as_str));
+    found.filter(|text| text.trim().len() >= 4).map(Secret::new).collect()
 }
 
 fn url_encoded(text: &str) -> String {

@@ -82,9 +82,11 @@ pub enum Edit {
 }
 
 mod client;
+mod lease;
 mod resource;
 
 pub use client::{Cluster, Connection};
+pub use lease::{Holder, Lock, Locked};
 pub use resource::{
     CONFIG_MAP, DEPLOYMENT, EVENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, INFERENCE_SERVICE, INGRESS, LEASE, POD,
     REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE,

@@ -2,6 +2,7 @@
 //! Kept out: rights (`rights`), the lock (taken before), and everything that changes the cluster.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use super::plan::{Plan, StrategyName, WorkloadKind};
 use super::reach::resource;
 use super::state::{Happening, Moment, Owner, Reached, State, Version};
 use super::store::{Kept, SCHEMA, Store, Written};
-use super::traffic::Router;
+use super::traffic::{self, Router, version_of};
 use super::workload::{
     CANARY_NOTE, Layout, Names, STABLE_NOTE, digest, layout, misfit, names_at_begin, new_version, owner_of, replicas,
     scaled_by, version,
@@ -43,10 +44,9 @@ pub struct Begin<'a> {
     pub owner: Owner,
     /// The moment, by the API server's clock.
     pub now: Moment,
+    /// What raises the flag of `strategy: feature-flag`: it needs secrets, so it is built where these are known.
+    pub flag: Option<Arc<dyn Router>>,
 }
-
-/// A router for these names; the users' Service, where there is one, tells its labels.
-pub type MakeRouter<'a> = &'a (dyn Fn(&Names, Option<&Value>) -> Box<dyn Router> + Send + Sync);
 
 /// A rollout that may be driven.
 pub struct Begun {
@@ -61,19 +61,26 @@ pub struct Begun {
 }
 
 /// Checks what is there and writes the first state; or takes up a rollout of the same plan that is under way. The lock is held.
-pub async fn begin(begin: &Begin<'_>, router: MakeRouter<'_>) -> Result<Begun, Trouble> {
+pub async fn begin(begin: &Begin<'_>) -> Result<Begun, Trouble> {
     let plan = begin.plan;
     let store = Store::new(begin.cluster, plan.workload.namespace(), &plan.workload.name);
     let before = store.read().await?;
+    if let Some(kept) = &before
+        && kept.state.stage.is_done()
+        && layout(&kept.state.plan) == Layout::Colours
+    {
+        // A run that ended before it could take its mark from the Service.
+        router_of(begin.cluster, &kept.state.plan, &Names::in_state(&kept.state), None).await?.clear().await?;
+    }
     if let Some(kept) = before.filter(|kept| !kept.state.stage.is_done()) {
         return if kept.state.plan == *plan {
-            take_over(begin.cluster, &store, kept, &begin.owner, router).await
+            take_over(begin.cluster, &store, kept, &begin.owner, begin.flag.clone()).await
         } else {
             Err(under_way(&kept.state))
         };
     }
     let fresh = look(begin).await?;
-    let router = router(&fresh.names, fresh.service.as_ref());
+    let router = router_of(begin.cluster, plan, &fresh.names, begin.flag.clone()).await?;
     let split = router.split().await?;
     if split != Split::STABLE {
         return Err(misfit(format!(
@@ -96,26 +103,33 @@ pub async fn take_over(
     store: &Store<'_>,
     kept: Kept,
     owner: &Owner,
-    router: MakeRouter<'_>,
+    flag: Option<Arc<dyn Router>>,
 ) -> Result<Begun, Trouble> {
-    let names = Names::in_state(&kept.state);
-    let service = cluster.find(&SERVICE.at(&names.namespace, &names.service)).await?;
+    let router = router_of(cluster, &kept.state.plan, &Names::in_state(&kept.state), flag).await?;
     let state = State { owner: owner.clone(), ..kept.state.clone() };
     match store.write(&kept, &state).await? {
-        Written::Done(kept) => Ok(Begun {
-            kept: *kept,
-            router: router(&names, service.as_ref()),
-            taken: Taken::Resumed,
-            remarks: Vec::new(),
-        }),
+        Written::Done(kept) => Ok(Begun { kept: *kept, router, taken: Taken::Resumed, remarks: Vec::new() }),
         Written::Raced => Err(Trouble::Held("the rollout's state was written at the same moment: try again".into())),
     }
+}
+
+/// What splits the traffic of a rollout with these names.
+pub async fn router_of(
+    cluster: &Cluster,
+    plan: &Plan,
+    names: &Names,
+    flag: Option<Arc<dyn Router>>,
+) -> Result<Box<dyn Router>, Trouble> {
+    let service = match layout(plan) {
+        Layout::Colours => cluster.find(&SERVICE.at(&names.namespace, &names.service)).await?,
+        Layout::Beside | Layout::Shared | Layout::InPlace | Layout::Flag | Layout::Driven => None,
+    };
+    Ok(traffic::router(plan, cluster, &names.for_router(plan, service.as_ref(), flag)?))
 }
 
 /// What was found.
 struct Fresh {
     names: Names,
-    service: Option<Value>,
     old: Version,
     new: Version,
     replicas: u32,
@@ -182,7 +196,7 @@ async fn look(begin: &Begin<'_>) -> Result<Fresh, Trouble> {
         None => owner_of(&workload, &kind.api_version(), kind.kind),
     };
     let replicas = replicas(&workload);
-    Ok(Fresh { names, service, old, new, replicas, mark, autoscaler, owner_reference, remarks })
+    Ok(Fresh { names, old, new, replicas, mark, autoscaler, owner_reference, remarks })
 }
 
 /// The version that runs, and the one that comes. They differ, but for a flag.
@@ -191,9 +205,12 @@ fn versions(plan: &Plan, workload: &Value) -> Result<(Version, Version), Trouble
         let old = version(workload, plan).unwrap_or_default();
         return Ok((old.clone(), old));
     }
-    let old = version(workload, plan)?;
+    let old = match plan.workload.kind {
+        WorkloadKind::Deployment => version(workload, plan)?,
+        WorkloadKind::Rollout | WorkloadKind::InferenceService => version_of(workload, plan)?,
+    };
     let new = new_version(plan, &old);
-    if old.image.is_none() {
+    if old.image.is_none() && plan.workload.kind == WorkloadKind::Deployment {
         return Err(misfit(format!(
             "the container of `{}` has no image: there would be nothing to go back to",
             plan.workload.name
@@ -222,29 +239,34 @@ fn healthy(names: &Names, workload: &Value) -> Result<(), Trouble> {
 }
 
 fn first(begin: &Begin<'_>, fresh: &Fresh) -> State {
-    let Begin { plan, owner, now, cluster: _ } = begin;
-    let now = *now;
-    let mut notes = BTreeMap::from([
-        (STABLE_NOTE.to_owned(), fresh.names.stable.clone()),
-        (CANARY_NOTE.to_owned(), fresh.names.canary.clone()),
-    ]);
+    let mut state = first_state(begin.plan, &begin.owner, begin.now, fresh.old.clone(), fresh.replicas);
+    state.new = fresh.new.clone();
+    state.notes.insert(STABLE_NOTE.to_owned(), fresh.names.stable.clone());
+    state.notes.insert(CANARY_NOTE.to_owned(), fresh.names.canary.clone());
     if let Some(autoscaler) = &fresh.autoscaler {
-        notes.insert(AUTOSCALER_NOTE.to_owned(), autoscaler.clone());
+        state.notes.insert(AUTOSCALER_NOTE.to_owned(), autoscaler.clone());
     }
-    let mark = fresh.mark.iter().map(|mark| (fresh.names.mark(), mark.clone()));
+    if let Some(mark) = &fresh.mark {
+        state.marks.insert(fresh.names.mark(), mark.clone());
+    }
+    state
+}
+
+/// A rollout that has just begun.
+pub(super) fn first_state(plan: &Plan, owner: &Owner, now: Moment, old: Version, replicas: u32) -> State {
     let why = "the rollout begins".to_owned();
     let named = format!("{}/{}/{}/{}", plan.workload.namespace(), plan.workload.name, owner.run, now.0);
     State {
         schema: SCHEMA,
         id: Digest::of(named.as_bytes()).short().to_owned(),
-        plan: (*plan).clone(),
+        plan: plan.clone(),
         owner: owner.clone(),
         stage: Stage::Prepare,
         reached: Reached::Announced,
         wish: Wish::Proceed,
-        old: fresh.old.clone(),
-        new: fresh.new.clone(),
-        replicas: fresh.replicas,
+        new: new_version(plan, &old),
+        old,
+        replicas,
         split: Split::STABLE,
         began: now,
         since: now,
@@ -254,9 +276,9 @@ fn first(begin: &Begin<'_>, fresh: &Fresh) -> State {
         flaps: 0,
         evidence: Evidence::default(),
         why: why.clone(),
-        history: vec![Happening { at: now, stage: Stage::Prepare, split: Split::STABLE, why }],
-        marks: mark.collect(),
-        notes,
+        history: vec![Happening { at: now, stage: Stage::Prepare, split: Split::STABLE, why, verdict: None }],
+        marks: BTreeMap::new(),
+        notes: BTreeMap::new(),
     }
 }
 

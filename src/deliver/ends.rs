@@ -8,6 +8,9 @@ use super::{Ending, Split, Stage, strategy};
 /// Where the traffic is, in one line. `split` is what the router said last; none where it could not be asked.
 pub fn where_the_traffic_is(split: Option<Split>, state: &State) -> String {
     let (old, new) = (named(&state.old), named(&state.new));
+    if state.stage == Stage::Done(Ending::Promoted) && state.plan.traffic.flag.is_none() {
+        return format!("traffic: 100 % at the new version, {new}");
+    }
     let Some(split) = split else {
         let share = state.split.canary.get();
         return format!(
@@ -29,10 +32,9 @@ pub fn where_the_traffic_is(split: Option<Split>, state: &State) -> String {
         0 => String::new(),
         mirror => format!(", {mirror} % of it mirrored to {new}"),
     };
-    match state.stage {
-        Stage::Done(Ending::Promoted) => format!("traffic: 100 % at the new version, {new}"),
-        _ if canary == 0 => format!("traffic: 100 % at {stable}{mirrored}"),
-        _ if canary == 100 => format!("traffic: 100 % at {new}{mirrored}"),
+    match canary {
+        0 => format!("traffic: 100 % at {stable}{mirrored}"),
+        100 => format!("traffic: 100 % at {new}{mirrored}"),
         _ => format!("traffic: {canary} % at {new}, {} % at {stable}{mirrored}", 100 - canary),
     }
 }

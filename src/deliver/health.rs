@@ -96,6 +96,32 @@ pub fn health(deployment: Option<&Value>, pods: &[Value], events: &[Value]) -> H
     Health::Starting { ready: available.min(updated), wanted }
 }
 
+/// How an object is whose own controller says so: `status.phase` of a Rollout (argoproj.io/v1alpha1), the condition `Ready` of
+/// an InferenceService (serving.kserve.io/v1beta1).
+pub fn driven_health(object: &Value) -> Health {
+    let starting = Health::Starting { ready: 0, wanted: replicas(object).max(1) };
+    match text(object, "/status/phase") {
+        Some("Healthy" | "Paused") => return Health::Ready,
+        Some("Degraded") => {
+            let message = text(object, "/status/message").unwrap_or_default();
+            let why = cut(&format!("its controller calls it degraded: {message}"));
+            return Health::Broken(Broken { fault: Fault::ProgressDeadline, why });
+        }
+        Some(_) => return starting,
+        None => {}
+    }
+    if text(object, "/status/modelStatus/transitionStatus") == Some("BlockedByFailedLoad") {
+        let message = text(object, "/status/modelStatus/lastFailureInfo/message").unwrap_or_default();
+        return Health::Broken(Broken {
+            fault: Fault::Container,
+            why: cut(&format!("the new version does not load: {message}")),
+        });
+    }
+    let ready =
+        conditions(object).any(|one| text(one, "/type") == Some("Ready") && text(one, "/status") == Some("True"));
+    if ready { Health::Ready } else { starting }
+}
+
 /// What is wrong with a pod.
 fn fault_of(pod: &Value, events: &[Value]) -> Option<Broken> {
     let name = text(pod, "/metadata/name").unwrap_or("a pod");

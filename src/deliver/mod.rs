@@ -27,6 +27,7 @@ pub mod strategy;
 mod target;
 pub mod traffic;
 mod trouble;
+pub mod undo;
 pub mod workload;
 
 pub use ends::where_the_traffic_is;

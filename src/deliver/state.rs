@@ -72,6 +72,9 @@ pub struct Happening {
     pub split: Split,
     /// Why: plain words of our own, with names from the cluster cleaned.
     pub why: String,
+    /// What was seen of the stage that was left; none where a person or the host wanted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<crate::gate::Verdict>,
 }
 
 /// Everything that is kept of a rollout.

@@ -2,6 +2,7 @@
 //! Trouble with publishing is a warning; it never opens or shuts a gate.
 
 mod annotate;
+mod deployments;
 mod event;
 pub mod forge;
 pub mod github;
@@ -20,6 +21,7 @@ use crate::report::{
 };
 use crate::trust::{Secret, Untrusted};
 
+pub use deployments::{Deployments, Going};
 pub use gitlab::GITLAB_REPORTS;
 pub use print::{print, print_error};
 pub use remote::{Beginning, Conclusion, Published, Remote};

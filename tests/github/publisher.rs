@@ -10,7 +10,7 @@ use llmci::host::github::{
 };
 use llmci::host::settings::{Mode, PublishArgs, When};
 use llmci::host::sticky::RunNumber;
-use llmci::host::{Conclusion, Published};
+use llmci::host::{Conclusion, Deployments, Going, Published};
 use llmci::report::{Report, Sink};
 use llmci::trust::{Secret, Untrusted};
 use tokio_util::sync::CancellationToken;
@@ -273,6 +273,55 @@ fn a_deployment_is_made_once_and_told_how_it_goes_on() {
     github().with(name, |repository| {
         assert_eq!((repository.deployments.len(), repository.deployment_statuses.len()), (1, 2));
         assert_eq!(repository.deployments[0]["payload"]["llmci"], "rollout-1");
+    });
+    assert_eq!(github().violations(name), Vec::<String>::new());
+}
+
+#[test]
+fn the_facade_shows_a_rollout_and_a_later_process_goes_on_with_its_deployment() {
+    let name = "facade";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let set = [
+        ("GITHUB_ACTIONS", "true".to_owned()),
+        ("GITHUB_API_URL", github().judged.clone()),
+        ("GITHUB_REPOSITORY", format!("octo-org/{name}")),
+        ("GITHUB_SHA", SHA.to_owned()),
+        ("GITHUB_SERVER_URL", "https://github.com".to_owned()),
+        ("GITHUB_RUN_ID", "9".to_owned()),
+        ("GITHUB_TOKEN", "ghs_a-token-of-the-tests".to_owned()),
+    ];
+    let variable = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+    runtime.block_on(async {
+        let (mut first, warnings) = Deployments::open(&variable, "pre prod/eu", "rollout-1", None).await;
+        assert!(warnings.is_empty(), "{warnings:?}");
+        assert!(first.say(Going::InProgress, "at 10 %\nof the traffic").await.is_empty());
+        // The same key finds it, and so does the note.
+        let (second, _) = Deployments::open(&variable, "pre prod/eu", "rollout-1", None).await;
+        assert_eq!(second.note(), first.note());
+        let (mut third, _) = Deployments::open(&variable, "pre prod/eu", "rollout-1", first.note().as_deref()).await;
+        assert!(third.say(Going::Failure, "rolled back").await.is_empty());
+    });
+    github().with(name, |repository| {
+        assert_eq!(repository.deployments.len(), 1);
+        let said: Vec<(&str, &str)> = repository
+            .deployment_statuses
+            .iter()
+            .map(|status| (status["state"].as_str().unwrap(), status["description"].as_str().unwrap()))
+            .collect();
+        assert_eq!(said, [("in_progress", "at 10 % of the traffic"), ("failure", "rolled back")]);
+        let asked = repository.asked.iter().find(|asked| asked.path.contains("statuses")).unwrap();
+        assert_eq!(asked.body["log_url"], format!("https://github.com/octo-org/{name}/actions/runs/9"));
+        repository.faults = Some(Box::new(|request| {
+            let denied = request.method == "POST" && request.path.contains("deployments");
+            denied.then(|| Fault::Reply(403, "", json!({"message": "Resource not accessible by integration"})))
+        }));
+    });
+    runtime.block_on(async {
+        let (mut denied, warnings) = Deployments::open(&variable, "staging", "rollout-2", None).await;
+        assert!(
+            warnings.len() == 1 && warnings[0].raw().contains("`permissions: {contents: read, deployments: write}`")
+        );
+        assert!(denied.say(Going::Success, "x").await.is_empty(), "said once");
     });
     assert_eq!(github().violations(name), Vec::<String>::new());
 }

@@ -1,5 +1,6 @@
 //! A synthetic exporter: series that a test sets by hand, in Prometheus' text format, and a real Prometheus that scrapes it
 //! once a second.
+#![expect(clippy::panic, clippy::print_stdout, reason = "a part of test binaries; it says why a test is left out")]
 
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};

@@ -42,6 +42,8 @@ pub struct Note {
 pub struct State {
     pub notes: Vec<Note>,
     pub statuses: Vec<BTreeMap<String, String>>,
+    /// Each with its states, in order.
+    pub deployments: Vec<(BTreeMap<String, String>, Vec<String>)>,
     /// `METHOD path`, in order.
     pub asked: Vec<String>,
     /// What a request had wrong: no test may leave one.
@@ -217,6 +219,8 @@ fn problems(request: &Request, path: &str) -> Vec<String> {
         ("POST", ["projects", "12", "statuses", _]) => {
             (&[], &["state", "name", "description", "target_url", "pipeline_id"])
         }
+        ("POST", ["projects", "12", "deployments"]) => (&[], &["environment", "sha", "ref", "tag", "status"]),
+        ("PUT", ["projects", "12", "deployments", _]) => (&[], &["status"]),
         _ => {
             problems.push("an endpoint that is not known".to_owned());
             (&[], &[])
@@ -277,6 +281,33 @@ fn done(request: &Request, path: &str, state: &mut State) -> String {
             }
         }
         ("POST", ["projects", _, "statuses", sha]) => status(request, sha, state),
+        ("POST", ["projects", _, "deployments"]) => {
+            let fields = &request.form;
+            let has = |name: &str| fields.get(name).is_some_and(|value| !value.is_empty());
+            if !["environment", "sha", "ref", "tag", "status"].into_iter().all(has) {
+                return reply(400, "", "{\"error\":\"a field is missing\"}");
+            }
+            state.deployments.push((fields.clone(), vec![fields["status"].clone()]));
+            let id = 40 + state.deployments.len();
+            reply(201, "", &json!({"id": id, "iid": 1, "status": fields["status"]}).to_string())
+        }
+        ("PUT", ["projects", _, "deployments", number]) => {
+            let wanted = request.form.get("status").cloned().unwrap_or_default();
+            if !["running", "success", "failed", "canceled"].contains(&wanted.as_str()) {
+                return reply(400, "", "{\"error\":\"status does not have a valid value\"}");
+            }
+            let index = usize::try_from(id(number)).unwrap().wrapping_sub(41);
+            match state.deployments.get_mut(index) {
+                Some((_, states)) if states.last() == Some(&wanted) => {
+                    reply(400, "", "{\"message\":\"Cannot transition status\"}")
+                }
+                Some((_, states)) => {
+                    states.push(wanted.clone());
+                    reply(200, "", &json!({"id": id(number), "status": wanted}).to_string())
+                }
+                None => reply(404, "", "{\"message\":\"404 Not found\"}"),
+            }
+        }
         _ => reply(404, "", "{\"error\":\"404 Not Found\"}"),
     }
 }

@@ -1,24 +1,19 @@
 //! The plan: from the rollout file, with the inputs in place of what it says, or from the inputs alone.
 
+use std::path::Path;
+
 use clap::ValueEnum;
+
 use serde_json::{Map, Value, json};
 
 use super::args::CanaryPromoteArgs;
 use crate::commands::CommandError;
 use crate::deliver::plan::{self, Plan, Purpose, StrategyName};
+use crate::deliver::probe::check_queries;
 use crate::document::{Document, LARGEST_FILE, Problem, Problems, parse_yaml};
-use crate::trust::Digest;
-
-/// A plan and what it came from.
-pub(super) struct Loaded {
-    /// What is to be done.
-    pub(super) plan: Plan,
-    /// Over the plan, with the inputs in it.
-    pub(super) digest: Digest,
-}
 
 /// Reads it.
-pub(super) fn load(args: &CanaryPromoteArgs, purpose: Purpose) -> Result<Loaded, CommandError> {
+pub(super) fn load(args: &CanaryPromoteArgs, purpose: Purpose) -> Result<Plan, CommandError> {
     let shown = args.rollout.display().to_string();
     let there = args.rollout.exists();
     if !there && args.workload.is_none() {
@@ -29,9 +24,19 @@ pub(super) fn load(args: &CanaryPromoteArgs, purpose: Purpose) -> Result<Loaded,
     let text = if there { read(args, &shown)? } else { format!("version: 1\nworkload: {{name: {}}}\n", json!("-")) };
     let document = parse_yaml(&shown, &text).map_err(problems)?;
     let document = with_inputs(document, args)?;
-    let plan = plan::read(&document, purpose).map_err(problems)?;
-    let digest = Digest::of(serde_json::to_string(&plan).unwrap_or_default().as_bytes());
-    Ok(Loaded { plan, digest })
+    let mut plan = plan::read(&document, purpose).map_err(problems)?;
+    let wrong = check_queries(&plan, &document);
+    if !wrong.is_empty() {
+        return Err(problems(wrong));
+    }
+    if let Some(answers) = plan.shadow.answers.as_mut() {
+        // The plan travels with the rollout: what stands beside its file is named from everywhere.
+        let folder = args.rollout.parent().map(Path::to_owned).unwrap_or_default();
+        let path =
+            std::path::absolute(folder.join(&answers.requests)).unwrap_or_else(|_| folder.join(&answers.requests));
+        answers.requests = path.display().to_string();
+    }
+    Ok(plan)
 }
 
 fn problems(problems: Problems) -> CommandError {

@@ -1,22 +1,41 @@
 //! `canary-promote`: a version reaches its users step by step, or comes back.
 //! Kept out: how a rollout goes (`deliver`), what is said of it (`report`).
 
+mod after;
 mod args;
 mod load;
+mod owner;
+mod record;
+mod rights;
+mod run;
+mod session;
+pub mod shadow;
+mod sources;
+mod status;
+mod telling;
 
+pub use after::after;
 pub use args::{CanaryPromoteArgs, OnApproval, Order};
 
-use crate::deliver::plan::Purpose;
-
 use super::{CommandError, Context, Outcome};
+use crate::deliver::plan::Purpose;
+use session::Session;
 
 /// Runs the program.
-pub async fn run(args: CanaryPromoteArgs, _context: &Context) -> Result<Outcome, CommandError> {
+pub async fn run(args: CanaryPromoteArgs, context: &Context) -> Result<Outcome, CommandError> {
     let order = args.order()?;
     args.check(order)?;
-    let loaded = load::load(&args, purpose(order))?;
-    let _ = (loaded.plan, loaded.digest);
-    Err(CommandError::Bug("not wired yet".to_owned()))
+    let session = Session::open(&args, order, purpose(order), context).await?;
+    match order {
+        Order::Start => run::start(&session).await,
+        Order::Resume => run::resume(&session).await,
+        Order::Status => status::status(&session, "").await,
+        Order::Approve => run::approve(&session).await,
+        Order::Pause => status::pause(&session).await,
+        Order::Abort => run::abort(&session).await,
+        Order::Rollback => run::rollback(&session).await,
+        Order::Watch | Order::Runbook => Err(CommandError::Bug("not wired yet".to_owned())),
+    }
 }
 
 fn purpose(order: Order) -> Purpose {
@@ -31,9 +50,4 @@ fn purpose(order: Order) -> Purpose {
         | Order::Watch
         | Order::Runbook => Purpose::Refer,
     }
-}
-
-/// The step after the job.
-pub async fn after(_args: CanaryPromoteArgs, _context: &Context) -> Result<Outcome, CommandError> {
-    Err(CommandError::Bug("not wired yet".to_owned()))
 }

@@ -11,16 +11,22 @@ pub(super) const REMEMBERED: &str = "llmci_rollout";
 pub(super) fn owner(context: &Context) -> Result<Owner, CommandError> {
     let nonce = host::nonce().map_err(|why| CommandError::Environment(why.into()))?;
     let nonce: String = nonce.chars().take(12).collect();
-    let get = |name: &str| context.environment.get(name);
-    let run = if let (Some(repository), Some(run)) = (get("GITHUB_REPOSITORY"), get("GITHUB_RUN_ID")) {
-        let attempt = get("GITHUB_RUN_ATTEMPT").unwrap_or("1");
-        format!("github/{repository}/{run}.{attempt}/{}/{nonce}", get("GITHUB_JOB").unwrap_or("job"))
-    } else if let (Some(project), Some(job)) = (get("CI_PROJECT_PATH"), get("CI_JOB_ID")) {
-        format!("gitlab/{project}/{job}/{nonce}")
-    } else {
-        format!("local/{}/{nonce}", std::process::id())
+    let run = match job(context) {
+        Some(job) => format!("{job}{nonce}"),
+        None => format!("local/{}/{nonce}", std::process::id()),
     };
     Ok(Owner { run, url: context.host.info().run_url.map(|url| url.into_raw()) })
+}
+
+/// What every run of this job begins its id with; none where no host runs it.
+pub(super) fn job(context: &Context) -> Option<String> {
+    let get = |name: &str| context.environment.get(name);
+    if let (Some(repository), Some(run)) = (get("GITHUB_REPOSITORY"), get("GITHUB_RUN_ID")) {
+        let attempt = get("GITHUB_RUN_ATTEMPT").unwrap_or("1");
+        return Some(format!("github/{repository}/{run}.{attempt}/{}/", get("GITHUB_JOB").unwrap_or("job")));
+    }
+    let (project, job) = (get("CI_PROJECT_PATH")?, get("CI_JOB_ID")?);
+    Some(format!("gitlab/{project}/{job}/"))
 }
 
 /// What an earlier step of the same job left: the rollout's id and its holder.

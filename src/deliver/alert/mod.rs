@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Split;
 use super::state::{Moment, State, Version};
 use crate::document;
+use crate::report::Sink;
 use crate::trust::Untrusted;
 
 pub use pagerduty::events;
@@ -172,13 +173,14 @@ fn traffic(split: Split) -> String {
     format!("{} % on the new version{mirrored}", split.canary.get())
 }
 
-/// An address of the web, and nothing else that a client could follow.
-fn web_address(text: &str) -> Option<String> {
+/// An address of the web, and nothing else that a client could follow; none where it holds a secret.
+fn web_address(text: &str, sink: &Sink) -> Option<String> {
     let url = reqwest::Url::parse(text).ok()?;
     let plain = matches!(url.scheme(), "https" | "http") && url.username().is_empty() && url.password().is_none();
     // The parser has encoded every character that could end a link; what is longer than this no client takes.
     let text = url.to_string();
-    (plain && text.len() <= 2000 && !text.contains(['<', '>', '|', '"', '\'', '`', ' '])).then_some(text)
+    (plain && sink.whole(&text) == text && text.len() <= 2000 && !text.contains(['<', '>', '|', '"', '\'', '`', ' ']))
+        .then_some(text)
 }
 
 /// The published schema of a web hook's body: file name and text.

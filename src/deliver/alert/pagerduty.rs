@@ -19,7 +19,7 @@ const DETAIL: usize = 4000;
 
 /// The events of a notice: none for most. The routing key is a part of the body.
 pub fn events(notice: &Notice, routing_key: &Secret, sink: &Sink) -> Vec<Value> {
-    let event = |action: &str, rollout: &str| json!({"routing_key": routing_key.expose(), "event_action": action, "dedup_key": dedup_key(rollout)});
+    let event = |action: &str, rollout: &str| json!({"routing_key": routing_key.expose(), "event_action": action, "dedup_key": dedup_key(rollout, sink)});
     match action(Channel::PagerDuty, notice.kind) {
         Action::Nothing | Action::Say => Vec::new(),
         Action::Resolve => {
@@ -32,7 +32,7 @@ pub fn events(notice: &Notice, routing_key: &Secret, sink: &Sink) -> Vec<Value> 
             if let Some(event) = event.as_object_mut() {
                 event.insert("payload".to_owned(), payload(notice, sink));
                 event.insert("client".to_owned(), json!("llmci canary-promote"));
-                if let Some(url) = notice.run.as_deref().and_then(web_address) {
+                if let Some(url) = notice.run.as_deref().and_then(|url| web_address(url, sink)) {
                     event.insert("client_url".to_owned(), json!(url));
                     event.insert("links".to_owned(), json!([{"href": url, "text": "the run"}]));
                 }
@@ -73,9 +73,9 @@ fn payload(notice: &Notice, sink: &Sink) -> Value {
 }
 
 /// The key of a rollout's page: the same for its failure, its rollback and its end.
-fn dedup_key(rollout: &str) -> String {
+fn dedup_key(rollout: &str, sink: &Sink) -> String {
     let key = format!("llmci/{rollout}");
-    if key.len() <= KEY && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if key.len() <= KEY && sink.whole(&key) == key && key.bytes().all(|byte| byte.is_ascii_graphic()) {
         key
     } else {
         format!("llmci/{}", Digest::of(rollout.as_bytes()).hex())

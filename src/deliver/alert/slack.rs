@@ -44,8 +44,8 @@ pub fn message(notice: &Notice, channel: Option<&str>, sink: &Sink) -> Value {
         blocks.push(json!({"type": "section", "text": plain(sink, notice.why.raw().to_owned(), SECTION)}));
     }
     let mut context = Vec::new();
-    if let Some(url) = notice.run.as_deref().and_then(web_address) {
-        context.push(markup(&format!("<{}|the run>", escape(&sink.whole(&url)))));
+    if let Some(url) = notice.run.as_deref().and_then(|url| web_address(url, sink)) {
+        context.push(markup(&format!("<{}|the run>", url.replace('&', "&amp;"))));
     }
     if let Some(time) = notice.time() {
         context.push(markup(&time));
@@ -97,7 +97,7 @@ fn fit(text: &str, most: usize) -> String {
 
 /// Text that mentions nobody and links nothing. Slack's three control characters become entities; an `@` or `#` that begins a
 /// word, which some clients complete to a mention, becomes its wide twin. `name@sha256:...` stays as it is.
-pub(super) fn escape(text: &str) -> String {
+fn escape(text: &str) -> String {
     let mut before = None;
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

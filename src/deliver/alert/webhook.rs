@@ -88,7 +88,7 @@ fn message(notice: &Notice, sink: &Sink) -> Message {
         canary_percent: split.canary.get(),
         mirror_percent: split.mirror.get(),
         why: text(why.raw()),
-        run: run.as_deref().and_then(super::web_address),
+        run: run.as_deref().and_then(|url| super::web_address(url, sink)),
     }
 }
 

@@ -122,7 +122,16 @@ impl Drive<'_> {
         let (health, why) = self.health(&state, looked).await?;
         let mut verdict = health.as_ref().map_or(Verdict::Pass, |health| self.suspicion.weigh(health, now));
         let mut why = why;
-        let ready = matches!(health, None | Some(Health::Ready));
+        // Another controller may be between two of its own steps, which is no fall.
+        let driven = layout(&state.plan) == Layout::Driven;
+        let ready = match &health {
+            None | Some(Health::Ready) => true,
+            Some(Health::Starting { .. }) => driven,
+            Some(Health::Broken(_)) => false,
+        };
+        if driven && ready {
+            verdict = Verdict::Pass;
+        }
         match (ready, self.unready_since) {
             (false, None) => {
                 self.unready_since = Some(now);

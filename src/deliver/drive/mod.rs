@@ -5,6 +5,8 @@
 mod event;
 mod flee;
 mod look;
+#[cfg(test)]
+pub(super) mod testing;
 mod turn;
 
 use tokio_util::sync::CancellationToken;

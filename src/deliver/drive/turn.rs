@@ -6,6 +6,7 @@ use super::super::reach::{Do, Looked, Pass};
 use super::super::state::{Happening, Moment, Reached, State};
 use super::super::store::Kept;
 use super::super::strategy::{self, Action};
+use super::super::workload::{Layout, layout};
 use super::super::{Percent, Stage, Trouble};
 use super::{Drive, End, Event, OFTEN, SOON, Turn, WhenAsked};
 use crate::deliver::plan::StrategyName;
@@ -32,7 +33,7 @@ impl Drive<'_> {
         if can_turn_back(state.stage) {
             let deadline = Facts { limit: if now >= state.deadline { Limit::Deadline } else { Limit::Left }, ..early };
             if strategy::next(&state.plan, state.stage, deadline).0 == Stage::Return {
-                return self.leave(&kept, Stage::Return, &reason(deadline, "")).await;
+                return self.leave(&kept, Stage::Return, &reason(deadline, ""), seen(deadline)).await;
             }
         }
         let target = strategy::target(&state.plan, state.stage);
@@ -54,17 +55,19 @@ impl Drive<'_> {
                 }
                 let verdict = match self.suspicion.weigh(&health, now) {
                     // It has become ready between two calls: the next turn confirms it.
-                    Verdict::Pass => return Ok(Turn::Again(0.0)),
+                    Verdict::Pass if !matches!(what, Do::Shift(_)) => return Ok(Turn::Again(0.0)),
+                    Verdict::Pass => Verdict::Inconclusive,
                     other => other,
                 };
                 let why = match &health {
                     Health::Broken(broken) => broken.why.clone(),
-                    Health::Starting { .. } | Health::Ready => health.words(name),
+                    Health::Starting { .. } => health.words(name),
+                    Health::Ready => format!("{} has not brought the traffic there yet", self.deps.hands.router.name()),
                 };
                 if can_turn_back(state.stage) {
                     let facts = Facts { verdict, limit, ..early };
                     if strategy::next(&state.plan, state.stage, facts).0 == Stage::Return {
-                        return self.leave(&kept, Stage::Return, &reason(facts, &why)).await;
+                        return self.leave(&kept, Stage::Return, &reason(facts, &why), seen(facts)).await;
                     }
                 } else if limit != Limit::Left {
                     return Ok(Turn::Over(End::Stuck(why)));
@@ -89,7 +92,7 @@ impl Drive<'_> {
     async fn weigh(&mut self, mut kept: Kept) -> Result<Turn, Trouble> {
         if !can_turn_back(kept.state.stage) {
             let (next, _) = strategy::next(&kept.state.plan, kept.state.stage, over(&kept.state));
-            return self.leave(&kept, next, "").await;
+            return self.leave(&kept, next, "", None).await;
         }
         let looked = self.unchanged(&kept.state).await?;
         let look = match self.judge(&mut kept, &looked).await? {
@@ -101,7 +104,7 @@ impl Drive<'_> {
         match action {
             Action::Reach(_) | Action::Finish(_) => {
                 let why = reason(look.facts, &look.why);
-                return self.leave(&kept, next, &why).await;
+                return self.leave(&kept, next, &why, seen(look.facts)).await;
             }
             Action::Ask => {
                 self.tell_once(state.stage, "asked", Event::Asked { stage: state.stage });
@@ -125,13 +128,28 @@ impl Drive<'_> {
     }
 
     /// Announces the next stage.
-    pub(super) async fn leave(&mut self, kept: &Kept, next: Stage, why: &str) -> Result<Turn, Trouble> {
+    pub(super) async fn leave(
+        &mut self,
+        kept: &Kept,
+        next: Stage,
+        why: &str,
+        seen: Option<Verdict>,
+    ) -> Result<Turn, Trouble> {
         self.deps.hands.may_go_on()?;
-        let state = announced(&kept.state, next, why, self.now());
+        let mut state = announced(&kept.state, next, why, self.now());
+        if let Some(last) = state.history.last_mut() {
+            last.verdict = seen;
+        }
         if self.write(kept, &state).await?.is_none() {
             return Ok(Turn::Again(0.0));
         }
         self.forget();
+        if next.is_done() && layout(&state.plan) == Layout::Colours {
+            // What is left is a mark on the Service; where this fails the next rollout takes it away.
+            if let Err(trouble) = self.deps.hands.router.clear().await {
+                self.tell(Event::Again { why: super::words(&trouble) });
+            }
+        }
         let (from, split) = (kept.state.stage, kept.state.split);
         self.tell(Event::Moved { from, to: next, split, why: state.why });
         Ok(Turn::Again(0.0))
@@ -167,7 +185,8 @@ pub fn announced(state: &State, next: Stage, why: &str, now: Moment) -> State {
         why.clone_into(&mut state.why);
     }
     super::look::carried(&mut state.evidence);
-    state.history.push(Happening { at: now, stage: next, split: state.split, why: state.why.clone() });
+    let (split, why) = (state.split, state.why.clone());
+    state.history.push(Happening { at: now, stage: next, split, why, verdict: None });
     state
 }
 
@@ -196,6 +215,15 @@ fn ready_limit(state: &State, now: Moment) -> Limit {
         Limit::Reached
     } else {
         Limit::Left
+    }
+}
+
+/// What was seen of a stage that is left; none where a person wanted it. A deadline is no judgement of the version.
+fn seen(facts: Facts) -> Option<Verdict> {
+    match (facts.wish, facts.limit, facts.verdict) {
+        (Wish::Abort, ..) => None,
+        (_, Limit::Deadline, _) | (_, _, Verdict::Inconclusive | Verdict::Error) => Some(Verdict::Inconclusive),
+        (_, _, verdict @ (Verdict::Pass | Verdict::Fail)) => Some(verdict),
     }
 }
 

@@ -125,6 +125,17 @@ fn check_rules(plan: &Plan, document: &Document, scope: Scope<'_>) -> Problems {
             }
         }
     }
+    // Its label `canary` is set by its own split alone.
+    let apart = plan.traffic.nginx.is_some() || scope.naming.stable.is_none();
+    let nginx =
+        (analysis.presets.iter().enumerate().map(|(index, preset)| (format!("/analysis/presets/{index}"), *preset)))
+            .chain(rules.iter().filter_map(|(pointer, _, preset, _)| Some((format!("{pointer}/preset"), (*preset)?))));
+    for (place, _) in nginx.filter(|(_, preset)| *preset == Preset::IngressNginx && !apart) {
+        let text = "ingress-nginx tells stable and canary apart only where it splits the traffic";
+        problems.push(
+            document.problem(&place, text).help("set `traffic.nginx`, or take a preset of the mesh or the server"),
+        );
+    }
     let any = !rules.is_empty() || !analysis.presets.is_empty();
     for (pointer, _, preset, wanted) in rules {
         let Err(Fault { message, help }) = wanted else { continue };
@@ -188,51 +199,59 @@ mod tests {
 
     #[test]
     fn each_fault_is_found_at_its_place() {
-        for (yaml, place, part) in [
+        for (yaml, needle, part) in [
             (
                 "  rates:\n    - {name: a, bad: 'x{s=\"{sied}\"}', all: 'y{s=\"{side}\"}'}",
-                "5:21",
+                "'x{",
                 "{sied} is no placeholder",
             ),
-            (
-                "  rates:\n    - {name: a, bad: 'x{s=\"{side}\"}', all: 'y'}",
-                "5:48",
-                "same number for stable and canary",
-            ),
-            ("  rates:\n    - {name: a, bad: 'vector(0)', all: 'y{s=\"{side}\"}'}", "5:21", "reads no series"),
-            ("  rates:\n    - {name: error_rate, preset: vllm}", "5:35", "preset: istio"),
-            ("  rates:\n    - {name: latency, preset: istio}", "5:32", "another kind"),
-            ("  rates:\n    - {name: a}", "5:7", "either `preset`"),
+            ("  rates:\n    - {name: a, bad: 'x{s=\"{side}\"}', all: 'y'}", "'y'", "same number for stable and canary"),
+            ("  rates:\n    - {name: a, bad: 'vector(0)', all: 'y{s=\"{side}\"}'}", "'vec", "reads no series"),
+            ("  rates:\n    - {name: error_rate, preset: vllm}", "vllm", "the preset vllm has nothing"),
+            ("  rates:\n    - {name: latency, preset: istio}", "istio", "another kind"),
+            ("  rates:\n    - {name: a}", "{name", "either `preset`"),
             (
                 "  rates:\n    - {name: a, bad: 'rate(x{s=\"{side}\"}[5m])', all: 'y{s=\"{side}\"}'}",
-                "5:7",
+                "{name",
                 "another time",
             ),
-            ("  quantiles:\n    - {name: ttft, preset: tgi}", "5:29", "TGI does not measure"),
+            ("  quantiles:\n    - {name: ttft, preset: tgi}", "tgi", "TGI does not measure"),
             (
                 "  quantiles:\n    - {name: l, histogram: 'rate(x_bucket{s=\"{side}\"}[5m])'}",
-                "5:7",
+                "{name",
                 "selector of its buckets",
             ),
-            ("  levels:\n    - {name: l, query: 'x{s=\"{side}\"'}", "5:23", "`}` is missing"),
+            ("  levels:\n    - {name: l, query: 'x{s=\"{side}\"'}", "'x", "`}` is missing"),
+            ("  levels:\n    - {name: l, query: '{s=\"{side}\"}'}", "'{s", "does not name its metric"),
             (
-                "  levels:\n    - {name: l, query: 'x{s=\"{side}\"}'}\n    - {name: l, query: 'x{s=\"{side}\"}'}",
-                "6:14",
+                "  levels:\n    - {name: k, query: 'x{s=\"{side}\"}'}\n    - {name: k, query: 'x{s=\"{side}\"}'}",
+                "",
                 "two rules",
             ),
             (
                 "watch:\n  rules:\n    - {name: q, threshold: 1, metric: {mean: {sum: 'a{b=\"{c}\"}', all: 'n'}}}",
-                "6:52",
+                "'a{",
                 "{c} is no placeholder",
             ),
         ] {
             let found = problems(&format!("{PROMETHEUS}{yaml}\n"));
             assert_eq!(found.len(), 1, "{yaml}: {found:?}");
-            assert!(
-                found[0].starts_with(&format!("rollout.yaml:{place}: ")) && found[0].contains(part),
-                "{yaml}: {found:?}"
-            );
+            let at = yaml.find(needle).unwrap();
+            let (line, column) =
+                (yaml[..at].matches('\n').count() + 5, at - yaml[..at].rfind('\n').map_or(0, |end| end + 1) + 1);
+            let place = if needle.is_empty() {
+                "rollout.yaml:7:14: ".to_owned()
+            } else {
+                format!("rollout.yaml:{line}:{column}: ")
+            };
+            assert!(found[0].starts_with(&place) && found[0].contains(part), "{yaml}: {place} {found:?}");
         }
+        let nginx = problems(&format!("{PROMETHEUS}  presets: [ingress-nginx]\n"));
+        assert!(nginx.len() == 1 && nginx[0].contains("only where it splits"), "{nginx:?}");
+        let split = format!("{PROMETHEUS}  presets: [ingress-nginx]\ntraffic: {{nginx: {{ingress: chat}}}}\n");
+        assert_eq!(problems(&split), Vec::<String>::new());
+        let vllm = problems(&format!("{PROMETHEUS}  rates:\n    - {{name: error_rate, preset: vllm}}\n"));
+        assert!(vllm[0].contains("`preset: istio` or `preset: ingress-nginx`"), "{vllm:?}");
         assert!(problems("analysis: {presets: [vllm]}\n")[0].contains("nothing that they could be read from"));
     }
 }

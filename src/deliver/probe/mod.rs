@@ -1,7 +1,7 @@
 //! Measurements of live traffic. What is missing, stale or ambiguous is no data, with its reason; it never becomes a number.
 
 mod check;
-mod presets;
+pub mod presets;
 mod prometheus;
 mod promql;
 mod queries;

@@ -28,8 +28,9 @@ pub struct Prometheus {
 impl Prometheus {
     /// Builds the client. The token is what `token_env` holds.
     pub fn new(spec: &PrometheusSpec, token: Option<&Secret>) -> Result<Self, NetError> {
-        let url = reqwest::Url::parse(&format!("{}/api/v1/query", spec.url.trim_end_matches('/')));
-        let url = url.ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let base = reqwest::Url::parse(&spec.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url =
+            base.and_then(|_| reqwest::Url::parse(&format!("{}/api/v1/query", spec.url.trim_end_matches('/'))).ok());
         let url = url.ok_or_else(|| NetError::Build("`analysis.prometheus.url` is no address of HTTP".to_owned()))?;
         let token = match token {
             Some(token) => {
@@ -72,6 +73,11 @@ impl Prometheus {
             return Err(NoData::Stale(age.clamp(0.0, 1e6).round() as u64));
         }
         Ok(())
+    }
+
+    /// The longest wait for one answer.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// How often targets are scraped, in seconds.

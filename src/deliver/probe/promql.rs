@@ -343,10 +343,10 @@ pub(super) fn selectors(query: &str) -> Result<Vec<String>, Fault> {
                 found.push(format!("{word}{labels}"));
                 index = end;
             }
+            // Several metrics at once cannot be dated: `timestamp` drops the names, and Prometheus refuses series that are alike.
             Token::Sign("{") => {
-                let end = past(&tokens, index - 1, "{", "}");
-                found.push(tokens.get(index - 1..end).unwrap_or_default().iter().map(Token::text).collect());
-                index = end;
+                let help = "write the metric's name before the `{`; for several metrics, several selectors";
+                return Err(fault("a selector does not name its metric", help));
             }
             Token::Sign("[") => index = past(&tokens, index - 1, "[", "]"),
             // `@ start()`, `@ 123`: what follows is no series.
@@ -445,14 +445,14 @@ mod tests {
                 vec!["a_total{code=~\"5..\",x!='y'}"],
             ),
             ("sum(a) by (b) / on(c) group_left(d) sum(vllm:e{f=\"g\"})", vec!["a", "vllm:e{f=\"g\"}"]),
-            ("{__name__=~\"a|b\"} or vector(0)", vec!["{__name__=~\"a|b\"}"]),
+            ("a or vector(0)", vec!["a"]),
             ("a @ start() > bool 0 # b{c}", vec!["a"]),
             ("histogram_quantile(0.99, sum by (le) (rate(h_bucket[1m]))) * 1e-3 + Inf", vec!["h_bucket"]),
             ("a{b=\"}\"} unless a{b=\"}\"}", vec!["a{b=\"}\"}"]),
         ] {
             assert_eq!(selectors(query).unwrap(), want, "{query}");
         }
-        for none in ["vector(0)", "1", "time()", "scalar(vector(1))", ""] {
+        for none in ["vector(0)", "1", "time()", "scalar(vector(1))", "", "{__name__=~\"a|b\"}", "nan{a=\"b\"}"] {
             assert!(selectors(none).is_err(), "{none}");
         }
     }

@@ -164,19 +164,23 @@ impl Scope<'_> {
             .collect()
     }
 
-    /// What a counter gained over the window.
+    /// What a counter gained over the window: its value now without its value then.
     ///
-    /// `increase` begins at a series' first sample, so the requests that a new series has already counted by then are lost: an
-    /// error that happens often, but only within one scrape, would be none. The canary's series are as young as it is: one
-    /// that did not exist when the window began counts from zero.
+    /// `increase` alone would be wrong twice. It extrapolates to the window's edges, so that two scrapes early in a step are
+    /// taken for up to two and a half times the requests that there were; and it begins at a series' first sample, so that what a
+    /// new series has counted by then is lost: errors that all fall within one scrape would be none. The canary's series are as
+    /// young as it is: one that did not exist when the window began counts from zero. `increase` remains for what restarted
+    /// within the window, and for what has ended.
     fn gained(&self, selector: &str) -> String {
         let window = self.window;
+        let steady = format!("resets({selector}[{window}s]) == 0");
+        let grown = format!("({selector} - {selector} offset {window}s) >= 0 and {steady}");
         let gained = format!("increase({selector}[{window}s])");
         match self.whose {
-            Whose::Stable | Whose::Past => gained,
+            Whose::Stable | Whose::Past => format!("({grown}) or {gained}"),
             Whose::Canary => {
-                let born = format!("({selector} unless {selector} offset {window}s)");
-                format!("({born} > {gained}) or {gained} or {born}")
+                let born = format!("({selector} unless {selector} offset {window}s) and {steady}");
+                format!("({grown}) or ({born}) or {gained}")
             }
         }
     }
@@ -394,7 +398,11 @@ mod tests {
         let naming = Naming::of(&plan());
         let scope = Scope { naming: &naming, whose: Whose::Stable, window: 60 };
         let ask = scope.own_count("bad_total{ side=\"{side}\" }").unwrap();
-        assert_eq!(ask.query, "sum(increase(bad_total{side=\"stable\"}[60s]))");
+        let series = "bad_total{side=\"stable\"}";
+        let want = format!(
+            "sum((({series} - {series} offset 60s) >= 0 and resets({series}[60s]) == 0) or increase({series}[60s]))"
+        );
+        assert_eq!(ask.query, want);
         assert_eq!(ask.fresh, [["bad_total{side=\"stable\"}"]]);
         let canary = Scope { whose: Whose::Canary, ..scope };
         assert!(canary.own_count("bad_total{side=\"{side}\"}").unwrap().query.contains("unless"));

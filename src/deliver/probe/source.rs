@@ -69,6 +69,7 @@ impl PrometheusSource {
             Ok(now) => now,
             Err(why) => return rules.iter().map(|rule| (rule.name.clone(), Err(why.clone()))).collect(),
         };
+        let end = self.end();
         let asked = rules.iter().map(|rule| async move {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -77,7 +78,7 @@ impl PrometheusSource {
             )]
             let window = rule.window_seconds.round().max(1.0) as u64;
             let scope = Scope { naming: &self.naming, whose: Whose::Canary, window };
-            let canary = self.value(scope.of_watch(rule), window, now).await;
+            let canary = self.by(end, self.value(scope.of_watch(rule), window, now)).await;
             (rule.name.clone(), reading(Err(NoData::NoSide), canary))
         });
         futures::stream::iter(asked).buffered(AT_ONCE).collect().await
@@ -109,6 +110,20 @@ impl PrometheusSource {
         }
         let scope = Scope { naming: &self.naming, whose, window };
         self.value(self.wanted(rule, scope), window, at).await
+    }
+
+    /// What a question gives before the end of a look: twice the wait for one answer, for all of them together.
+    async fn by(
+        &self,
+        end: tokio::time::Instant,
+        asked: impl Future<Output = Result<Value, NoData>> + Send,
+    ) -> Result<Value, NoData> {
+        let late = |_| Err(NoData::Unreachable("Prometheus did not answer all questions of a look in time".to_owned()));
+        tokio::time::timeout_at(end, asked).await.unwrap_or_else(late)
+    }
+
+    fn end(&self) -> tokio::time::Instant {
+        tokio::time::Instant::now() + self.prometheus.timeout().saturating_mul(2)
     }
 
     async fn value(&self, wanted: Result<Wanted, Fault>, window: u64, at: f64) -> Result<Value, NoData> {
@@ -190,9 +205,10 @@ impl MetricSource for PrometheusSource {
             Ok(now) => now,
             Err(why) => return rules.into_iter().map(|(name, _)| (name, Err(why.clone()))).collect(),
         };
+        let end = self.end();
         let asked = rules.into_iter().map(|(name, rule)| async move {
-            let canary = self.side(rule, Whose::Canary, window.seconds, now).await;
-            let stable = self.side(rule, Whose::Stable, window.seconds, now).await;
+            let canary = self.by(end, self.side(rule, Whose::Canary, window.seconds, now)).await;
+            let stable = self.by(end, self.side(rule, Whose::Stable, window.seconds, now)).await;
             (name, rule, stable, canary)
         });
         let mut found: Vec<_> = futures::stream::iter(asked).buffered(AT_ONCE).collect().await;
@@ -207,7 +223,7 @@ impl MetricSource for PrometheusSource {
             for (_, rule, stable, canary) in &mut found {
                 let level = matches!(rule, Rule::Level(_));
                 if (level && (all_idle || idle(stable, canary))) || (!level && idle(stable, canary)) {
-                    *stable = self.side(*rule, Whose::Past, seconds, then).await;
+                    *stable = self.by(end, self.side(*rule, Whose::Past, seconds, then)).await;
                 }
             }
         }
@@ -256,7 +272,7 @@ fn reading(stable: Result<Value, NoData>, canary: Result<Value, NoData>) -> Resu
     }
 }
 
-/// `increase` extrapolates to the window's edges, so counts come as fractions.
+/// Where `increase` has to extrapolate, counts come as fractions.
 fn whole(count: f64) -> Result<u64, NoData> {
     // Below 2^53 a count is exact; a negative one comes from an expression that does not count.
     if !(0.0..9e15).contains(&count.round()) {

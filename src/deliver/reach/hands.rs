@@ -9,11 +9,11 @@ use super::super::clock::Clock;
 use super::super::health::Health;
 use super::super::plan::{Retire, WorkloadKind};
 use super::super::state::State;
-use super::super::traffic::Router;
+use super::super::traffic::{Router, restore, set_version};
 use super::super::workload::{
     Layout, Names, ROLLOUT_LABEL, TRACK_LABEL, canary_deployment, canary_service, edits, layout, misfit, replicas, text,
 };
-use super::super::{Split, Target, Trouble, health};
+use super::super::{Target, Trouble, health};
 use super::{Do, Looked, Order, Version, plan};
 use crate::cluster::{
     Cluster, ClusterError, DEPLOYMENT, EVENT, Edit, INFERENCE_SERVICE, POD, Place, ROLLOUT, Resource, SERVICE,
@@ -108,6 +108,9 @@ impl Hands<'_> {
 
     /// How a side's pods are; pods and events are asked for only when it is not ready.
     pub async fn health(&self, state: &State, side: Option<&Value>) -> Result<Health, Trouble> {
+        if let (Some(object), Layout::Driven) = (side, layout(&state.plan)) {
+            return Ok(health::driven_health(object));
+        }
         let quick = health::health(side, &[], &[]);
         let (Some(workload), Health::Starting { .. } | Health::Broken(_)) = (side, &quick) else { return Ok(quick) };
         let names = Names::in_state(state);
@@ -141,15 +144,9 @@ impl Hands<'_> {
         let names = Names::in_state(state);
         match one {
             Do::Canary(wanted) => self.canary(state, &names, looked, wanted).await,
-            Do::Version(version) => {
-                let to = match version {
-                    Version::Old => &state.old,
-                    Version::New => &state.new,
-                };
-                self.version(state, &names, to).await
-            }
+            Do::Version(version) => self.version(state, &names, version).await,
             Do::Revive(wanted) => self.scale(&deployment(&names, &names.stable), wanted).await,
-            Do::Shift(split) => self.shift(split).await,
+            Do::Shift(split) => self.router.shift(split).await,
             Do::Drain => {
                 if self.clock.wait(DRAIN_SECONDS, self.cancel).await {
                     Err(Trouble::Cancelled)
@@ -171,11 +168,6 @@ impl Hands<'_> {
             Do::Retire(Retire::ScaleToZero) => self.scale(&deployment(&names, &names.stable), 0).await,
             Do::AwaitCanary | Do::AwaitStable | Do::AwaitOne => Ok(()),
         }
-    }
-
-    /// Sets the split; a split that could be written and not read back is tried again, since it is the same split.
-    async fn shift(&self, split: Split) -> Result<(), Trouble> {
-        self.router.shift(split).await
     }
 
     async fn canary(&self, state: &State, names: &Names, looked: &Looked, wanted: u32) -> Result<(), Trouble> {
@@ -207,10 +199,14 @@ impl Hands<'_> {
     }
 
     /// Gives a workload its version: decided anew from what is there each time that somebody else wrote meanwhile.
-    async fn version(&self, state: &State, names: &Names, to: &super::super::state::Version) -> Result<(), Trouble> {
+    async fn version(&self, state: &State, names: &Names, version: Version) -> Result<(), Trouble> {
         if layout(&state.plan) == Layout::Driven {
-            return self.driven_version(state, names, to).await;
+            return self.driven_version(state, names, version).await;
         }
+        let to = match version {
+            Version::Old => &state.old,
+            Version::New => &state.new,
+        };
         let place = deployment(names, &names.stable);
         self.changed(&place, |object| edits(object, &state.plan, to)).await
     }
@@ -267,14 +263,13 @@ impl Hands<'_> {
         Ok(self.cluster.find(&resource(state.plan.workload.kind).at(&names.namespace, &names.stable)).await?)
     }
 
-    async fn driven_version(
-        &self,
-        state: &State,
-        names: &Names,
-        to: &super::super::state::Version,
-    ) -> Result<(), Trouble> {
-        let place = resource(state.plan.workload.kind).at(&names.namespace, &names.stable);
-        self.changed(&place, |object| edits(object, &state.plan, to)).await
+    /// Another controller's object: what it had before is in the state.
+    async fn driven_version(&self, state: &State, names: &Names, version: Version) -> Result<(), Trouble> {
+        let names = names.for_router(&state.plan, None, None)?;
+        match version {
+            Version::New => set_version(self.cluster, &state.plan, &names).await.map(drop),
+            Version::Old => restore(self.cluster, &state.plan, &names, &state.old).await,
+        }
     }
 }
 

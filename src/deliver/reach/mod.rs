@@ -98,7 +98,8 @@ pub fn plan(order: Order, seen: Seen) -> Vec<Do> {
             (_, Stable::New) => moves.push(Do::AwaitStable),
             (_, Stable::Old | Stable::Retired) => moves.push(Do::AwaitOne),
         }
-        moves.push(Do::Shift(target.split));
+        // What is to be mirrored besides is a rise, for the next round.
+        moves.push(Do::Shift(Split { mirror: target.split.mirror.min(seen.split.mirror), ..target.split }));
     } else {
         if shifts {
             moves.push(Do::Shift(target.split));
@@ -185,9 +186,9 @@ fn driven(order: Order, seen: Seen) -> Vec<Do> {
     let runs = seen.stable.map(|side| side.runs);
     let mut moves = Vec::new();
     match (target.stable, target.canary) {
-        // The way back is one change of the version: the controller moves the traffic.
+        // Once it has everything its controller has made it the stable one: then only the version leads back.
         (Stable::Old, Canary::Absent | Canary::AsItIs) => {
-            if target.split != seen.split {
+            if target.split != seen.split && seen.split.canary != Percent::ALL {
                 moves.push(Do::Shift(target.split));
             }
             if runs != Some(Runs::Old) {

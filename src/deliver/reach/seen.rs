@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::super::plan::Plan;
 use super::super::state::{State, Version};
-use super::super::workload::{number, replicas, version};
+use super::super::traffic::version_of;
+use super::super::workload::{Layout, layout, number, replicas, version};
 use super::super::{Split, Trouble};
-use crate::deliver::health::{Health, health};
+use crate::deliver::health::{Health, driven_health, health};
 
 /// What a workload runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +56,19 @@ pub struct Looked {
 }
 
 impl Side {
+    /// Of an object whose own controller has both versions.
+    fn driven(object: &Value, plan: &Plan, new: &Version) -> Result<Self, Trouble> {
+        let now = version_of(object, plan)?;
+        let changed = |ours: &Option<String>, theirs: &Option<String>| ours.is_none() || ours == theirs;
+        let is_new = changed(&plan.change.image, &now.image) && (plan.change.model.is_none() || now.model == new.model);
+        Ok(Self {
+            runs: if is_new { Runs::New } else { Runs::Old },
+            replicas: replicas(object).max(1),
+            available: 1,
+            ready: driven_health(object) == Health::Ready,
+        })
+    }
+
     /// Of a Deployment.
     pub fn of(deployment: &Value, plan: &Plan, old: &Version, new: &Version) -> Result<Self, Trouble> {
         let now = version(deployment, plan)?;
@@ -78,7 +92,13 @@ impl Looked {
     /// Of the objects.
     pub fn of(state: &State, stable: Option<Value>, canary: Option<Value>, split: Split) -> Result<Self, Trouble> {
         let side = |object: &Option<Value>| {
-            object.as_ref().map(|object| Side::of(object, &state.plan, &state.old, &state.new)).transpose()
+            let side = |object: &Value| match layout(&state.plan) {
+                Layout::Driven => Side::driven(object, &state.plan, &state.new),
+                Layout::Beside | Layout::Shared | Layout::Colours | Layout::InPlace | Layout::Flag => {
+                    Side::of(object, &state.plan, &state.old, &state.new)
+                }
+            };
+            object.as_ref().map(side).transpose()
         };
         let seen = Seen { stable: side(&stable)?, canary: side(&canary)?, split };
         Ok(Self { seen, stable, canary })

@@ -77,16 +77,19 @@ enum Move {
     GoOn,
     /// Everything back to stable.
     Abort,
+    /// The old version comes back to a Rollout that was promoted: without its steps, since nothing has to be judged.
+    ComeBack,
 }
 
 impl Move {
-    /// The merge patch of the status, as the project's own `promote` and `abort` commands send it; the resourceVersion
+    /// The merge patch of the status, as the project's own `promote`, `promote --full` and `abort` send it; the resourceVersion
     /// within makes it a compare-and-swap.
     fn patch(self, rollout: &Value) -> Option<Value> {
         let status = match self {
             Move::Nothing => return None,
             Move::GoOn => json!({"pauseConditions": null}),
             Move::Abort => json!({"abort": true}),
+            Move::ComeBack => json!({"promoteFull": true}),
         };
         let version = rollout.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
         Some(json!({"metadata": {"resourceVersion": version}, "status": status}))
@@ -137,14 +140,36 @@ impl Reader {
     /// The canary's share as it is.
     fn share(&self, rollout: &Value) -> Result<Percent, Trouble> {
         let new = is_new(rollout, &self.workload, &self.change)?;
-        if Self::same_pods(rollout) {
-            // The pods that are stable are the wanted ones: the new version only once the controller has seen it.
-            return Ok(if new && Self::is_current(rollout) { Percent::ALL } else { Percent::ZERO });
-        }
-        match rollout.pointer("/status/canary/weights/canary/weight").and_then(Value::as_f64) {
-            Some(weight) => Ok(cautious(weight / 100.0)),
-            None => Ok(Self::asked(rollout)),
-        }
+        let weight = match rollout.pointer("/status/canary/weights/canary/weight").and_then(Value::as_f64) {
+            Some(weight) => cautious(weight / 100.0),
+            None => Self::asked(rollout),
+        };
+        // A status that is not about the object as it is now is about the version that it asked for before.
+        let stale = text(rollout, "/status/observedGeneration").is_some() && !Self::is_current(rollout);
+        Ok(match (new, Self::same_pods(rollout)) {
+            (true, true) => {
+                if Self::is_current(rollout) {
+                    Percent::ALL
+                } else {
+                    Percent::ZERO
+                }
+            }
+            (true, false) => weight,
+            (false, true) => {
+                if stale {
+                    Percent::ALL
+                } else {
+                    Percent::ZERO
+                }
+            }
+            (false, false) => {
+                if stale {
+                    weight
+                } else {
+                    weight.rest()
+                }
+            }
+        })
     }
 
     /// What brings the Rollout to this split.
@@ -157,16 +182,26 @@ impl Reader {
         if now == split.canary {
             return Ok(Move::Nothing);
         }
-        let promoted = Self::same_pods(rollout);
+        let new = is_new(rollout, &self.workload, &self.change)?;
         let aborted = rollout.pointer("/status/abort") == Some(&Value::Bool(true));
         if split.canary == Percent::ZERO {
-            return match (promoted, aborted) {
-                (true, _) => Err(misfit(format!("{place}: it is promoted: its way back is the old image"))),
-                (false, true) => Ok(Move::Nothing),
-                (false, false) => Ok(Move::Abort),
-            };
+            return Ok(match (new, Self::same_pods(rollout), Self::is_current(rollout)) {
+                // Once it is promoted only the old version leads back, and that is not the router's to set.
+                (true, true, _) | (false, true, _) | (false, false, false) => Move::Nothing,
+                (true, false, _) => {
+                    if aborted {
+                        Move::Nothing
+                    } else {
+                        Move::Abort
+                    }
+                }
+                (false, false, true) => {
+                    let told = rollout.pointer("/status/promoteFull") == Some(&Value::Bool(true));
+                    if told { Move::Nothing } else { Move::ComeBack }
+                }
+            });
         }
-        if !is_new(rollout, &self.workload, &self.change)? {
+        if !new {
             return Err(misfit(format!("{place}: it does not have the new version")));
         }
         if aborted {
@@ -179,9 +214,8 @@ impl Reader {
             return Err(misfit(format!("{place}: its steps have no {} %; there is: {there}", split.canary.get())));
         }
         if !Self::is_current(rollout) {
-            return Err(Trouble::Cluster(ClusterError::Conflict(
-                format!("{place}: its controller has not seen the new version yet").into(),
-            )));
+            // Its controller has not seen the new version yet; nothing is told by what it said of the old one.
+            return Ok(Move::Nothing);
         }
         let asked = Self::asked(rollout);
         if asked == split.canary && split.canary != Percent::ALL {
@@ -326,6 +360,12 @@ mod tests {
                 json!({"observedGeneration": seen, "currentPodHash": "x", "stableRS": "x", "currentStepIndex": 5}),
             )
         };
+        let returning = |weight: u64, seen: &str| {
+            let mut object = at(1, weight, paused());
+            object["spec"]["template"]["spec"]["containers"][0]["image"] = json!("a:1");
+            object["status"]["observedGeneration"] = json!(seen);
+            object
+        };
         let mut bare = at(2, 0, json!([]));
         bare["status"].as_object_mut().unwrap().shift_remove("canary");
         let mut aborted = bare.clone();
@@ -334,6 +374,10 @@ mod tests {
             (done("a:1", "4"), 0),
             (done("a:2", "3"), 0),
             (done("a:2", "4"), 100),
+            (done("a:1", "3"), 100),
+            (returning(0, "4"), 100),
+            (returning(30, "4"), 70),
+            (returning(30, "3"), 30),
             (at(1, 10, paused()), 10),
             (at(2, 10, json!([])), 10),
             (bare, 50),
@@ -354,7 +398,13 @@ mod tests {
         aborted["status"]["abort"] = json!(true);
         let mut unseen = at(1, 10, paused());
         unseen["metadata"]["generation"] = json!(5);
+        let mut returning = at(1, 10, paused());
+        returning["spec"]["template"]["spec"]["containers"][0]["image"] = json!("a:1");
+        let mut told = returning.clone();
+        told["status"]["promoteFull"] = json!(true);
         let table = [
+            (returning, 0, Ok(Move::ComeBack)),
+            (told, 0, Ok(Move::Nothing)),
             (at(1, 10, paused()), 10, Ok(Move::Nothing)),
             (at(1, 10, paused()), 50, Ok(Move::GoOn)),
             (at(2, 10, json!([])), 50, Ok(Move::Nothing)),
@@ -370,12 +420,12 @@ mod tests {
             (at(1, 10, manual), 50, Err("foreign: Rollout prod/llm: it is paused for another reason")),
             (stopped, 50, Err("foreign: Rollout prod/llm: somebody has paused it")),
             (aborted, 50, Err("it is aborted")),
-            (unseen, 50, Err("other: somebody else wrote")),
+            (unseen, 50, Ok(Move::Nothing)),
             (rollout("a:1", json!({})), 10, Err("does not have the new version")),
             (
                 rollout("a:2", json!({"observedGeneration": "4", "currentPodHash": "x", "stableRS": "x"})),
                 0,
-                Err("it is promoted"),
+                Ok(Move::Nothing),
             ),
         ];
         for (object, percent, expected) in table {

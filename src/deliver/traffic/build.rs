@@ -157,3 +157,57 @@ impl Names {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Connection;
+    use crate::document::{decode, parse_yaml};
+
+    async fn nowhere() -> Cluster {
+        let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+            clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\n\
+            contexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {}}]\n";
+        Cluster::connect(&Connection { context: None, kubeconfig: Some(kubeconfig.to_owned()) }).await.unwrap()
+    }
+
+    fn plan(rest: &str) -> Plan {
+        let document = parse_yaml("rollout.yaml", &format!("version: 1\n{rest}\n")).ok().unwrap();
+        decode(&document).ok().unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_plan_gets_its_router() {
+        let cluster = nowhere().await;
+        let table = [
+            ("workload: {name: llm}", "the replicas of Deployment prod/llm and llm-canary"),
+            ("workload: {name: llm}\ntraffic: {istio: {virtual_service: vs}}", "VirtualService prod/vs"),
+            ("workload: {name: llm}\ntraffic: {gateway: {http_route: web}}", "HTTPRoute prod/web"),
+            ("workload: {name: llm}\nstrategy: shadow\ntraffic: {gateway: {http_route: web}}", "HTTPRoute prod/web"),
+            ("workload: {name: llm}\ntraffic: {nginx: {ingress: web}}", "Ingress prod/web-canary"),
+            ("workload: {name: llm}\nstrategy: blue-green", "Service prod/llm"),
+            ("workload: {name: llm}\nstrategy: rolling", "the workload's own rolling update"),
+            ("workload: {name: llm}\nstrategy: feature-flag", "no router"),
+            ("workload: {name: llm, kind: Rollout}", "Rollout prod/llm"),
+            ("workload: {name: llm, kind: InferenceService}", "InferenceService prod/llm"),
+        ];
+        for (text, name) in table {
+            assert_eq!(router(&plan(text), &cluster, &Names::for_test()).name(), name);
+        }
+        let flag = Names { flag: Some(Arc::new(Still)), ..Names::for_test() };
+        let found = router(&plan("workload: {name: llm}\nstrategy: feature-flag"), &cluster, &flag);
+        assert_eq!(found.split().await.unwrap(), Split::STABLE);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_split_says_so_and_a_rolling_update_is_never_split() {
+        let half = Split::to_canary(super::super::super::Percent::ALL);
+        for missing in
+            [Missing("x").split().await.map(drop), Missing("x").shift(half).await, Missing("x").clear().await]
+        {
+            assert!(matches!(missing, Err(Trouble::Plan(_))));
+        }
+        assert!(matches!(Still.shift(half).await, Err(Trouble::Plan(_))));
+        Still.shift(Split::STABLE).await.unwrap();
+    }
+}

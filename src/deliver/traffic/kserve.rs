@@ -42,12 +42,14 @@ impl KServe {
     /// What holds the traffic where it is while the version changes: goes into the same patch.
     pub(super) fn holding(&self, object: &Value) -> Result<Vec<Edit>, Trouble> {
         let split = look(self, object)?.split;
-        if split != Split::STABLE {
+        let marked = annotation(object, SPLIT_ANNOTATION).is_some();
+        if split == Split::STABLE && marked {
+            return Ok(Vec::new());
+        }
+        // Everything: what a rollout that was promoted has left.
+        if split != Split::STABLE && split != Split::to_canary(Percent::ALL) {
             let words = "the canary has traffic already: it does not get another version";
             return Err(misfit(format!("{}: {words}", self.place.words())));
-        }
-        if annotation(object, SPLIT_ANNOTATION).is_some() {
-            return Ok(Vec::new());
         }
         let pointer = self.locate(object)?;
         let entry = object.pointer(&pointer).cloned().unwrap_or_default();
@@ -132,10 +134,16 @@ impl Entry for KServe {
             status("latestReadyRevision").is_some() && status("latestReadyRevision") == status("latestCreatedRevision");
         let alone = newest >= 100.0;
         let new = is_new(object, &self.workload, &self.change)?;
-        if !new || !ready || (alone && !current) {
+        let share = Split::to_canary(cautious(newest / 100.0));
+        if !new {
+            // On the way back the newest revision that is ready is the new version's, until the old one's is ready again.
+            let returning = annotation(object, SPLIT_ANNOTATION).is_some() && !(current && ready);
+            return Ok(if returning { share } else { Split::STABLE });
+        }
+        if !ready || (alone && !current) {
             return Ok(Split::STABLE);
         }
-        Ok(Split::to_canary(cautious(newest / 100.0)))
+        Ok(share)
     }
 }
 
@@ -192,6 +200,9 @@ mod tests {
         let now = shifted(&kind(), &held(), canary(10));
         assert!(words(kind().holding(&now)).contains("has traffic already"));
         assert!(kind().holding(&held()).unwrap().is_empty());
+        let promoted = shifted(&kind(), &held(), canary(100));
+        let next = applied(&promoted, &kind().holding(&promoted).unwrap());
+        assert_eq!(next["spec"]["predictor"][FIELD], json!(0));
     }
 
     #[test]
@@ -231,6 +242,14 @@ mod tests {
             let mut object = service(uri);
             object["status"] = status;
             assert_eq!(kind().real(&object, canary(10)).unwrap(), canary(expected), "{object}");
+        }
+        // On the way back from everything the old version's own revision has to be ready first.
+        let mut back = shifted(&kind(), &held(), canary(100));
+        back["spec"]["predictor"]["model"]["storageUri"] = json!("gs://a");
+        let all = json!([{"latestRevision": true, "percent": 100}]);
+        for (seen, ready, expected) in [(1, "r2", 100), (2, "r2", 100), (2, "r3", 0)] {
+            back["status"] = status(seen, "r3", ready, all.clone());
+            assert_eq!(kind().real(&back, canary(100)).unwrap(), canary(expected));
         }
     }
 }

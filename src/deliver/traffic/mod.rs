@@ -21,7 +21,7 @@ pub use argo::steps_of;
 pub use build::{Names, router};
 pub use ours::SPLIT_ANNOTATION;
 pub use replicas::{StableReplicas, replicas_for, stable_replicas};
-pub use version::{restore, set_version};
+pub use version::{restore, set_version, version_of};
 
 pub mod flag;
 

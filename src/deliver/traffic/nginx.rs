@@ -144,6 +144,17 @@ impl Rules {
     }
 }
 
+/// Whether an Ingress of ours has no requests, whoever saw to that: the way back is done then.
+fn is_back(rules: &Rules, ours: &Value) -> bool {
+    let annotations = ours.pointer("/metadata/annotations").and_then(Value::as_object);
+    let by_other = format!("{}-by-", rules.key(CANARY));
+    let mut names = annotations.into_iter().flatten().map(|(name, _)| name);
+    annotation(ours, SPLIT_ANNOTATION).is_some()
+        && rules.is_canary(ours)
+        && annotation(ours, &rules.key(WEIGHT)) == Some("0")
+        && !names.any(|name| name.starts_with(&by_other))
+}
+
 fn digest(annotations: &Map<String, Value>, spec: &Value) -> String {
     let whole = json!({"annotations": annotations, "spec": spec});
     Digest::of(canonical(&whole).as_bytes()).to_string()
@@ -204,6 +215,9 @@ impl Router for Nginx {
             ));
         }
         let ours = self.cluster.find(&self.rules.ours).await?;
+        if split == Split::STABLE && ours.as_ref().is_some_and(|ours| is_back(&self.rules, ours)) {
+            return Ok(());
+        }
         let now = ours.as_ref().map(|ours| self.rules.weight(ours)).transpose()?;
         if now.unwrap_or(Percent::ZERO) == split.canary {
             return Ok(());
@@ -231,7 +245,9 @@ impl Router for Nginx {
 
     async fn clear(&self) -> Result<(), Trouble> {
         let Some(ours) = self.cluster.find(&self.rules.ours).await? else { return Ok(()) };
-        self.rules.weight(&ours)?;
+        if !is_back(&self.rules, &ours) {
+            self.rules.weight(&ours)?;
+        }
         Ok(self.cluster.delete(&self.rules.ours).await?)
     }
 }
@@ -346,6 +362,11 @@ mod tests {
             edit(&mut edited);
             assert!(words(rules().weight(&edited)).starts_with("foreign: Ingress prod/web-canary"));
         }
+        let mut back = ours.clone();
+        back["metadata"]["annotations"][weight] = "0".into();
+        assert!(is_back(&rules(), &back) && !is_back(&rules(), &ours));
+        back["metadata"]["annotations"][header] = "x".into();
+        assert!(!is_back(&rules(), &back), "a header still leads there");
         let mut noted = ours;
         noted["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = "x".into();
         assert_eq!(rules().weight(&noted).unwrap().get(), 25);

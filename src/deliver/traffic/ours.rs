@@ -3,6 +3,8 @@
 //! as it was.
 //! Kept out: what an entry looks like (one file a router).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,8 +19,8 @@ use crate::trust::{Digest, Untrusted};
 /// The annotation that holds our mark.
 pub const SPLIT_ANNOTATION: &str = "llmci.dev/split";
 
-/// How often a lost race is run again.
-const TRIES: usize = 5;
+/// How often a lost race is run again: a status changes often while pods come and go, and each change counts.
+const TRIES: u32 = 12;
 
 /// What we left, and what was there before.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -210,7 +212,9 @@ where
     F: Fn(&Value) -> Result<Vec<Edit>, Trouble> + Send + Sync,
 {
     let mut lost = Untrusted::default();
-    for _ in 0..TRIES {
+    for attempt in 0..TRIES {
+        // Two that race in step would lose in step.
+        tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 10)).await;
         let object = read(cluster, place).await?;
         let edits = decide(&object)?;
         if edits.is_empty() {

@@ -57,6 +57,11 @@ pub async fn restore(cluster: &Cluster, plan: &Plan, names: &Names, old: &Versio
     swap(cluster, &place, |object| restoring(object, &plan.workload, &plan.change, old)).await.map(drop)
 }
 
+/// The version that the object asks for: what of it the plan changes.
+pub fn version_of(object: &Value, plan: &Plan) -> Result<Version, Trouble> {
+    setting(object, &plan.workload, &plan.change).map(|(_, version)| version)
+}
+
 /// Whether the object asks for the new version.
 pub(super) fn is_new(object: &Value, workload: &Workload, change: &Change) -> Result<bool, Trouble> {
     let wanted = wanted(change);

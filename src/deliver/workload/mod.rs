@@ -111,6 +111,30 @@ impl Names {
         names
     }
 
+    /// The same for a router. `service` is the users' Service: blue-green takes one of its labels.
+    pub fn for_router(
+        &self,
+        plan: &Plan,
+        service: Option<&Value>,
+        flag: Option<std::sync::Arc<dyn super::traffic::Router>>,
+    ) -> Result<super::traffic::Names, Trouble> {
+        let track = std::collections::BTreeMap::from([(TRACK_LABEL.to_owned(), self.track.clone())]);
+        let canary_labels = match (layout(plan), service) {
+            (Layout::Colours, Some(service)) => [build::told_apart(service, self)?].into_iter().collect(),
+            (Layout::Colours, None) => return Err(misfit(format!("the Service `{}` is not there", self.service))),
+            (Layout::Beside | Layout::Shared | Layout::InPlace | Layout::Flag | Layout::Driven, _) => track,
+        };
+        Ok(super::traffic::Names {
+            namespace: self.namespace.clone(),
+            stable_service: self.service.clone(),
+            canary_service: self.canary_service.clone(),
+            stable_workload: self.stable.clone(),
+            canary_workload: self.canary.clone(),
+            canary_labels,
+            flag,
+        })
+    }
+
     /// Where a state keeps the digest of the stable workload's template.
     pub fn mark(&self) -> String {
         format!("Deployment/{}", self.stable)

@@ -17,7 +17,7 @@ use crate::trust::{Digest, Untrusted};
 
 pub use build::{Built, ModelBuildError, build};
 pub use openai::Surroundings;
-pub use spec::{Api, Device, EmbeddedSpec, Limits, ModelSpec, OpenAiSpec, Price, ReplaySpec, Retry};
+pub use spec::{Api, Device, EmbeddedSpec, Limits, ModelSpec, OpenAiSpec, OpenAiWord, Price, ReplaySpec, Retry};
 
 /// Who answered: part of the cache key and of the report.
 #[derive(Clone, Debug)]

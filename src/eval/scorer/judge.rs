@@ -58,10 +58,10 @@ struct Judge {
 /// The judge's whole reply.
 #[derive(Deserialize, Debug)]
 #[serde(deny_unknown_fields)]
-struct Verdict {
+pub(super) struct Verdict {
     check: Option<String>,
     reason: String,
-    score: Score,
+    pub(super) score: Score,
 }
 
 /// Builds the scorer; whether the policy has the judge is checked elsewhere.
@@ -180,7 +180,8 @@ async fn examine(model: &dyn Model, frame: Frame<'_>) -> Result<Finding, Silence
     Ok(Ok(()))
 }
 
-async fn grade(
+/// Asks for one verdict.
+pub(super) async fn grade(
     model: &dyn Model,
     frame: Frame<'_>,
     material: Material<'_>,
@@ -217,7 +218,12 @@ fn messages(material: Material<'_>, canaries: Canaries) -> Vec<ChatMessage> {
 }
 
 fn question_of(request: &Request) -> String {
-    match request.prompt() {
+    text_of(request.prompt())
+}
+
+/// The text of a prompt, turn below turn.
+pub(super) fn text_of(prompt: &Prompt) -> String {
+    match prompt {
         Prompt::Text(text) => text.clone(),
         Prompt::Chat(messages) => {
             messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")

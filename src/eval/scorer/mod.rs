@@ -1,5 +1,6 @@
 //! The code that judges an answer. One file a family; this file holds the trait and the factory.
 
+mod alike;
 mod ask;
 mod build;
 mod canary;
@@ -33,6 +34,7 @@ use crate::trust::Untrusted;
 
 pub(in crate::eval) use fence::one_object;
 
+pub use alike::alike;
 pub use build::{ChoiceSpec, build, choices, needs_text};
 pub use detect::{INSULT_SCREEN, REFUSAL_SCREEN, evidence};
 pub use reference::{TYPES, TypeReference};

@@ -75,6 +75,21 @@ pub async fn deploy(api: &Api, new: &NewDeployment<'_>) -> Result<u64, Trouble> 
     made.get("id").and_then(Value::as_u64).ok_or_else(|| Trouble::Refused(201, "the deployment has no id".into()))
 }
 
+/// The deployment of a rollout that an earlier process made; none where there is none.
+pub async fn find_deployment(api: &Api, environment: &str, key: &str) -> Result<Option<u64>, Trouble> {
+    let encoded: String = environment
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect();
+    let there = api.get(&format!("deployments?environment={encoded}&per_page=100")).await?;
+    let there = there.as_array().ok_or_else(|| Trouble::Refused(200, "no list of deployments".into()))?;
+    let ours = there.iter().find(|one| one.pointer("/payload/llmci").and_then(Value::as_str) == Some(key));
+    Ok(ours.and_then(|one| one.get("id")).and_then(Value::as_u64))
+}
+
 /// Says how a deployment goes on. A state that is told twice is told: nothing is looked for.
 pub async fn set_deployment_status(
     api: &Api,

@@ -16,7 +16,7 @@ mod text;
 pub use api::{Access, Api};
 pub use check::{Check, Output, Ticket};
 pub use comment::{Comments, Shown};
-pub use deployment::{Audience, DeploymentState, NewDeployment, deploy, set_deployment_status};
+pub use deployment::{Audience, DeploymentState, NewDeployment, deploy, find_deployment, set_deployment_status};
 pub use pace::Clock;
 pub use post::close_dangling;
 pub use publisher::{Publisher, Run};

@@ -2,6 +2,7 @@
 //! (`host::sticky`).
 
 mod api;
+mod deployment;
 mod note;
 mod publisher;
 mod reports;
@@ -11,4 +12,5 @@ mod status;
 pub use publisher::Publisher;
 pub use reports::GITLAB_REPORTS;
 
+pub(super) use deployment::{Deployment, Place as DeploymentPlace, Status as DeploymentStatus, TOKEN_ADVICE};
 pub(super) use runner::{Paths, on_default_branch};

@@ -47,11 +47,18 @@ impl Flagd {
         Ok(self.flag(&seen)?.share())
     }
 
-    pub(super) async fn write(&self, wanted: Percent) -> Result<(), Trouble> {
+    pub(super) async fn write(&self, before: Percent, wanted: Percent) -> Result<(), Trouble> {
         let mut attempt = 1;
         loop {
             let seen = self.see().await?;
             let flag = self.flag(&seen)?;
+            if flag.share() == wanted && attempt > 1 {
+                // An answer that was lost.
+                return Ok(());
+            }
+            if flag.share() != before {
+                return Err(self.foreign(&flag));
+            }
             let text = flag.with(wanted, &self.variants).ok_or_else(|| self.wrong("the flag cannot be changed"))?;
             let changed = Flag::read(&text, &self.key, &self.variants).map_err(|why| self.wrong(&why))?;
             let mut marks = seen.marks.clone();
@@ -118,13 +125,17 @@ impl Flagd {
     fn flag<'a>(&self, seen: &'a Seen) -> Result<Flag<'a>, Trouble> {
         let flag = Flag::read(&seen.text, &self.key, &self.variants).map_err(|why| self.wrong(&why))?;
         match seen.marks.get(&self.key) {
-            Some(mark) if *mark != flag.digest() => Err(Trouble::Foreign(Untrusted::new(format!(
-                "{} was changed by somebody else (it is at {} % now); to accept that, remove it from the annotation {MARK}",
-                self.name(),
-                flag.share().get()
-            )))),
+            Some(mark) if *mark != flag.digest() => Err(self.foreign(&flag)),
             Some(_) | None => Ok(flag),
         }
+    }
+
+    fn foreign(&self, flag: &Flag<'_>) -> Trouble {
+        let (name, now) = (self.name(), flag.share().get());
+        let text = format!(
+            "{name} was changed by somebody else: it is at {now} % now; to accept that, remove the annotation {MARK}"
+        );
+        Trouble::Foreign(Untrusted::new(text))
     }
 
     fn wrong(&self, why: &str) -> Trouble {

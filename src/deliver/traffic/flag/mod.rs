@@ -134,7 +134,7 @@ impl Router for Flag {
         let (before, wanted) = (self.read().await?, split.canary);
         if before != wanted {
             match &self.holder {
-                Holder::Flagd(flagd) => flagd.write(wanted).await?,
+                Holder::Flagd(flagd) => flagd.write(before, wanted).await?,
                 Holder::Unleash(unleash) => unleash.write(before, wanted).await?,
                 Holder::Rest(rest) => rest.write(before, wanted).await?,
             }

@@ -1,0 +1,143 @@
+//! What every order needs: the cluster, the clock, the plan with its namespace, the lock, and who is told.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::{CanaryPromoteArgs, Order};
+use super::load::load;
+use super::owner::owner;
+use crate::cluster::{Cluster, Connection, Holder, LEASE, Lock, Locked};
+use crate::commands::{CommandError, Context};
+use crate::deliver::alert::Channels;
+use crate::deliver::begin;
+use crate::deliver::clock::Clock;
+use crate::deliver::plan::{Plan, Purpose, StrategyName};
+use crate::deliver::probe::presets;
+use crate::deliver::state::{Moment, Owner, State};
+use crate::deliver::store::{Kept, Store};
+use crate::deliver::traffic::{Router, flag};
+use crate::deliver::workload::Names;
+use crate::deliver::{Split, Trouble, drive};
+use crate::net;
+use crate::trust::{Secret, Untrusted};
+
+/// An order with everything that it needs.
+pub(super) struct Session<'a> {
+    pub(super) context: &'a Context,
+    pub(super) args: &'a CanaryPromoteArgs,
+    pub(super) order: Order,
+    /// The plan of the file and the inputs. A rollout that is under way has its own.
+    pub(super) plan: Plan,
+    pub(super) cluster: Cluster,
+    pub(super) clock: Clock,
+    pub(super) owner: Owner,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the plan and finds the cluster. A first question sets the clock.
+    pub(super) async fn open(
+        args: &'a CanaryPromoteArgs,
+        order: Order,
+        purpose: Purpose,
+        context: &'a Context,
+    ) -> Result<Self, CommandError> {
+        let plan = presets::expand(&load(args, purpose)?);
+        let cluster = connect(&plan, args, context).await?;
+        let mut plan = plan;
+        let namespace = plan.workload.namespace.get_or_insert_with(|| cluster.namespace().to_owned()).clone();
+        let owner = owner(context)?;
+        // The clock is the API server's; whatever this answers, it tells the time.
+        let place = crate::cluster::CONFIG_MAP.at(&namespace, &format!("llmci-{}", plan.workload.name));
+        cluster.find(&place).await.map_err(|error| command_error(error.into()))?;
+        let time = cluster.server_time();
+        let time = time.ok_or_else(|| CommandError::Environment("the API server tells no time".into()))?;
+        Ok(Self { context, args, order, plan, cluster, clock: Clock::real(Moment(time)), owner })
+    }
+
+    /// The state in the cluster, where there is one.
+    pub(super) async fn state(&self) -> Result<Option<Kept>, CommandError> {
+        self.store().read().await.map_err(command_error)
+    }
+
+    /// The place of the state.
+    pub(super) fn store(&self) -> Store<'_> {
+        Store::new(&self.cluster, self.plan.workload.namespace(), &self.plan.workload.name)
+    }
+
+    /// Takes the lock of the workload, as this holder.
+    pub(super) async fn lock(&self, identity: &str) -> Result<Lock, CommandError> {
+        let workload = &self.plan.workload;
+        let place = LEASE.at(workload.namespace(), &format!("llmci-{}", workload.name));
+        let lasts = Duration::try_from_secs_f64(self.plan.patience.lock_seconds).unwrap_or(Duration::from_secs(30));
+        let holder = Holder { identity: identity.to_owned(), url: self.owner.url.clone() };
+        match Lock::take(&self.cluster, &place, &holder, lasts, &self.context.cancel).await {
+            Ok(Locked::Ours(lock)) => Ok(lock),
+            Ok(Locked::Held(other)) => {
+                let page = other.url.unwrap_or_else(|| "its page is not known".to_owned());
+                let text = format!("another promoter holds `{}`: {} ({page})", workload.name, other.identity);
+                Err(CommandError::Environment(text.into()))
+            }
+            Err(error) => Err(command_error(error.into())),
+        }
+    }
+
+    /// The router of a flag, which needs secrets; none for other strategies.
+    pub(super) fn flag(&self, plan: &Plan) -> Result<Option<Arc<dyn Router>>, CommandError> {
+        if plan.strategy != StrategyName::FeatureFlag {
+            return Ok(None);
+        }
+        let client = net::client(&net::ClientOptions::default()).map_err(|error| CommandError::environment(&error))?;
+        let router = flag::router(plan, &self.cluster, &client, &|name| self.secret(name)).map_err(command_error)?;
+        Ok(Some(Arc::from(router)))
+    }
+
+    /// What splits the traffic of a rollout that was begun, as it is now.
+    pub(super) async fn split(&self, state: &State) -> Option<Split> {
+        let flag = self.flag(&state.plan).ok()?;
+        let names = Names::in_state(state);
+        let router = begin::router_of(&self.cluster, &state.plan, &names, flag).await.ok()?;
+        router.split().await.ok()
+    }
+
+    /// Who is told.
+    pub(super) fn channels(&self, plan: &Plan) -> Channels {
+        Channels::open(&plan.alerts, &|name| self.secret(name), &self.context.redactor)
+    }
+
+    /// A secret by its variable; the redactor knows it from then on.
+    pub(super) fn secret(&self, name: &str) -> Option<Secret> {
+        let secret = self.context.environment.get(name).map(Secret::new)?;
+        self.context.redactor.learn([&secret]);
+        self.context.host.mask(std::slice::from_ref(&secret));
+        Some(secret)
+    }
+}
+
+async fn connect(plan: &Plan, args: &CanaryPromoteArgs, context: &Context) -> Result<Cluster, CommandError> {
+    let kubeconfig = match args.kubeconfig.as_deref() {
+        None => None,
+        Some(text) if text.contains('\n') => Some(text.to_owned()),
+        Some(path) => {
+            let read = std::fs::read_to_string(Path::new(path));
+            Some(read.map_err(|error| CommandError::Inputs(format!("--kubeconfig {path}: {error}").into()))?)
+        }
+    };
+    let connection = Connection { context: plan.workload.context.clone(), kubeconfig };
+    let cluster = Cluster::connect(&connection).await.map_err(|error| command_error(error.into()))?;
+    let secrets = cluster.secrets();
+    context.redactor.learn(secrets);
+    context.host.mask(secrets);
+    Ok(cluster)
+}
+
+/// A trouble as an exit code: a plan that does not fit is an input, everything else is outside.
+pub(super) fn command_error(trouble: Trouble) -> CommandError {
+    let text = Untrusted::new(drive::words(&trouble));
+    match trouble {
+        Trouble::Plan(_) => CommandError::Inputs(text),
+        Trouble::Cluster(_) | Trouble::Foreign(_) | Trouble::Held(_) | Trouble::Beside(_) | Trouble::Cancelled => {
+            CommandError::Environment(text)
+        }
+    }
+}
