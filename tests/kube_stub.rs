@@ -1,15 +1,188 @@
-//! The API server of the tests, held against kubectl and against what a real server answers.
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! The API server of the tests, held against Debian's kubectl and against what a real server answers: the same requests go to
+//! the real one where `LLMCI_KUBECONFIG_REAL` names its kubeconfig.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod support;
 
-use support::kube::Kube;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use support::kube::{Fault, Kube};
+
+#[path = "kube_stub/contract.rs"]
+mod contract;
+#[path = "kube_stub/kubectl.rs"]
+mod judge;
+
+fn shares(list: &[(&str, f64)]) -> BTreeMap<String, f64> {
+    list.iter().map(|(image, share)| ((*image).to_owned(), *share)).collect()
+}
+
+/// Requests to the server as `dev`.
+struct Client {
+    http: reqwest::Client,
+    server: String,
+    token: String,
+}
+
+impl Client {
+    #[expect(clippy::disallowed_methods, reason = "a peer of the server, not of the product")]
+    fn of(kubeconfig: &str) -> Self {
+        let after = |key: &str| {
+            let rest = &kubeconfig[kubeconfig.find(key).unwrap() + key.len()..];
+            let word = rest.trim_start().split(|letter: char| letter.is_whitespace() || ",}".contains(letter)).next();
+            word.unwrap().trim_matches('"').to_owned()
+        };
+        // A test cluster's own certificate proves nothing that matters here.
+        let http = reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true).build().unwrap();
+        Self { http, server: after("server:"), token: after("token:") }
+    }
+
+    async fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> reqwest::Result<(u16, Value)> {
+        let mut request =
+            self.http.request(method.parse().unwrap(), format!("{}{path}", self.server)).bearer_auth(&self.token);
+        if !body.is_empty() {
+            request = request.header("content-type", kind).body(body.to_owned());
+        }
+        let reply = request.send().await?;
+        let status = reply.status().as_u16();
+        let text = reply.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+}
 
 #[tokio::test]
-async fn a_deployment_has_ready_pods_and_its_service_leads_to_them() {
+async fn pods_follow_their_images_and_traffic_follows_ready_pods() {
     let kube = Kube::start().await.unwrap();
     kube.deployment("llm", "llm:1", 3);
     kube.service("llm");
     assert_eq!(kube.list("Pod").len(), 3);
-    assert_eq!(kube.traffic(), [("llm:1".to_owned(), 1.0)].into());
+    assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
+    kube.edit("Deployment", "llm", |object| {
+        object["spec"]["template"]["spec"]["containers"][0]["image"] = json!("never-pulls:2")
+    });
+    // The old pods stay until the new ones are ready: that is never.
+    assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
+    assert!(kube.list("Pod").iter().any(|pod| pod["status"]["phase"] == "Pending"));
+    assert_eq!(kube.list("Event")[0]["type"], "Warning");
+    kube.set_ready("never-pulls:2", true);
+    assert_eq!(kube.traffic(), shares(&[("never-pulls:2", 1.0)]));
+    kube.set_ready("never-pulls:2", false);
+    assert_eq!(kube.traffic(), shares(&[("(nobody)", 1.0)]));
+    let status = &kube.get("Deployment", "llm").unwrap()["status"];
+    assert_eq!(
+        (&status["replicas"], &status["readyReplicas"], &status["unavailableReplicas"]),
+        (&json!(3), &Value::Null, &json!(3))
+    );
+}
+
+#[tokio::test]
+async fn routes_divide_traffic_by_their_weights() {
+    for kind in ["VirtualService", "HTTPRoute", "Ingress"] {
+        let kube = Kube::start().await.unwrap();
+        for (name, image) in [("llm", "llm:1"), ("new", "llm:2")] {
+            kube.deployment(name, image, 1);
+            kube.service(name);
+        }
+        match kind {
+            "VirtualService" => {
+                kube.virtual_service("route", "llm");
+                assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
+                kube.edit(kind, "route", |object| {
+                    object["spec"]["http"][0]["route"] = json!([
+                        {"destination": {"host": "llm"}, "weight": 75},
+                        {"destination": {"host": "new.prod.svc.cluster.local"}, "weight": 25},
+                    ]);
+                });
+            }
+            "HTTPRoute" => {
+                kube.http_route("route", "llm");
+                assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
+                kube.edit(kind, "route", |object| {
+                    object["spec"]["rules"][0]["backendRefs"] =
+                        json!([{"name": "llm", "port": 80, "weight": 3}, {"name": "new", "port": 80, "weight": 1}]);
+                });
+            }
+            _ => {
+                let main = kube.ingress("route", "llm");
+                assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
+                let mut canary = main;
+                canary["metadata"] = json!({"name": "route-canary", "annotations": {
+                    "nginx.ingress.kubernetes.io/canary": "true", "nginx.ingress.kubernetes.io/canary-weight": "25"}});
+                canary["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = json!("new");
+                kube.add(canary);
+            }
+        }
+        assert_eq!(kube.traffic(), shares(&[("llm:1", 0.75), ("llm:2", 0.25)]), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_test_scripts_happens_to_the_client() {
+    let kube = Kube::start().await.unwrap();
+    kube.deployment("llm", "llm:1", 1);
+    let client = Client::of(&kube.kubeconfig());
+    let path = "/apis/apps/v1/namespaces/prod/deployments/llm";
+    let get = || client.send("GET", path, "", "");
+    kube.fail_next("GET", "deployments", Fault::Status(429, "TooManyRequests", Some(1)));
+    assert_eq!(get().await.unwrap().0, 429);
+    kube.fail_next("", "deployments", Fault::Close);
+    // A client may try again by itself where a kept connection was closed under it.
+    let _ = get().await;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let seen = kube.clone();
+    let number = kube.calls().len() + 1;
+    kube.after_call(
+        number,
+        Box::new(move || {
+            sender.send(seen.get("Deployment", "llm").unwrap()["spec"]["replicas"].clone()).unwrap();
+        }),
+    );
+    kube.fail_next("PATCH", "", Fault::CloseAfter);
+    let patch = client.send("PATCH", path, "application/merge-patch+json", r#"{"spec": {"replicas": 2}}"#).await;
+    assert!(patch.is_err());
+    assert_eq!(receiver.recv().unwrap(), 2);
+    kube.deny("get", "deployments");
+    assert_eq!(get().await.unwrap().0, 403);
+    kube.allow_all();
+    kube.expire_token();
+    assert_eq!(get().await.unwrap().0, 401);
+    kube.new_token();
+    let client = Client::of(&kube.kubeconfig());
+    assert_eq!(client.send("GET", path, "", "").await.unwrap().0, 200);
+    assert_eq!(kube.calls().last().unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_the_same_after_there_and_back() {
+    let kube = Kube::start().await.unwrap();
+    kube.deployment("llm", "llm:1", 2);
+    kube.service("llm");
+    let before = kube.snapshot();
+    let image = |image: &'static str| {
+        move |object: &mut Value| object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image)
+    };
+    kube.edit("Deployment", "llm", image("llm:2"));
+    assert_ne!(kube.snapshot(), before);
+    kube.edit("Deployment", "llm", image("llm:1"));
+    assert_eq!(kube.snapshot(), before);
+}
+
+fn words(output: &Output) -> String {
+    support::text(output)
+}
+
+fn kubectl() -> Option<String> {
+    match std::env::var("LLMCI_KUBECTL") {
+        Ok(path) if Path::new(&path).exists() => Some(path),
+        _ if std::env::var("CI").is_ok_and(|value| value == "true") => {
+            panic!("LLMCI_KUBECTL names no kubectl: run scripts/test, which installs it")
+        }
+        _ => {
+            println!("left out: there is no kubectl; scripts/deliver-tools installs it and names it in LLMCI_KUBECTL");
+            None
+        }
+    }
 }

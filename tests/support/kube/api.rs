@@ -206,7 +206,8 @@ fn target(world: &World, segments: &[&str]) -> Result<Target, Reply> {
     let kind =
         by_plural(group, version, plural).filter(|kind| !world.absent.contains(kind.plural)).ok_or_else(missing)?;
     if !subresource.is_empty() && !kind.subresources.contains(&subresource) {
-        return Err(missing());
+        // As though the object were not there.
+        return Err(if kind.custom { not_found(kind, name) } else { missing() });
     }
     Ok(Target { kind, namespace: namespace.to_owned(), name: name.to_owned(), subresource: subresource.to_owned() })
 }

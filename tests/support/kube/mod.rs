@@ -14,6 +14,8 @@
 //! What becomes of a pod is in its image's name: `never-pulls`, `crash-loop`, `unschedulable`, `slow` (ready when
 //! `set_ready` says so); everything else is ready at once. `set_ready(image, false)` makes running pods unready.
 //! Calls are numbered from 1: `calls()`, `after_call(n, hook)` (done, not answered yet), `after_answer(n, hook)`.
+//! `snapshot()` is the state as text, to hold before against after; `edit`, `delete` are somebody else's hands; `fail_next`,
+//! `expire_token`, `deny`, `skew`, `without` are the ways in which a cluster lets its clients down.
 //! The replies are those of a real server (v1.36.2) word by word as far as a client reads them; `tests/kube_stub.rs` holds the
 //! two together.
 
@@ -35,6 +37,7 @@ pub mod reply;
 pub mod schema;
 pub mod select;
 pub mod shape;
+pub mod snapshot;
 pub mod store;
 pub mod traffic;
 pub mod users;
@@ -185,6 +188,11 @@ impl Kube {
     /// Runs when the answer of call `number` was sent.
     pub fn after_answer(&self, number: usize, hook: Box<dyn Fn() + Send + Sync>) {
         self.shared.world.lock().unwrap().after_answer.insert(number, Arc::from(hook));
+    }
+
+    /// All objects as stable text, what varies from run to run masked.
+    pub fn snapshot(&self) -> String {
+        snapshot::snapshot(&self.shared.world.lock().unwrap())
     }
 
     /// What users meet: share by image.

@@ -260,3 +260,21 @@ pub fn check(kind: &Kind, old: Option<&Value>, new: &Value) -> Result<(), Reply>
     }
     Ok(())
 }
+
+/// What is wrong with a Lease's times: they have exactly six decimals.
+pub fn times(kind: &Kind, object: &Value) -> Option<String> {
+    if kind.kind != "Lease" {
+        return None;
+    }
+    ["acquireTime", "renewTime"].iter().filter_map(|field| object["spec"][*field].as_str()).find_map(|text| {
+        let rest = text.get(19..).and_then(|rest| rest.strip_prefix('.'));
+        let good = rest.is_some_and(|rest| rest.find(|letter: char| !letter.is_ascii_digit()) == Some(6));
+        let layout = "2006-01-02T15:04:05.000000Z07:00";
+        (!good).then(|| {
+            format!(
+                "parsing time \"{text}\" as \"{layout}\": cannot parse \"{}\" as \".000000\"",
+                text.get(19..).unwrap_or_default()
+            )
+        })
+    })
+}

@@ -59,6 +59,10 @@ fn parse(request: &Request, target: &Target) -> Result<Value, Reply> {
     if !target.subresource.is_empty() {
         return Ok(body);
     }
+    if let Some(fault) = shape::times(target.kind, &body) {
+        let (kind, version) = (target.kind.kind, target.kind.version);
+        return Err(bad_request(&format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {fault}")));
+    }
     let (group, wanted) = (body["apiVersion"].as_str(), target.kind.kind);
     if let Some(found) = body["kind"].as_str().filter(|found| *found != wanted) {
         let message = format!(
@@ -249,6 +253,9 @@ fn patch(world: &mut World, request: &Request, target: &Target, user: &str) -> R
         let message = format!("Invalid value: {}: field is immutable", object["metadata"]["uid"]);
         return Err(invalid(target.kind, &target.name, "metadata.uid", &message));
     }
+    if let Some(fault) = shape::times(target.kind, &object) {
+        return Err(failure(422, "Invalid", &format!(" \"\" is invalid: patch: Invalid value: {fault}"), None));
+    }
     let warnings = known(request, target, &mut object, true)?;
     let object = commit(world, target, old, object, &manager(request, target, false))?;
     Ok(done(200, &object, warnings))
@@ -273,8 +280,9 @@ fn apply(world: &mut World, request: &Request, target: &Target, user: &str) -> R
     let unknown = [shape::drop_unknown(target.kind, &mut body), schema::drop_unknown(target.kind, &mut body)].concat();
     if let Some(path) = unknown.first() {
         let (name, version, kind) = (&target.name, target.kind.api_version(), target.kind.kind);
+        let place = body["metadata"]["namespace"].as_str().unwrap_or_default();
         let message = format!(
-            "failed to create typed patch object (/{name}; {version}, Kind={kind}): .{path}: field not declared in schema"
+            "failed to create typed patch object ({place}/{name}; {version}, Kind={kind}): .{path}: field not declared in schema"
         );
         return Err(failure(500, "", &message, None));
     }
