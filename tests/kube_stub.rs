@@ -170,6 +170,61 @@ async fn a_snapshot_is_the_same_after_there_and_back() {
     assert_eq!(kube.snapshot(), before);
 }
 
+#[tokio::test]
+async fn a_rollout_of_argo_goes_by_its_steps_and_back_when_it_is_aborted() {
+    let kube = Kube::start().await.unwrap();
+    kube.service("llm");
+    kube.add(json!({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "llm"},
+        "spec": {
+            "replicas": 2, "selector": {"matchLabels": {"app": "llm"}},
+            "template": {"metadata": {"labels": {"app": "llm"}}, "spec": {"containers": [{"name": "main", "image": "llm:1"}]}},
+            "strategy": {"canary": {
+                "stableService": "llm", "canaryService": "llm-canary", "trafficRouting": {"nginx": {"stableIngress": "llm"}},
+                "steps": [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}],
+            }},
+        },
+    }));
+    assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
+    let image = |image: &'static str| {
+        move |object: &mut Value| object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image)
+    };
+    let on = |object: &mut Value| object["status"]["pauseConditions"] = Value::Null;
+    let phase = || kube.get("Rollout", "llm").unwrap()["status"]["phase"].clone();
+    kube.edit("Rollout", "llm", image("llm:2"));
+    assert_eq!((kube.traffic(), phase()), (shares(&[("llm:1", 0.8), ("llm:2", 0.2)]), json!("Paused")));
+    kube.edit("Rollout", "llm", on);
+    assert_eq!(kube.traffic(), shares(&[("llm:1", 0.4), ("llm:2", 0.6)]));
+    kube.edit("Rollout", "llm", |object| object["status"]["abort"] = json!(true));
+    assert_eq!((kube.traffic(), phase()), (shares(&[("llm:1", 1.0)]), json!("Degraded")));
+    kube.edit("Rollout", "llm", image("llm:1"));
+    assert_eq!((kube.traffic(), phase()), (shares(&[("llm:1", 1.0)]), json!("Healthy")));
+    kube.edit("Rollout", "llm", image("llm:3"));
+    kube.edit("Rollout", "llm", on);
+    kube.edit("Rollout", "llm", on);
+    assert_eq!((kube.traffic(), phase()), (shares(&[("llm:3", 1.0)]), json!("Healthy")));
+}
+
+#[tokio::test]
+async fn an_inference_service_divides_by_its_percent() {
+    let kube = Kube::start().await.unwrap();
+    let predictor = |image: &str, percent: Value| json!({"containers": [{"name": "main", "image": image}], "canaryTrafficPercent": percent});
+    kube.add(json!({
+        "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": {"name": "llm"},
+        "spec": {"predictor": predictor("llm:1", Value::Null)},
+    }));
+    let steps = [
+        ("llm:2", json!(0), shares(&[("llm:1", 1.0)])),
+        ("llm:2", json!(25), shares(&[("llm:1", 0.75), ("llm:2", 0.25)])),
+        ("llm:2", json!(100), shares(&[("llm:2", 1.0)])),
+        ("slow:3", json!(50), shares(&[("llm:2", 1.0)])),
+    ];
+    for (image, percent, wanted) in steps {
+        kube.edit("InferenceService", "llm", |object| object["spec"]["predictor"] = predictor(image, percent.clone()));
+        assert_eq!(kube.traffic(), wanted, "{image} {percent}");
+    }
+}
+
 fn words(output: &Output) -> String {
     support::text(output)
 }

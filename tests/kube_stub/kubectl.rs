@@ -8,6 +8,7 @@ use super::{json, kubectl, words};
 async fn kubectl_finds_a_cluster() {
     let Some(program) = kubectl() else { return };
     let kube = Kube::start().await.unwrap();
+    kube.open_to_all();
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "kubeconfig", &kube.kubeconfig());
     let run = |arguments: &[&str]| {
@@ -67,6 +68,7 @@ async fn kubectl_finds_a_cluster() {
 async fn rollout_status_waits_for_pods_that_are_slow() {
     let Some(program) = kubectl() else { return };
     let kube = Kube::start().await.unwrap();
+    kube.open_to_all();
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "kubeconfig", &kube.kubeconfig());
     kube.deployment("web", "slow:1", 1);

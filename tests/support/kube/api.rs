@@ -43,6 +43,7 @@ pub fn answer(world: &mut World, request: &Request) -> Answer {
     let user = match token {
         Some(token) if token == world.token && !world.expired => world.user.clone(),
         Some(_) => return Answer::Reply(unauthorized()),
+        None if world.open => world.user.clone(),
         None => "system:anonymous".to_owned(),
     };
     let segments: Vec<&str> = request.path.split('/').filter(|part| !part.is_empty()).collect();

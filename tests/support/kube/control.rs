@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::kinds::{Kind, by_kind};
 use super::world::World;
-use super::{kubelet, select};
+use super::{argo, kserve, kubelet, select};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const HISTORY: &str = "deployment.kubernetes.io/revision-history";
@@ -27,6 +27,8 @@ pub fn settle(world: &mut World) {
         for set in world.store.list(kind("ReplicaSet"), "") {
             fill(world, &set);
         }
+        argo::run(world);
+        kserve::run(world);
         kubelet::run(world);
         if world.store.version == before {
             return;
@@ -80,7 +82,8 @@ fn plain(template: &Value) -> Value {
     template
 }
 
-fn hash(template: &Value) -> String {
+/// The hash of a template.
+pub fn hash(template: &Value) -> String {
     let mut state = 0xcbf2_9ce4_8422_2325_u64;
     for byte in template.to_string().bytes() {
         state = (state ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);

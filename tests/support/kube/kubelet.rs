@@ -1,5 +1,7 @@
 //! A kubelet and a scheduler by script: what becomes of a pod is in the name of its image, or said by the test.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::control::{kind, put};
@@ -19,6 +21,12 @@ pub fn run(world: &mut World) {
         pod["status"] = status;
         put(world, pod);
     }
+}
+
+/// Whether containers of this image become ready.
+pub fn serves(scripted: &BTreeMap<String, bool>, image: &str) -> bool {
+    const BAD: &[&str] = &["never-pulls", "crash-loop", "unschedulable", "slow"];
+    scripted.get(image).copied().unwrap_or(!BAD.iter().any(|word| image.contains(word)))
 }
 
 fn status(world: &World, pod: &Value) -> (Value, Option<(&'static str, String)>) {

@@ -6,14 +6,21 @@ use serde_json::Value;
 
 use super::control::{kind, picked, ready};
 use super::world::World;
+use super::{argo, kserve};
 
 /// Where there is nobody to answer.
 pub const NOBODY: &str = "(nobody)";
 
 /// Shares by image, over all users: through the routes where there are any, else through the users' Services.
 pub fn traffic(world: &World, place: &str) -> BTreeMap<String, f64> {
-    let mut roads: Vec<(Value, f64)> = Vec::new();
-    if let Some(route) = world.store.list(kind("VirtualService"), place).first() {
+    let shares = kserve::shares(world, place);
+    if !shares.is_empty() {
+        return shares;
+    }
+    let mut roads = argo::roads(world, place);
+    if !roads.is_empty() {
+        // An Argo Rollout moves the traffic itself.
+    } else if let Some(route) = world.store.list(kind("VirtualService"), place).first() {
         let routes = route["spec"]["http"].as_array().cloned().unwrap_or_default();
         let chosen = routes.iter().find(|route| route.get("match").is_none()).or_else(|| routes.first());
         for leg in chosen.and_then(|route| route["route"].as_array()).into_iter().flatten() {

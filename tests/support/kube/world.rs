@@ -52,6 +52,8 @@ pub struct World {
     pub store: Store,
     pub token: String,
     pub user: String,
+    /// Callers without a token are the user: client-go sends none without TLS.
+    pub open: bool,
     /// The token is refused.
     pub expired: bool,
     /// Verb, resource (`deployments/scale`): taken away from the user. `*` is any.
@@ -70,6 +72,8 @@ pub struct World {
     pub absent: BTreeSet<String>,
     /// The desired count of autoscalers, by name.
     pub autoscale: BTreeMap<String, u64>,
+    /// Predictors of each InferenceService, in the order of their coming.
+    pub revisions: BTreeMap<String, Vec<serde_json::Value>>,
 }
 
 impl World {
