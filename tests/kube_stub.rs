@@ -225,6 +225,45 @@ async fn an_inference_service_divides_by_its_percent() {
     }
 }
 
+#[tokio::test]
+async fn a_held_controller_leaves_the_old_status_in_place() {
+    let kube = Kube::start().await.unwrap();
+    kube.deployment("llm", "llm:1", 1);
+    kube.hold(true);
+    kube.edit("Deployment", "llm", |object| object["spec"]["replicas"] = json!(3));
+    let behind = kube.get("Deployment", "llm").unwrap();
+    assert_eq!((&behind["metadata"]["generation"], &behind["status"]["observedGeneration"]), (&json!(2), &json!(1)));
+    kube.hold(false);
+    assert_eq!(kube.get("Deployment", "llm").unwrap()["status"]["readyReplicas"], 3);
+}
+
+#[tokio::test]
+async fn an_update_that_never_gets_ready_exceeds_its_deadline_by_the_servers_clock() {
+    let kube = Kube::start().await.unwrap();
+    kube.deployment("llm", "llm:1", 1);
+    kube.edit("Deployment", "llm", |object| {
+        object["spec"]["template"]["spec"]["containers"][0]["image"] = json!("crash-loop:2");
+    });
+    let progressing = || {
+        let conditions = kube.get("Deployment", "llm").unwrap()["status"]["conditions"].clone();
+        conditions.as_array().unwrap().iter().find(|one| one["type"] == "Progressing").unwrap()["reason"].clone()
+    };
+    assert_eq!(progressing(), "ReplicaSetUpdated");
+    kube.skew(602);
+    assert_eq!(progressing(), "ProgressDeadlineExceeded");
+}
+
+#[tokio::test]
+async fn an_autoscaler_sets_its_workloads_count() {
+    let kube = Kube::start().await.unwrap();
+    kube.deployment("llm", "llm:1", 1);
+    kube.autoscaler("llm", "llm", 1, 10);
+    kube.autoscale("llm", 4);
+    assert_eq!(kube.list("Pod").len(), 4);
+    kube.edit("Deployment", "llm", |object| object["spec"]["replicas"] = json!(2));
+    assert_eq!(kube.list("Pod").len(), 4);
+}
+
 fn words(output: &Output) -> String {
     support::text(output)
 }

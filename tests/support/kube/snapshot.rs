@@ -39,7 +39,12 @@ pub fn snapshot(world: &World) -> String {
 fn mask(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            map.shift_remove("managedFields");
+            // A way back re-uses a ReplicaSet and counts on: that is no difference.
+            for name in
+                ["managedFields", "deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"]
+            {
+                map.shift_remove(name);
+            }
             let mut sorted: Vec<(String, Value)> = std::mem::take(map).into_iter().collect();
             sorted.sort_by(|one, other| one.0.cmp(&other.0));
             let mut masked = Map::new();
@@ -53,8 +58,6 @@ fn mask(value: &mut Value) {
                         | "pod-template-hash"
                         | "clusterIP"
                         | "clusterIPs"
-                        | "deployment.kubernetes.io/revision"
-                        | "deployment.kubernetes.io/revision-history"
                 ) || name.ends_with("Time")
                     || name.ends_with("Timestamp");
                 // The words of a condition name the ReplicaSet.
