@@ -135,7 +135,26 @@ pub fn strategic(target: &mut Value, patch: &Value, field: &str) {
                     (None, false) => list.push(item.clone()),
                 }
             }
+            let taken = std::mem::take(list);
+            *list = ordered(taken, items, key);
         }
         _ => *target = patch.clone(),
     }
+}
+
+/// The items of the patch in its order, the others where they stood among them.
+fn ordered(merged: Vec<Value>, patch: &[Value], key: &str) -> Vec<Value> {
+    let place = |item: &Value| patch.iter().position(|one| one[key] == item[key]);
+    let (mut named, others): (Vec<_>, Vec<_>) =
+        merged.into_iter().enumerate().partition(|(_, item)| place(item).is_some());
+    named.sort_by_key(|(_, item)| place(item));
+    let (mut named, mut list) = (named.into_iter().peekable(), Vec::new());
+    for (at, item) in others {
+        while let Some((_, first)) = named.next_if(|(before, _)| *before < at) {
+            list.push(first);
+        }
+        list.push(item);
+    }
+    list.extend(named.map(|(_, item)| item));
+    list
 }

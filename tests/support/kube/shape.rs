@@ -8,6 +8,9 @@ use super::reply::{Reply, invalid};
 
 /// Fills in what the server fills in.
 pub fn defaults(kind: &Kind, object: &mut Value, number: u64) {
+    if !kind.custom {
+        tidy(object);
+    }
     match kind.kind {
         "Deployment" => {
             let Some(spec) = object["spec"].as_object_mut() else { return };
@@ -211,6 +214,41 @@ fn sift(value: &mut Value, known: &[&str], path: &str, unknown: &mut Vec<String>
             }
             kept
         });
+    }
+}
+
+/// Takes empty lists and maps away that a built-in kind does not write.
+pub fn tidy(value: &mut Value) {
+    const OMITTED: &[&str] = &[
+        "env",
+        "envFrom",
+        "ports",
+        "volumes",
+        "volumeMounts",
+        "args",
+        "command",
+        "nodeSelector",
+        "tolerations",
+        "labels",
+        "annotations",
+        "data",
+        "selector",
+        "initContainers",
+        "imagePullSecrets",
+        "ownerReferences",
+        "finalizers",
+    ];
+    match value {
+        Value::Object(map) => {
+            map.values_mut().for_each(tidy);
+            map.retain(|name, value| {
+                let empty = value.as_array().is_some_and(Vec::is_empty)
+                    || value.as_object().is_some_and(serde_json::Map::is_empty);
+                !(empty && OMITTED.contains(&name.as_str()))
+            });
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
     }
 }
 

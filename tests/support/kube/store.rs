@@ -95,7 +95,10 @@ impl Store {
             self.version
         ));
         metadata["resourceVersion"] = json!(self.version.to_string());
-        if object.get("spec").is_some() && !matches!(kind.kind, "Service" | "Lease") || kind.custom {
+        if object.get("spec").is_some()
+            && !matches!(kind.kind, "Service" | "Lease" | "HorizontalPodAutoscaler" | "Namespace")
+            || kind.custom
+        {
             metadata["generation"] = json!(1);
         }
         metadata["creationTimestamp"] = json!(self.stamp());
