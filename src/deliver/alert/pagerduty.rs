@@ -19,9 +19,7 @@ const DETAIL: usize = 4000;
 
 /// The events of a notice: none for most. The routing key is a part of the body.
 pub fn events(notice: &Notice, routing_key: &Secret, sink: &Sink) -> Vec<Value> {
-    let event = |action: &str, rollout: &str| {
-        json!({"routing_key": routing_key.expose(), "event_action": action, "dedup_key": dedup_key(rollout)})
-    };
+    let event = |action: &str, rollout: &str| json!({"routing_key": routing_key.expose(), "event_action": action, "dedup_key": dedup_key(rollout)});
     match action(Channel::PagerDuty, notice.kind) {
         Action::Nothing | Action::Say => Vec::new(),
         Action::Resolve => {

@@ -121,7 +121,9 @@ fn concerns(name: &str, kind: Kind) -> bool {
 
 fn unsent(notice: &Notice) -> impl Fn(&(String, String)) -> Untrusted {
     let words = notice.kind.words();
-    move |(name, why)| Untrusted::new(format!("{name} was not told \"{words}\": {why}; the rollout is not changed by it"))
+    move |(name, why)| {
+        Untrusted::new(format!("{name} was not told \"{words}\": {why}; the rollout is not changed by it"))
+    }
 }
 
 fn unsent_of(notice: &Notice) -> impl Fn(&(String, String)) -> Untrusted {
@@ -150,8 +152,7 @@ fn letters(destination: &Destination, notice: &Notice, sink: &Sink) -> Vec<Lette
             events.iter().map(|event| plain(url, event.to_string(), judge_status)).collect()
         }
         Destination::WebHook { url, key } => {
-            let headers =
-                vec![(EVENT_HEADER, notice.kind.word().to_owned()), (ID_HEADER, webhook::id(notice))];
+            let headers = vec![(EVENT_HEADER, notice.kind.word().to_owned()), (ID_HEADER, webhook::id(notice))];
             vec![Letter { headers, sign: key.clone(), ..plain(url, super::body(notice, sink), judge_status) }]
         }
     }

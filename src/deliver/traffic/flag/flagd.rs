@@ -56,10 +56,8 @@ impl Flagd {
             let changed = Flag::read(&text, &self.key, &self.variants).map_err(|why| self.wrong(&why))?;
             let mut marks = seen.marks.clone();
             marks.insert(self.key.clone(), changed.digest());
-            let edits = [
-                Edit::Replace(format!("/data/{}", pointed(&self.file)), json!(text)),
-                self.mark(&seen, &marks),
-            ];
+            let edits =
+                [Edit::Replace(format!("/data/{}", pointed(&self.file)), json!(text)), self.mark(&seen, &marks)];
             match self.edit(&seen, edits).await {
                 // Another flag of the same file may have been changed: what is there now is looked at anew.
                 Err(Trouble::Cluster(ClusterError::Conflict(_))) if attempt < ATTEMPTS => attempt += 1,

@@ -182,7 +182,9 @@ mod tests {
         for (value, percent) in [(json!(0), 0), (json!(100), 100), (json!("25"), 25), (json!(50.0), 50)] {
             assert_eq!(percent_of(&value), Percent::new(percent), "{value}");
         }
-        for value in [json!(101), json!(-1), json!(0.5), json!("x"), json!(null), json!(true), json!("NaN"), json!(1e300)] {
+        for value in
+            [json!(101), json!(-1), json!(0.5), json!("x"), json!(null), json!(true), json!("NaN"), json!(1e300)]
+        {
             assert_eq!(percent_of(&value), None, "{value}");
         }
     }

@@ -136,7 +136,9 @@ impl Ofrep {
 
     fn tell(&self) {
         if !self.told.swap(true, Ordering::SeqCst) {
-            tracing::warn!("no evaluation of flags (OFREP) answers at `ofrep_url`: it is not seen whether changes are served");
+            tracing::warn!(
+                "no evaluation of flags (OFREP) answers at `ofrep_url`: it is not seen whether changes are served"
+            );
         }
     }
 }
@@ -153,7 +155,8 @@ fn plausible(on: u64, users: u64, percent: Percent) -> bool {
         Percent::ALL => on == users,
         percent => {
             let tail = FALSE_ALARM / 2.0;
-            binomial_lower_tail(on, users, percent.share()) > tail && binomial_upper_tail(on, users, percent.share()) > tail
+            binomial_lower_tail(on, users, percent.share()) > tail
+                && binomial_upper_tail(on, users, percent.share()) > tail
         }
     }
 }

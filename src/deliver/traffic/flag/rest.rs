@@ -85,7 +85,8 @@ impl Rest {
     }
 
     fn foreign(&self, now: Percent, before: Percent) -> Trouble {
-        let text = format!("{} was changed meanwhile: it is at {} %, and was at {} %", self.words, now.get(), before.get());
+        let text =
+            format!("{} was changed meanwhile: it is at {} %, and was at {} %", self.words, now.get(), before.get());
         Trouble::Foreign(Untrusted::new(text))
     }
 }

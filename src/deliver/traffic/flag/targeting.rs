@@ -119,7 +119,8 @@ fn place(text: &str, part: &str) -> Option<usize> {
 /// A plain split between the two variants: its expression to bucket by, and the new one's share.
 fn fractional(rule: &Value, variants: &Variants) -> Result<(Option<Value>, Percent), String> {
     let foreign = || {
-        "its `targeting` is more than one `fractional` of the two variants: somebody else's rule is not changed".to_owned()
+        "its `targeting` is more than one `fractional` of the two variants: somebody else's rule is not changed"
+            .to_owned()
     };
     let rule = rule.as_object().filter(|rule| rule.len() == 1).ok_or_else(foreign)?;
     let mut arguments = rule.get("fractional").and_then(Value::as_array).ok_or_else(foreign)?.as_slice();
@@ -179,7 +180,11 @@ mod tests {
             let again = Flag::read(&changed, "model", &variants()).unwrap();
             assert_eq!(again.share().get(), 10, "{changed}");
             assert_ne!(again.digest(), flag.digest());
-            assert_eq!(changed.contains("email"), targeting.contains("email"), "the users' buckets stay theirs: {changed}");
+            assert_eq!(
+                changed.contains("email"),
+                targeting.contains("email"),
+                "the users' buckets stay theirs: {changed}"
+            );
             // Numbers that no reader of JSON keeps stand there as they were written.
             let other = "\"variants\": {\"a\": 1e400, \"b\": 12345678901234567890123}";
             assert!(changed.contains(other) && changed.ends_with("}\n  }\n}\n"), "{changed}");

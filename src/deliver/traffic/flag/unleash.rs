@@ -110,7 +110,8 @@ fn failed_test(answer: &Answer) -> bool {
 
 /// The strategy, where the environment's answer can be read as one percentage of all users.
 fn found(body: &Value) -> Result<Found, &'static str> {
-    let enabled = body.get("enabled").and_then(Value::as_bool).ok_or("the environment does not say whether it is on")?;
+    let enabled =
+        body.get("enabled").and_then(Value::as_bool).ok_or("the environment does not say whether it is on")?;
     let strategies = body.get("strategies").and_then(Value::as_array).ok_or("the environment lists no strategies")?;
     let is_on = |strategy: &&Value| strategy.get("disabled").and_then(Value::as_bool) != Some(true);
     let mut active = strategies.iter().filter(is_on);
