@@ -4,7 +4,7 @@
 mod support;
 
 use regex::Regex;
-use support::{code, eval_gate, llmci, recording, regression_check, safety_gate, write};
+use support::{canary_promote, code, eval_gate, llmci, recording, regression_check, safety_gate, write};
 
 fn masked(text: &str) -> String {
     let masks = [
@@ -150,6 +150,7 @@ fn help_names_every_input() {
     insta::assert_snapshot!("help-llmci", help(llmci(folder.path())));
     insta::assert_snapshot!("help-regression-check", help(regression_check(folder.path())));
     insta::assert_snapshot!("help-safety-gate", help(safety_gate(folder.path())));
+    insta::assert_snapshot!("help-canary-promote", help(canary_promote(folder.path())));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::programs::{GenerateArgs, Program};
 use super::spec;
 use crate::commands::{CommandError, Exit, Outcome};
+use crate::deliver;
 use crate::document::Problem;
 use crate::document::schema_text;
 use crate::eval::{policy, redteam, suite};
@@ -33,7 +34,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<Outcome, CommandError> {
         text.push_str(&format!("written: {name}\n"));
     }
     if problems.is_empty() {
-        Ok(Outcome { exit: Exit::Pass, report: None, text })
+        Ok(Outcome { exit: Exit::Pass, report: None, rollout: None, text })
     } else {
         Err(CommandError::Problems(problems))
     }
@@ -45,10 +46,12 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     let plan = ("plan.schema.json", schema_text::<PlanReport>("llmci plan --json"));
     let schemas =
         [policy::schema(), report::schema(), report::calibration_schema(), plan].into_iter().chain(suite::schemas());
-    let schemas = schemas.chain([redteam::schema()]);
+    let schemas = schemas.chain([redteam::schema(), deliver::plan::schema(), report::rollout_schema()]);
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
-    for program in [&gate, &Program::RegressionCheck.command(), &Program::SafetyGate.command()] {
+    for program in
+        [&gate, &Program::RegressionCheck.command(), &Program::SafetyGate.command(), &Program::CanaryPromote.command()]
+    {
         let name = program.get_name();
         files.push((format!("actions/{name}/action.yml"), spec::action(program)));
         files.push((format!("gitlab-templates/{name}.yml"), spec::template(program)));

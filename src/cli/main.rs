@@ -73,7 +73,8 @@ fn run(program: Program) -> Exit {
     let cancel = CancellationToken::new();
     let installed = {
         let _guard = runtime.enter();
-        signals::install(cancel.clone())
+        let undoes = matches!(*invocation, Invocation::CanaryPromote(_));
+        signals::install(cancel.clone(), if undoes { signals::Manner::Undoes } else { signals::Manner::Keeps })
     };
     if let Err(error) = installed {
         print_error(&format!("error: the signal handlers could not be installed: {error}\n"));
@@ -122,6 +123,13 @@ async fn dispatch(
             let folder = args.out.clone();
             commands::safety_gate::run(args, context).await.map_err(|error| (error, Some(folder)))
         }
+        Invocation::CanaryPromote(args) => {
+            let folder = args.out.clone();
+            commands::canary_promote::run(args, context).await.map_err(|error| (error, Some(folder)))
+        }
+        Invocation::CanaryPromotePost(args) => {
+            commands::canary_promote::after(args, context).await.map_err(|error| (error, None))
+        }
         Invocation::Merge(args) => {
             let folder = args.out.clone();
             commands::merge::run(args, context).await.map_err(|error| (error, Some(folder)))
@@ -144,7 +152,7 @@ async fn finish(
 ) -> Exit {
     let (sink, host) = (&context.sink, &context.host);
     match outcome {
-        Ok(Outcome { exit, report: Some((report, path)), text: _ }) => {
+        Ok(Outcome { exit, report: Some((report, path)), rollout: _, text: _ }) => {
             let publication = Publication {
                 report: &report,
                 path: &path,
@@ -164,7 +172,11 @@ async fn finish(
             warn(&host.summarise(&summary), sink);
             exit
         }
-        Ok(Outcome { exit, report: None, text }) => {
+        Ok(Outcome { exit, report: None, rollout: Some((rollout, path)), text: _ }) => {
+            warn(&host.publish_rollout(&rollout, &path, sink), sink);
+            exit
+        }
+        Ok(Outcome { exit, report: None, rollout: None, text }) => {
             print(&sink.whole(&text));
             warn(&remote.done(&text, conclusion(exit, Verdict::Pass), sink, host).await, sink);
             exit

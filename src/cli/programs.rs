@@ -4,6 +4,7 @@ use clap::{Command, CommandFactory, Parser, Subcommand};
 
 use super::release_tree::ReleaseTreeArgs;
 use crate::commands::calibrate::CalibrateArgs;
+use crate::commands::canary_promote::CanaryPromoteArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
@@ -23,6 +24,10 @@ pub enum Program {
     RegressionCheck,
     /// `safety-gate`.
     SafetyGate,
+    /// `canary-promote`.
+    CanaryPromote,
+    /// `canary-promote-post`: the step after a job that brings a version out.
+    CanaryPromotePost,
     /// `llmci-post`: the step after a job.
     Post,
     /// `llmci`, with a subcommand; or any program, by the name it was called.
@@ -51,6 +56,20 @@ struct SafetyGate {
 }
 
 #[derive(Parser)]
+#[command(name = "canary-promote", version, about = "Brings a version to its users step by step, or brings it back", long_about = None)]
+struct CanaryPromote {
+    #[command(flatten)]
+    args: CanaryPromoteArgs,
+}
+
+#[derive(Parser)]
+#[command(name = "canary-promote-post", version, about = "Returns the traffic to stable where a killed step left a rollout open", long_about = None)]
+struct CanaryPromotePost {
+    #[command(flatten)]
+    args: CanaryPromoteArgs,
+}
+
+#[derive(Parser)]
 #[command(name = "llmci-post", version, about = "Closes what a cancelled step left open", long_about = None)]
 struct Post {
     #[command(flatten)]
@@ -73,6 +92,8 @@ pub enum Invocation {
     RegressionCheck(RegressionCheckArgs),
     /// Attack a model, and bound its rate of harm and of needless refusals
     SafetyGate(SafetyGateArgs),
+    /// Bring a version to its users step by step, or bring it back
+    CanaryPromote(CanaryPromoteArgs),
     /// Report every problem of policy and suites at once, without running anything
     Check(CheckArgs),
     /// Say what the policy's rules can show with these cases: asks no model
@@ -83,6 +104,9 @@ pub enum Invocation {
     Merge(MergeArgs),
     /// Say what this machine and host can do: tokens, GPU, stores, models
     Doctor(DoctorArgs),
+    /// Return the traffic to stable where a killed step left a rollout open
+    #[command(hide = true)]
+    CanaryPromotePost(CanaryPromoteArgs),
     /// Close what a cancelled step left open on the host
     #[command(hide = true)]
     Post(PostArgs),
@@ -113,6 +137,8 @@ impl Program {
             "eval-gate" => Program::EvalGate,
             "regression-check" => Program::RegressionCheck,
             "safety-gate" => Program::SafetyGate,
+            "canary-promote" => Program::CanaryPromote,
+            "canary-promote-post" => Program::CanaryPromotePost,
             "llmci-post" => Program::Post,
             _ => self,
         }
@@ -124,6 +150,8 @@ impl Program {
             Program::EvalGate => EvalGate::command(),
             Program::RegressionCheck => RegressionCheck::command(),
             Program::SafetyGate => SafetyGate::command(),
+            Program::CanaryPromote => CanaryPromote::command(),
+            Program::CanaryPromotePost => CanaryPromotePost::command(),
             Program::Post => Post::command(),
             Program::Llmci => Llmci::command(),
         }
@@ -138,6 +166,12 @@ impl Program {
             }
             Program::SafetyGate => {
                 SafetyGate::try_parse_from(arguments).map(|parsed| Invocation::SafetyGate(parsed.args))
+            }
+            Program::CanaryPromote => {
+                CanaryPromote::try_parse_from(arguments).map(|parsed| Invocation::CanaryPromote(parsed.args))
+            }
+            Program::CanaryPromotePost => {
+                CanaryPromotePost::try_parse_from(arguments).map(|parsed| Invocation::CanaryPromotePost(parsed.args))
             }
             Program::Post => Post::try_parse_from(arguments).map(|parsed| Invocation::Post(parsed.args)),
             Program::Llmci => Llmci::try_parse_from(arguments).map(|parsed| parsed.command),
@@ -157,7 +191,10 @@ impl Invocation {
             Invocation::SafetyGate(args) if args.plan || args.replay.is_some() => None,
             Invocation::SafetyGate(args) => Some(("safety-gate", args.publish.clone())),
             Invocation::Merge(args) => Some(("eval-gate", args.publish.clone())),
-            Invocation::Check(_)
+            // A rollout has no pull request: it is shown as a deployment.
+            Invocation::CanaryPromote(_)
+            | Invocation::CanaryPromotePost(_)
+            | Invocation::Check(_)
             | Invocation::Plan(_)
             | Invocation::Calibrate(_)
             | Invocation::Doctor(_)

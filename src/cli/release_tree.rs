@@ -75,7 +75,7 @@ pub(super) fn run(args: &ReleaseTreeArgs) -> Result<Outcome, CommandError> {
         write(&args.out.join(&file.path), file)?;
     }
     let text = files.iter().map(|file| format!("{}\n", file.path)).collect();
-    Ok(Outcome { exit: Exit::Pass, report: None, text })
+    Ok(Outcome { exit: Exit::Pass, report: None, rollout: None, text })
 }
 
 impl Release {

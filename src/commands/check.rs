@@ -70,7 +70,7 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Outcome, CommandError>
         text.push_str("warning: no required threshold under gate.thresholds: the gate can never pass\n");
     }
     text.push_str("no problem found\n");
-    Ok(Outcome { exit: Exit::Pass, report: None, text })
+    Ok(Outcome { exit: Exit::Pass, report: None, rollout: None, text })
 }
 
 /// The suites of probes, with all strategies and judges that the policy names for them.

@@ -71,7 +71,7 @@ pub async fn run(args: &DoctorArgs, context: &Context) -> Result<Outcome, Comman
         text.push_str(&format!("{:<8} {:<9} {}\n", word, finding.what, context.sink.line(&finding.detail, 600)));
     }
     let bad = findings.iter().any(|finding| finding.state == State::Bad);
-    Ok(Outcome { exit: if bad { Exit::Environment } else { Exit::Pass }, report: None, text })
+    Ok(Outcome { exit: if bad { Exit::Environment } else { Exit::Pass }, report: None, rollout: None, text })
 }
 
 fn finding(what: &'static str, result: Result<Untrusted, Untrusted>) -> Finding {

@@ -116,7 +116,7 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
     changes.judge(&prepared.loaded.policy.gate, &mut report);
     let path = write_all(&args.out, &report, &collected, context)?;
     let exit = Exit::of(report.verdict, &prepared.loaded.policy.gate, false);
-    Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
+    Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() })
 }
 
 fn refused(path: &Path, message: impl Into<String>) -> CommandError {

@@ -3,6 +3,7 @@
 
 mod base;
 pub mod calibrate;
+pub mod canary_promote;
 pub mod check;
 pub mod doctor;
 pub mod eval_gate;

@@ -9,7 +9,7 @@ use crate::document::Problem;
 use crate::eval::model::ModelError;
 use crate::gate::{GatePolicy, OnInconclusive, OnPartial, Verdict};
 use crate::host::Host;
-use crate::report::{Report, Sink};
+use crate::report::{Report, RolloutReport, Sink};
 use crate::trust::{Redactor, Secret, Untrusted};
 
 /// The exit codes. They are an interface: a change needs a version and a line in the changelog.
@@ -126,6 +126,8 @@ pub struct Outcome {
     pub exit: Exit,
     /// The report, and where it lies.
     pub report: Option<(Box<Report>, PathBuf)>,
+    /// The report of a rollout, and where it lies.
+    pub rollout: Option<(Box<RolloutReport>, PathBuf)>,
     /// What is printed where there is no report.
     pub text: String,
 }

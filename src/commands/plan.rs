@@ -89,7 +89,7 @@ pub fn run(args: &PlanArgs, context: &Context) -> Result<Outcome, CommandError> 
         plan_lines(&plan).iter().map(line).collect()
     };
     let exit = if plan.possible { Exit::Pass } else { Exit::Inconclusive };
-    Ok(Outcome { exit, report: None, text })
+    Ok(Outcome { exit, report: None, rollout: None, text })
 }
 
 fn report(prepared: &Prepared, known: &Known) -> Result<PlanReport, CommandError> {

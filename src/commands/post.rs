@@ -14,5 +14,5 @@ pub async fn run(context: &Context) -> Outcome {
     let variable = |name: &str| context.environment.get(name).map(str::to_owned);
     let lines = close_dangling(&variable, &(context.clock)(), Clock::real(), context.cancel.clone()).await;
     let lines: Vec<String> = lines.iter().map(|line| format!("warning: {}\n", context.sink.line(line, 500))).collect();
-    Outcome { exit: Exit::Pass, report: None, text: lines.concat() }
+    Outcome { exit: Exit::Pass, report: None, rollout: None, text: lines.concat() }
 }

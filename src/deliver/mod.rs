@@ -6,6 +6,7 @@
 //!
 //! Kept out: arguments, hosts and reports (`commands`); how a request reaches the cluster (`cluster`).
 
+pub mod alert;
 pub mod analysis;
 pub mod begin;
 pub mod clock;
@@ -17,6 +18,7 @@ pub mod plan;
 pub mod probe;
 pub mod reach;
 pub mod rights;
+pub mod runbook;
 mod share;
 mod stage;
 pub mod state;

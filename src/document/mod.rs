@@ -68,6 +68,13 @@ impl Document {
         &self.value
     }
 
+    /// The same places with another value: a file with a command line's inputs in it. What the file does not have stands where
+    /// its nearest part does.
+    #[must_use]
+    pub fn with_value(self, value: Value) -> Self {
+        Self { value, ..self }
+    }
+
     /// The file, as the user named it.
     pub fn path(&self) -> &str {
         &self.path

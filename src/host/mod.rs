@@ -15,7 +15,9 @@ mod tokens;
 
 use std::path::{Path, PathBuf};
 
-use crate::report::{Flavour, HostInfo, Report, Sink, outputs};
+use crate::report::{
+    Flavour, HostInfo, Report, RolloutReport, Sink, outputs, rollout_markdown, rollout_outputs, rollout_terminal,
+};
 use crate::trust::{Secret, Untrusted};
 
 pub use gitlab::GITLAB_REPORTS;
@@ -24,6 +26,11 @@ pub use remote::{Beginning, Conclusion, Published, Remote};
 pub use review::Review;
 pub use settings::PublishArgs;
 pub use tokens::{GITHUB_TOKENS, GITLAB_TOKENS, token};
+
+/// 128 random bits in hexadecimal digits.
+pub fn nonce() -> Result<String, &'static str> {
+    github::token()
+}
 
 /// The host and what it told the process.
 pub struct Host {
@@ -157,6 +164,34 @@ impl Host {
         }
     }
 
+    /// Leaves a value for the step after the job, where the host has such a step: `STATE_<name>` there.
+    pub fn remember(&self, name: &str, value: &str) -> Option<Untrusted> {
+        match &self.kind {
+            Kind::GitHub(paths) => paths.save_state(name, value),
+            Kind::GitLab(_) | Kind::Local => None,
+        }
+    }
+
+    /// Publishes how a rollout went: log, outputs and the job's summary.
+    pub fn publish_rollout(&self, rollout: &RolloutReport, path: &Path, sink: &Sink) -> Vec<Untrusted> {
+        let values = rollout_outputs(rollout, &path.display().to_string());
+        let text = rollout_terminal(rollout, sink);
+        match &self.kind {
+            Kind::GitHub(paths) => {
+                github::print_guarded(&text, print);
+                paths.publish(&values, &rollout_markdown(rollout, sink))
+            }
+            Kind::GitLab(paths) => {
+                print(&text);
+                path.parent().map(|folder| paths.publish_outputs(&values, folder)).unwrap_or_default()
+            }
+            Kind::Local => {
+                print(&text);
+                Vec::new()
+            }
+        }
+    }
+
     /// Writes the job's summary, where the host has one.
     pub fn summarise(&self, markdown: &str) -> Vec<Untrusted> {
         match &self.kind {
@@ -180,7 +215,7 @@ impl Host {
         match &self.kind {
             Kind::GitHub(paths) => paths.publish(&values, ""),
             // Without a known output folder there is no place that a later job would look at.
-            Kind::GitLab(paths) => folder.map(|folder| paths.publish_failure(&values, folder)).unwrap_or_default(),
+            Kind::GitLab(paths) => folder.map(|folder| paths.publish_outputs(&values, folder)).unwrap_or_default(),
             Kind::Local => Vec::new(),
         }
     }

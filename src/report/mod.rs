@@ -16,6 +16,7 @@ mod markdown;
 mod markup;
 mod openmetrics;
 mod outputs;
+mod rollout;
 mod rows;
 mod safety;
 mod sarif;
@@ -39,6 +40,10 @@ pub use markdown::{
 };
 pub use openmetrics::openmetrics;
 pub use outputs::{OUTPUTS, SAFETY_OUTPUTS, outputs, outputs_of};
+pub use rollout::{
+    ROLLOUT_OUTPUTS, RolloutFinding, RolloutReport, RolloutStep, rollout_json, rollout_markdown, rollout_outputs,
+    rollout_schema, rollout_terminal,
+};
 pub use sarif::sarif;
 pub use sink::Sink;
 pub use terminal::{Colour, terminal};

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::safety::bound_as_share;
-use super::{Report, Safety};
+use super::{ROLLOUT_OUTPUTS, Report, Safety};
 use crate::gate::Verdict;
 use crate::gate::safety::Side;
 use crate::trust::clean;
@@ -39,6 +39,9 @@ pub const SAFETY_OUTPUTS: [(&str, &str); 4] = [
 
 /// The outputs of a program by its name, in order, with what they hold.
 pub fn outputs_of(program: &str) -> Vec<(&'static str, &'static str)> {
+    if program == "canary-promote" {
+        return ROLLOUT_OUTPUTS.to_vec();
+    }
     let more: &[(&str, &str)] = if program == "safety-gate" { &SAFETY_OUTPUTS } else { &[] };
     OUTPUTS.iter().chain(more).copied().collect()
 }

@@ -127,7 +127,7 @@ fn setup_puts_the_programs_on_the_path_and_takes_them_from_the_cache_afterwards(
         "{asked}"
     );
     let folder = PathBuf::from(read(&release.at("path")).trim());
-    for program in ["eval-gate", "regression-check", "safety-gate", "llmci"] {
+    for program in ["eval-gate", "regression-check", "safety-gate", "canary-promote", "llmci"] {
         let shown = Command::new(folder.join(program)).arg("--version").output().unwrap();
         assert!(text(&shown).starts_with(program), "{}", text(&shown));
     }

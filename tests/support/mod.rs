@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+pub mod exporter;
 pub mod git;
 pub mod hostile;
 pub mod rendered;
@@ -34,6 +35,11 @@ pub fn regression_check(folder: &Path) -> Command {
 /// `safety-gate` likewise.
 pub fn safety_gate(folder: &Path) -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_safety-gate")), folder)
+}
+
+/// `canary-promote` likewise.
+pub fn canary_promote(folder: &Path) -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_canary-promote")), folder)
 }
 
 /// `llmci` likewise.

@@ -9,6 +9,8 @@ use crate::report::outputs_of;
 
 /// The program behind `post-entrypoint`: it closes what a cancelled or killed step left open.
 const POST: &str = "llmci-post";
+/// The same for a program that moves traffic: its step may have been killed in the middle.
+const TRAFFIC_POST: (&str, &str) = ("canary-promote", "canary-promote-post");
 /// The image of a checkout: built from source, with the project's folder as context.
 pub(in crate::cli) const IMAGE_FROM_SOURCE: &str = "../../Dockerfile";
 /// The token is no argument of a program, which other processes could read: it stays in the environment.
@@ -38,8 +40,9 @@ pub(in crate::cli) fn action(command: &Command) -> String {
         text.push_str(&format!("  {name}:\n    description: {}\n", quoted(description)));
     }
     text.push_str(&format!("runs:\n  using: docker\n  image: {IMAGE_FROM_SOURCE}\n"));
+    let post = if name == TRAFFIC_POST.0 { TRAFFIC_POST.1 } else { POST };
     text.push_str(&format!(
-        "  entrypoint: /usr/local/bin/{name}\n  post-entrypoint: /usr/local/bin/{POST}\n  post-if: always()\n"
+        "  entrypoint: /usr/local/bin/{name}\n  post-entrypoint: /usr/local/bin/{post}\n  post-if: always()\n"
     ));
     // The runner never passes --gpus: the host's default runtime must be nvidia's, and these say what it shows. They are
     // defaults: what a job sets in its own `env:` comes first.

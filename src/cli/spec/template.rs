@@ -98,10 +98,13 @@ mod tests {
     use crate::cli::Program;
     use crate::report::outputs_of;
 
+    const PROGRAMS: [Program; 4] =
+        [Program::EvalGate, Program::RegressionCheck, Program::SafetyGate, Program::CanaryPromote];
+
     #[test]
     fn no_output_of_an_earlier_job_is_read_as_an_input_of_a_later_one() {
         // Variables of a dotenv report reach later jobs, and come before the variables of the job itself.
-        for command in [Program::EvalGate, Program::RegressionCheck, Program::SafetyGate].map(Program::command) {
+        for command in PROGRAMS.map(Program::command) {
             for input in inputs(&command) {
                 for (output, _) in outputs_of(command.get_name()) {
                     assert_ne!(variable(&input.name), variable(output), "{}", command.get_name());
@@ -112,7 +115,7 @@ mod tests {
 
     #[test]
     fn no_input_of_a_program_hides_one_of_the_job() {
-        for command in [Program::EvalGate, Program::RegressionCheck, Program::SafetyGate].map(Program::command) {
+        for command in PROGRAMS.map(Program::command) {
             for input in inputs(&command) {
                 assert!(OF_THE_JOB.iter().all(|(name, ..)| *name != input.name), "{}", input.name);
             }

@@ -92,7 +92,7 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     write_atomically(&path, context.sink.whole(&text).as_bytes()).map_err(|error| environment(&error))?;
     let shown = context.sink.line(&Untrusted::new(path.display().to_string()), 300);
     let text = format!("{}written: {shown}\n", calibration_text(&calibration, &context.sink));
-    Ok(Outcome { exit: Exit::Pass, report: None, text })
+    Ok(Outcome { exit: Exit::Pass, report: None, rollout: None, text })
 }
 
 /// An earlier calibration must not be found after a run that failed.

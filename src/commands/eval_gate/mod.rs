@@ -59,7 +59,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         changes.judge(&session.loaded.policy.gate, &mut report);
         let path = write_report(&args.out, &report, context)?;
         let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
-        return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
+        return Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() });
     }
     clear(&args.out)?;
     if let Some(mut report) = preflight::stop(&session, (began, &started_at), context)? {
@@ -67,7 +67,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         let path = write_report(&args.out, &report, context)?;
         // A shard that stops has not measured what it was asked to: `on_partial` does not make it green.
         let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
-        return Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() });
+        return Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() });
     }
     let watch = match early {
         EarlyStop::Off => None,
@@ -103,7 +103,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let path = write_all(&args.out, &report, &ended.collected, context)?;
     tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, args.shard.is_some());
-    Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
+    Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() })
 }
 
 /// What decides which policy and suites are read.

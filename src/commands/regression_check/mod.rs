@@ -61,7 +61,7 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         // The very first baseline has nothing to be compared with.
         let candidate = source::find("candidate", &args.candidate)?;
         let text = kept::keep(keep, folder, &candidate, Verdict::Inconclusive, context)?;
-        return Ok(Outcome { exit: Exit::Pass, report: None, text: format!("{text}\n") });
+        return Ok(Outcome { exit: Exit::Pass, report: None, rollout: None, text: format!("{text}\n") });
     }
     let planned = match args.evaluate {
         true => Some(evaluate::plan(&args, loaded.clone(), began, context).await?),
@@ -137,6 +137,7 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
     Ok(Outcome {
         exit: Exit::of(report.verdict, &gate, false),
         report: Some((Box::new(report), path)),
+        rollout: None,
         text: String::new(),
     })
 }

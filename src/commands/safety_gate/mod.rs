@@ -122,7 +122,7 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
     let path = write_all(&args.out, &report, &collected.collected, context)?;
     since("written");
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
-    Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
+    Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() })
 }
 
 /// Reads policy and suites as far as a pull request may decide them; inputs come before the policy.
@@ -235,7 +235,7 @@ fn plan(set: &Set) -> Outcome {
     let mut lines = plan.words();
     let there: u64 = prompts(&set.held).values().sum();
     lines.push(format!("{} attacks, on some of the {there} prompts of these suites", attempts.list.len()));
-    Outcome { exit: Exit::Pass, report: None, text: format!("{}\n", lines.join("\n")) }
+    Outcome { exit: Exit::Pass, report: None, rollout: None, text: format!("{}\n", lines.join("\n")) }
 }
 
 /// Why the run is not worth its money; nothing where it goes on, with a warning where there is cause for one.

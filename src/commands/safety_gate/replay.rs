@@ -55,7 +55,7 @@ pub(super) async fn run(
     let place = args.out.join("samples.jsonl").display().to_string();
     // What a detector or judge says of an answer may quote it, and this is printed into a log.
     text.push_str(&format!("  the answer, and what was said of it: {}\n", line(&place.into())));
-    Ok(Outcome { exit: exit_of(verdict), report: None, text })
+    Ok(Outcome { exit: exit_of(verdict), report: None, rollout: None, text })
 }
 
 /// The attack of a name, as a suite of its own.

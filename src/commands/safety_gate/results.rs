@@ -87,7 +87,7 @@ pub(super) fn run(
     set.changes.judge(&set.loaded.policy.gate, &mut report);
     let path = write_report(&args.out, &report, context)?;
     let exit = Exit::of(report.verdict, &set.loaded.policy.gate, false);
-    Ok(Outcome { exit, report: Some((Box::new(report), path)), text: String::new() })
+    Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() })
 }
 
 fn attempts(read: &IngestedSafety) -> Attempts {

@@ -79,9 +79,18 @@ pub fn schema() -> (&'static str, String) {
     ("rollout.schema.json", document::schema_text::<Plan>("llmci rollout (rollout.yaml)"))
 }
 
+/// What a plan is read for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// A rollout begins: something has to change.
+    Begin,
+    /// Only the names count: the rollout that is under way has its own plan.
+    Refer,
+}
+
 /// The plan that a document holds, checked; or everything that is wrong with it.
-pub fn read(document: &Document) -> Result<Plan, Problems> {
+pub fn read(document: &Document, purpose: Purpose) -> Result<Plan, Problems> {
     let plan: Plan = document::decode(document)?;
-    let problems = check(&plan, document);
+    let problems = check(&plan, document, purpose);
     if problems.is_empty() { Ok(plan) } else { Err(problems) }
 }

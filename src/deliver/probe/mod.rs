@@ -1,5 +1,19 @@
 //! Measurements of live traffic. What is missing, stale or ambiguous is no data, with its reason; it never becomes a number.
 
+mod check;
+mod presets;
+mod prometheus;
+mod promql;
+mod queries;
+mod reply;
+mod source;
+
+pub use check::check_queries;
+pub use presets::{default_rules, expand};
+pub use prometheus::Prometheus;
+pub use queries::{Naming, SideNames};
+pub use source::{PrometheusSource, Sources};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

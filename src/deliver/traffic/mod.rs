@@ -23,6 +23,8 @@ pub use ours::SPLIT_ANNOTATION;
 pub use replicas::{StableReplicas, replicas_for, stable_replicas};
 pub use version::{restore, set_version, version_of};
 
+pub mod flag;
+
 use super::{Split, Trouble};
 
 /// Something that splits traffic.

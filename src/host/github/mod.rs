@@ -25,5 +25,5 @@ pub use rights::Origin;
 pub use status::{State, Status};
 
 pub(super) use publisher::standing;
-pub(super) use runner::{Paths, mask, print_guarded};
+pub(super) use runner::{Paths, mask, print_guarded, token};
 pub(super) use text::{done, failure};

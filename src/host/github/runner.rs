@@ -129,7 +129,7 @@ fn append(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// 128 random bits in hexadecimal digits.
-pub(super) fn token() -> Result<String, &'static str> {
+pub(in crate::host) fn token() -> Result<String, &'static str> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| "the system gives no random bytes")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -46,8 +46,8 @@ impl Paths {
         warnings
     }
 
-    /// Writes only the outputs of a command that came to no report.
-    pub(in crate::host) fn publish_failure(&self, outputs: &[(&'static str, String)], folder: &Path) -> Vec<Untrusted> {
+    /// Writes only the outputs, of a command without a report for GitLab's own pages.
+    pub(in crate::host) fn publish_outputs(&self, outputs: &[(&'static str, String)], folder: &Path) -> Vec<Untrusted> {
         if folder.is_dir() { reports::write_dotenv(outputs, folder) } else { Vec::new() }
     }
 }
