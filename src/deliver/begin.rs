@@ -15,8 +15,8 @@ use super::state::{Happening, Moment, Owner, Reached, State, Version};
 use super::store::{Kept, SCHEMA, Store, Written};
 use super::traffic::{self, Router, version_of};
 use super::workload::{
-    CANARY_NOTE, Layout, Names, STABLE_NOTE, digest, layout, misfit, names_at_begin, new_version, owner_of, replicas,
-    scaled_by, version,
+    CANARY_NOTE, Layout, Names, ROLLOUT_LABEL, STABLE_NOTE, digest, layout, misfit, names_at_begin, new_version,
+    owner_of, replicas, scaled_by, version,
 };
 use super::{Split, Stage, Trouble};
 use crate::cluster::{Cluster, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SERVICE};
@@ -69,7 +69,7 @@ pub async fn begin(begin: &Begin<'_>) -> Result<Begun, Trouble> {
         && kept.state.stage.is_done()
         && layout(&kept.state.plan) == Layout::Colours
     {
-        // A run that ended before it could take its mark from the Service.
+        // Its mark stays on the Service while its colour may still be brought back; from here on it may not.
         router_of(begin.cluster, &kept.state.plan, &Names::in_state(&kept.state), None).await?.clear().await?;
     }
     if let Some(kept) = before.filter(|kept| !kept.state.stage.is_done()) {
@@ -174,7 +174,12 @@ async fn look(begin: &Begin<'_>) -> Result<Fresh, Trouble> {
             Layout::Shared | Layout::Colours => kind == DEPLOYMENT,
             Layout::InPlace | Layout::Flag | Layout::Driven => false,
         };
-        if made && cluster.find(&kind.at(namespace, name)).await?.is_some() {
+        if !made {
+            continue;
+        }
+        if let Some(there) = cluster.find(&kind.at(namespace, name)).await?
+            && !is_retired(plan, &there)
+        {
             return Err(misfit(format!(
                 "the {} `{name}` is there already, and no rollout is under way: see what it is, and remove it with \
                  `kubectl -n {namespace} delete {} {name}`",
@@ -197,6 +202,13 @@ async fn look(begin: &Begin<'_>) -> Result<Fresh, Trouble> {
     };
     let replicas = replicas(&workload);
     Ok(Fresh { names, old, new, replicas, mark, autoscaler, owner_reference, remarks })
+}
+
+/// Whether it is a colour that an earlier rollout left without replicas: it is replaced.
+fn is_retired(plan: &Plan, there: &Value) -> bool {
+    let ours = there.pointer("/metadata/labels").and_then(|labels| labels.get(ROLLOUT_LABEL));
+    let ours = ours.and_then(Value::as_str) == Some(plan.workload.name.as_str());
+    ours && layout(plan) == Layout::Colours && replicas(there) == 0
 }
 
 /// The version that runs, and the one that comes. They differ, but for a flag.

@@ -84,6 +84,20 @@ async fn blue_green_switches_at_once_and_the_next_one_goes_to_blue() {
 }
 
 #[tokio::test]
+async fn colours_that_were_left_without_pods_are_replaced() {
+    let mut plan = plan("blue-green", json!({"blue_green": {"retire": "scale-to-zero"}}));
+    let bed = Bed::new(&plan).await;
+    for (image, live) in [("r:2", "llm-green"), ("r:3", "llm-blue"), ("r:4", "llm-green")] {
+        plan.change.image = Some(image.into());
+        let run = bed.run(&plan, |_| {}).await;
+        assert_eq!(run.end, End::Done(Ending::Promoted), "{image} {:?}", run.trouble);
+        assert_eq!(bed.image(live).as_deref(), Some(image));
+    }
+    assert_eq!(bed.server.names("deployments"), ["llm", "llm-blue", "llm-green"]);
+    bed.is_clean();
+}
+
+#[tokio::test]
 async fn a_shadow_gives_nobody_to_the_new_version_until_it_is_the_stable_one() {
     let plan = plan("shadow", istio(json!({})));
     let bed = Bed::new(&plan).await;

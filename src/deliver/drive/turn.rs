@@ -6,7 +6,6 @@ use super::super::reach::{Do, Looked, Pass};
 use super::super::state::{Happening, Moment, Reached, State};
 use super::super::store::Kept;
 use super::super::strategy::{self, Action};
-use super::super::workload::{Layout, layout};
 use super::super::{Percent, Stage, Trouble};
 use super::{Drive, End, Event, OFTEN, SOON, Turn, WhenAsked};
 use crate::deliver::plan::StrategyName;
@@ -144,12 +143,6 @@ impl Drive<'_> {
             return Ok(Turn::Again(0.0));
         }
         self.forget();
-        if next.is_done() && layout(&state.plan) == Layout::Colours {
-            // What is left is a mark on the Service; where this fails the next rollout takes it away.
-            if let Err(trouble) = self.deps.hands.router.clear().await {
-                self.tell(Event::Again { why: super::words(&trouble) });
-            }
-        }
         let (from, split) = (kept.state.stage, kept.state.split);
         self.tell(Event::Moved { from, to: next, split, why: state.why });
         Ok(Turn::Again(0.0))
