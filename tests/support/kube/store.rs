@@ -53,6 +53,8 @@ pub struct World {
     pub version: u64,
     pub changes: Vec<Change>,
     pub tokens: BTreeSet<String>,
+    /// Calls without a token are let in.
+    pub anonymous: bool,
     /// (verb, resource) that the account may not do.
     pub denied: BTreeSet<(String, String)>,
     /// Groups whose definitions are not installed.
