@@ -35,6 +35,7 @@ fn respond(world: &mut World, request: &Request) -> Reply {
     match (&request.token, path) {
         (Some(token), _) if !world.tokens.contains(token) => return Reply::unauthorized(),
         (None, "/version" | "/healthz" | "/readyz" | "/livez") | (Some(_), _) => {}
+        (None, _) if world.anonymous => {}
         (None, _) => {
             let message = format!("forbidden: User \"system:anonymous\" cannot get path \"{path}\"");
             return Reply::refusal(403, "Forbidden", &message, json!({}));

@@ -161,7 +161,7 @@ impl Kind {
             }
             "Pod" => fill_pod(&mut object["spec"]),
             "Service" => {
-                for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
+                for port in items(object, "/spec/ports") {
                     port["protocol"] = or(&port["protocol"], json!("TCP"));
                     port["targetPort"] = or(&port["targetPort"], port["port"].clone());
                 }
@@ -180,18 +180,15 @@ impl Kind {
                 object["status"] = or(&object["status"], json!({"loadBalancer": {}}));
             }
             "HTTPRoute" => {
-                for parent in object["spec"]["parentRefs"].as_array_mut().into_iter().flatten() {
+                for parent in items(object, "/spec/parentRefs") {
                     parent["group"] = or(&parent["group"], json!("gateway.networking.k8s.io"));
                     parent["kind"] = or(&parent["kind"], json!("Gateway"));
                 }
-                for rule in object["spec"]["rules"].as_array_mut().into_iter().flatten() {
-                    for backend in rule["backendRefs"].as_array_mut().into_iter().flatten() {
+                for rule in items(object, "/spec/rules") {
+                    for backend in items(rule, "/backendRefs") {
                         backend["group"] = or(&backend["group"], json!(""));
                         backend["kind"] = or(&backend["kind"], json!("Service"));
                         backend["weight"] = or(&backend["weight"], json!(1));
-                    }
-                    if rule["backendRefs"].is_null() {
-                        rule.as_object_mut().unwrap().remove("backendRefs");
                     }
                     rule["matches"] = or(&rule["matches"], json!([{"path": {"type": "PathPrefix", "value": "/"}}]));
                 }
@@ -202,7 +199,7 @@ impl Kind {
 }
 
 fn fill_pod(spec: &mut Value) {
-    for container in spec["containers"].as_array_mut().into_iter().flatten() {
+    for container in items(spec, "/containers") {
         for (field, value) in [
             ("resources", json!({})),
             ("terminationMessagePath", json!("/dev/termination-log")),
@@ -221,6 +218,11 @@ fn fill_pod(spec: &mut Value) {
     ] {
         spec[field] = or(&spec[field], value);
     }
+}
+
+/// The items of a list that may not be there. (An index would put a null there.)
+fn items<'a>(object: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a mut Value> {
+    object.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 fn or(value: &Value, other: Value) -> Value {

@@ -70,6 +70,11 @@ use store::{Key, World};
 /// The namespace in which tests work.
 pub const NAMESPACE: &str = "prod";
 
+/// Whether custom resources are held to their published definitions here.
+pub fn schemas_are_published() -> bool {
+    schema::published()
+}
+
 /// A running server; it ends with the test process.
 #[derive(Clone)]
 pub struct Kube {
@@ -139,6 +144,11 @@ impl Kube {
         self.shared.world().tokens.clear();
     }
 
+    /// Lets calls without a token in: kubectl sends none over plain HTTP.
+    pub fn allow_anonymous(&self) {
+        self.shared.world().anonymous = true;
+    }
+
     /// Makes a token that is good.
     pub fn new_token(&self) -> String {
         let mut world = self.shared.world();
@@ -148,12 +158,18 @@ impl Kube {
         token
     }
 
-    /// Creates or replaces an object as the manager `test`; its kind and name are in it.
+    /// Creates or replaces an object as the manager `test`; its kind and name are in it. What no server would take is a panic.
     pub fn put(&self, mut object: Value) -> Value {
         let kind = kinds::Kind::named(store::text(&object["kind"]));
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or(NAMESPACE).to_owned();
         let key = Key::new(kind.kind, &namespace, store::text(&object["metadata"]["name"]));
         kind.fill(&mut object);
+        let version = store::text(&object["apiVersion"]).rsplit('/').next().unwrap_or_default().to_owned();
+        let mut faults = kind.unknown(&object);
+        faults.extend(schema::unknown(kind, &version, &object));
+        faults
+            .extend(schema::faults(kind, &version, &object).into_iter().map(|(field, why)| format!("{field}: {why}")));
+        assert!(faults.is_empty(), "no server would take this {}: {faults:?}", kind.kind);
         self.write(|world| {
             let manager = Manager::update("test", "");
             if world.get(&key).is_some() {

@@ -134,10 +134,14 @@ pub fn strategic(field: &str, object: &Value, patch: &Value) -> Value {
                         items.retain(|item| !gone.contains(item));
                     }
                 } else if key.starts_with('$') {
+                    // `$setElementOrder` is read with its list.
                 } else if change.is_null() {
                     map.shift_remove(key);
                 } else {
-                    let merged = strategic(key, map.get(key).unwrap_or(&Value::Null), change);
+                    let mut merged = strategic(key, map.get(key).unwrap_or(&Value::Null), change);
+                    if let Some(order) = changes.get(&format!("$setElementOrder/{key}")) {
+                        sort(&mut merged, order);
+                    }
                     map.insert(key.clone(), merged);
                 }
             }
@@ -153,6 +157,7 @@ pub fn strategic(field: &str, object: &Value, patch: &Value) -> Value {
                 return patch.clone();
             }
             let mut items = old;
+            let mut new = Vec::new();
             for change in changes {
                 let same = |item: &Value| merge_keys.iter().all(|key| item.get(*key) == change.get(*key));
                 let at = items.iter().position(same);
@@ -160,11 +165,22 @@ pub fn strategic(field: &str, object: &Value, patch: &Value) -> Value {
                     (Some(at), true) => drop(items.remove(at)),
                     (None, true) => {}
                     (Some(at), false) => items[at] = strategic("", &items[at], change),
-                    (None, false) => items.push(strategic("", &Value::Object(Map::new()), change)),
+                    (None, false) => new.push(strategic("", &Value::Object(Map::new()), change)),
                 }
             }
-            Value::Array(items)
+            // As the real server: without an order, what is new comes first.
+            new.extend(items);
+            Value::Array(new)
         }
         _ => patch.clone(),
     }
+}
+
+/// Puts a list into the order that a client asks for: each entry of it names the key of an item.
+fn sort(list: &mut Value, order: &Value) {
+    let (Some(items), Some(order)) = (list.as_array_mut(), order.as_array()) else { return };
+    let is = |item: &Value, wanted: &Value| {
+        wanted.as_object().is_some_and(|keys| keys.iter().all(|(key, value)| item.get(key) == Some(value)))
+    };
+    items.sort_by_key(|item| order.iter().position(|wanted| is(item, wanted)).unwrap_or(order.len()));
 }

@@ -92,6 +92,22 @@ impl Reply {
         Self::refusal(422, "Invalid", &format!("{} \"{name}\" is invalid: {text}", kind.title()), details)
     }
 
+    /// What comes of an update that names no version, where one must be named.
+    pub fn unversioned(kind: &Kind, name: &str) -> Self {
+        let why = "Invalid value: 0: must be specified for an update";
+        let mut about = details(kind, name);
+        about["causes"] = json!([{"reason": "FieldValueInvalid", "message": why, "field": "metadata.resourceVersion"}]);
+        let message = format!("{} \"{name}\" is invalid: metadata.resourceVersion: {why}", kind.words());
+        Self::refusal(422, "Invalid", &message, about)
+    }
+
+    /// What a patch comes to that leaves an object which cannot be read.
+    pub fn unreadable_patch(why: &str) -> Self {
+        let quoted = format!("Invalid value: \"{{…}}\": {why}");
+        let causes = json!([{"reason": "FieldValueInvalid", "message": quoted, "field": "patch"}]);
+        Self::refusal(422, "Invalid", &format!(" \"\" is invalid: patch: {quoted}"), json!({"causes": causes}))
+    }
+
     pub fn forbidden(kind: &Kind, verb: &str, resource: &str, namespace: &str, name: &str) -> Self {
         let named = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
         let message = format!(

@@ -32,8 +32,9 @@ fn definition(kind: &Kind, version: &str) -> Option<&'static Definition> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (kind.kind.to_owned(), version.to_owned());
     *loaded.entry(key).or_insert_with(|| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/schemas").join(file);
-        let Ok(text) = std::fs::read_to_string(&path) else {
+        // A worktree lies one folder deeper than the project.
+        let read = |up: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(up).join(file)).ok();
+        let Some(text) = read("../shared/schemas").or_else(|| read("../../shared/schemas")) else {
             println!("there is no published {file} beside the project: {} objects are not checked", kind.kind);
             return None;
         };
@@ -53,6 +54,8 @@ pub fn unknown(kind: &Kind, version: &str, object: &Value) -> Vec<String> {
     if let Some(definition) = definition(kind, version) {
         walk(&definition.schema, object, "", &mut out);
     }
+    // Every object has these, whether or not its definition says so.
+    out.retain(|path| !["apiVersion", "kind", "metadata"].contains(&path.as_str()));
     out
 }
 
@@ -87,7 +90,35 @@ pub fn faults(kind: &Kind, version: &str, object: &Value) -> Vec<(String, String
     let Some(definition) = definition(kind, version) else { return Vec::new() };
     let mut object = object.clone();
     object["metadata"] = json!({});
-    let field = |path: String| path.trim_start_matches('/').replace('/', ".");
     let errors = definition.validator.iter_errors(&object);
-    errors.map(|error| (field(error.instance_path().to_string()), format!("Invalid value: {error}"))).collect()
+    errors
+        .map(|error| {
+            let (mut field, mut why) = (dotted(&error.instance_path().to_string()), error.to_string());
+            if let Some(property) = why.strip_suffix(" is a required property") {
+                field = format!("{field}.{}", property.trim_matches('"'));
+                why = "Required value".into();
+                return (field, why);
+            }
+            (field, format!("Invalid value: {why}"))
+        })
+        .collect()
+}
+
+/// `/spec/http/0/route` as `spec.http[0].route`.
+fn dotted(pointer: &str) -> String {
+    let mut path = String::new();
+    for part in pointer.split('/').filter(|part| !part.is_empty()) {
+        if part.bytes().all(|byte| byte.is_ascii_digit()) {
+            path.push_str(&format!("[{part}]"));
+        } else {
+            path.push_str(if path.is_empty() { "" } else { "." });
+            path.push_str(part);
+        }
+    }
+    path
+}
+
+/// Whether the published definitions are there.
+pub fn published() -> bool {
+    definition(Kind::named("VirtualService"), "v1").is_some()
 }

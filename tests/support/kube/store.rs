@@ -53,6 +53,8 @@ pub struct World {
     pub version: u64,
     pub changes: Vec<Change>,
     pub tokens: BTreeSet<String>,
+    /// Calls without a token are let in.
+    pub anonymous: bool,
     /// (verb, resource) that the account may not do.
     pub denied: BTreeSet<(String, String)>,
     /// Groups whose definitions are not installed.
@@ -126,6 +128,7 @@ impl World {
     /// Puts a new object in. The caller has seen that none is there.
     pub fn create(&mut self, key: &Key, mut object: Value, manager: &Manager) -> Value {
         self.stamp(key, &mut object);
+        object["metadata"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
         let now = self.now();
         if manager.operation == "Update" {
             note_update(&json!({}), &mut object, manager, &now);

@@ -62,6 +62,7 @@ fn parsed(request: &Request, target: &Target) -> Result<Value, Reply> {
 
 /// Unknown fields: refused where asked to be strict, else dropped with a warning.
 fn known(request: &Request, target: &Target, object: &mut Value) -> Result<Vec<String>, Reply> {
+    readable(request, target, object)?;
     let mut unknown = target.kind.unknown(object);
     unknown.extend(schema::unknown(target.kind, &target.version, object));
     let words: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
@@ -71,21 +72,10 @@ fn known(request: &Request, target: &Target, object: &mut Value) -> Result<Vec<S
     if request.parameter("fieldValidation") == Some("Strict") {
         let all = format!("strict decoding error: {}", words.join(", "));
         if request.method == "PATCH" {
-            let message = format!(" \"\" is invalid: patch: Invalid value: \"{{…}}\": {all}");
-            return Err(Reply::refusal(
-                422,
-                "Invalid",
-                &message,
-                json!({"causes": [{"reason": "FieldValueInvalid",
-                "message": format!("Invalid value: \"{{…}}\": {all}"), "field": "patch"}]}),
-            ));
+            return Err(Reply::unreadable_patch(&all));
         }
         let (kind, version) = (target.kind.kind, &target.version);
-        return Err(Reply::bad(&if target.kind.custom() {
-            all
-        } else {
-            format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {all}")
-        }));
+        return Err(Reply::bad(&format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {all}")));
     }
     for field in &unknown {
         drop_field(object, field);
@@ -136,12 +126,6 @@ fn valid(target: &Target, before: Option<&Value>, object: &Value) -> Result<(), 
             let why = format!("Invalid value: {}: must be greater than 0", spec["leaseDurationSeconds"]);
             fault("spec.leaseDurationSeconds", why);
         }
-        for field in ["renewTime", "acquireTime"] {
-            if spec[field].as_str().is_some_and(|time| !micro(time)) {
-                let why = format!("parsing time {} as \"2006-01-02T15:04:05.000000Z07:00\"", spec[field]);
-                return Err(Reply::bad(&format!("Lease in version \"v1\" cannot be handled as a Lease: {why}")));
-            }
-        }
     }
     for (field, why) in schema::faults(target.kind, &target.version, object) {
         fault(&field, why);
@@ -151,6 +135,22 @@ fn valid(target: &Target, before: Option<&Value>, object: &Value) -> Result<(), 
     } else {
         Err(Reply::invalid(target.kind, text(&object["metadata"]["name"]), &faults))
     }
+}
+
+/// What cannot even be read: times of a Lease that have not six decimals.
+fn readable(request: &Request, target: &Target, object: &Value) -> Result<(), Reply> {
+    for field in ["renewTime", "acquireTime"] {
+        let value = &object["spec"][field];
+        if target.kind.kind == "Lease" && value.as_str().is_some_and(|time| !micro(time)) {
+            let why = format!("parsing time {value} as \"2006-01-02T15:04:05.000000Z07:00\"");
+            return Err(if request.method == "PATCH" {
+                Reply::unreadable_patch(&why)
+            } else {
+                Reply::bad(&format!("Lease in version \"v1\" cannot be handled as a Lease: {why}"))
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A time with six decimals exactly.
@@ -214,8 +214,7 @@ fn replace(world: &mut World, request: &Request, target: &Target) -> Result<Repl
     let before = there(world, target)?;
     let must = target.kind.custom() || target.kind.kind == "Lease";
     if must && text(&object["metadata"]["resourceVersion"]).is_empty() {
-        let why = "Invalid value: 0: must be specified for an update".to_owned();
-        return Err(Reply::invalid(target.kind, &name, &[("metadata.resourceVersion".into(), why)]));
+        return Err(Reply::unversioned(target.kind, &name));
     }
     let uid = text(&object["metadata"]["uid"]);
     if !uid.is_empty() && before["metadata"]["uid"] != uid {
@@ -310,9 +309,10 @@ fn applied(world: &mut World, request: &Request, target: &Target, config: &Value
     unknown.extend(schema::unknown(target.kind, &target.version, config));
     if let Some(field) = unknown.first() {
         let (key, version) = (&target.key.name, target.kind.api_version(&target.version));
+        let space = text(&config["metadata"]["namespace"]);
         let kind = target.kind.kind;
         let message = format!(
-            "failed to create typed patch object (/{key}; {version}, Kind={kind}): .{field}: field not declared in schema"
+            "failed to create typed patch object ({space}/{key}; {version}, Kind={kind}): .{field}: field not declared in schema"
         );
         return Err(Reply::refusal(500, "", &message, Value::Null));
     }
@@ -387,7 +387,7 @@ pub fn delete(world: &mut World, request: &Request, target: &Target) -> Reply {
     let policy = request.parameter("propagationPolicy").unwrap_or_else(|| text(&options["propagationPolicy"]));
     if policy == "Orphan" {
         for owned in world.objects.values_mut() {
-            if let Some(owners) = owned["metadata"]["ownerReferences"].as_array_mut() {
+            if let Some(owners) = owned.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) {
                 owners.retain(|owner| owner["uid"] != object["metadata"]["uid"]);
             }
         }
