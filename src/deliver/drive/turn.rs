@@ -3,7 +3,7 @@
 use super::super::facts::{Facts, Hold, Limit, Wish};
 use super::super::health::Health;
 use super::super::reach::{Do, Looked, Pass};
-use super::super::state::{Happening, Moment, Reached, State};
+use super::super::state::{Happening, LAST_ROLLBACK, Moment, Reached, State};
 use super::super::store::Kept;
 use super::super::strategy::{self, Action};
 use super::super::{Percent, Stage, Trouble};
@@ -173,6 +173,9 @@ pub fn announced(state: &State, next: Stage, why: &str, now: Moment) -> State {
     // What was wanted of the stage that is left is done: an approval counts once, an abort leads to the return.
     if matches!(state.wish, Wish::Approve | Wish::Abort) || next == Stage::Return {
         state.wish = Wish::Proceed;
+    }
+    if next == Stage::Return {
+        state.notes.insert(LAST_ROLLBACK.to_owned(), now.0.to_string());
     }
     if !why.is_empty() {
         why.clone_into(&mut state.why);
