@@ -35,7 +35,7 @@ impl ClusterError {
                 "The token is missing, wrong or too old. The rollout's state is in the cluster: \
                  renew the credentials and run again, the run goes on from there.",
             ),
-            Self::Forbidden(text) => (text, "Bind a Role with these rules to the account."),
+            Self::Forbidden(text) => (text, "A Role with these rules, bound to the account, allows it."),
             Self::NotFound(text) => (text, "Check the name, the namespace and the context."),
             Self::Conflict(text) => (text, "Nothing was changed. Run again: the object is read anew."),
             Self::Owned(text) => (text, "Nothing was changed. Leave the field to one of the two managers."),
@@ -44,7 +44,10 @@ impl ClusterError {
             Self::Other(_, text) => (text, "Look at the API server."),
             Self::Config(text) => (text, "Check the kubeconfig, its context, or the pod's service account."),
         };
-        Untrusted::new(format!("{self}: {}. {advice}", text.raw().trim_end().trim_end_matches('.')))
+        let text = text.raw().trim_end().trim_end_matches('.');
+        // The rules of a Role stand on lines of their own.
+        let between = if text.contains('\n') { "\n" } else { ". " };
+        Untrusted::new(format!("{self}: {text}{between}{advice}"))
     }
 
     /// The server's own text, with what was asked before it.
@@ -90,7 +93,9 @@ impl Asked {
             }
             (404, ..) if message.is_none() => {
                 let group = self.right.resource.api_version();
-                ClusterError::NotFound(self.says(&format!("the cluster does not serve {group}: is it installed?")))
+                ClusterError::NotFound(
+                    self.says(&format!("the cluster does not serve {group}: it may not be installed")),
+                )
             }
             (404, ..) => ClusterError::NotFound(text),
             (409, "AlreadyExists", _) => ClusterError::Exists(text),

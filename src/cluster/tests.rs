@@ -116,11 +116,16 @@ async fn a_patch_that_can_never_apply_is_no_conflict() {
     assert!(matches!(cluster.edit(&place(), &lost).await, Err(ClusterError::Invalid(_))));
 }
 
+fn write_token(file: &std::path::Path, token: &str) {
+    use std::io::Write as _;
+    std::fs::File::create(file).unwrap().write_all(token.as_bytes()).unwrap();
+}
+
 #[tokio::test]
 async fn a_token_that_was_renewed_in_its_file_is_read_again() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
-    std::fs::write(&file, "old").unwrap();
+    write_token(&file, "old");
     let server = Server::start().await;
     let user = format!("{{tokenFile: {}}}", file.display());
     let cluster = server.cluster_of(&user).await;
@@ -128,7 +133,7 @@ async fn a_token_that_was_renewed_in_its_file_is_read_again() {
     cluster.create(&place(), &map("1")).await.unwrap();
     server.only("new");
     assert!(matches!(cluster.get(&place()).await, Err(ClusterError::Unauthorized(_))));
-    std::fs::write(&file, "new").unwrap();
+    write_token(&file, "new");
     cluster.get(&place()).await.unwrap();
 }
 
@@ -151,7 +156,7 @@ async fn of_eight_racers_exactly_one_wins() {
             });
         }
         let turns = racers.join_all().await;
-        let mine: Vec<_> = turns.into_iter().filter_map(|(_, turn)| match turn {
+        let mine = turns.into_iter().filter_map(|(_, turn)| match turn {
             Turn::Mine(guard) => Some(guard),
             Turn::Theirs(held) => {
                 assert_eq!(held.url.unwrap().raw(), "https://ci.example/run");
