@@ -1,5 +1,6 @@
 //! The API server of the tests, judged: Debian's kubectl works against it, and its controllers do what real ones were seen to do.
 //! Kept out: the table of requests and replies (`kube_contract`).
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, and a line for what is left out")]
 
 #[path = "support/kube/mod.rs"]
 mod kube;
@@ -229,6 +230,28 @@ async fn hooks_run_at_their_moment_and_a_lost_answer_was_served() {
     let lost = cluster.edit(&DEPLOYMENT.at("prod", "llm"), &[Edit::Replace("/spec/replicas".into(), json!(5))]).await;
     assert_eq!(kube.get("Deployment", "llm")["spec"]["replicas"], 5, "{lost:?}");
     assert!(kube.writes().len() >= 2);
+}
+
+#[tokio::test]
+async fn a_rollout_is_told_through_its_status_and_the_reply_is_older_than_its_controller() {
+    let kube = Kube::start();
+    kube.put(json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "llm"}, "spec": {"replicas": 1,
+        "selector": {"matchLabels": {"app": "llm"}}, "template": {"metadata": {"labels": {"app": "llm"}},
+            "spec": {"containers": [{"name": "main", "image": "llm:1"}]}},
+        "strategy": {"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}}}));
+    let cluster = client(&kube).await;
+    let place = llmci::cluster::ROLLOUT.at("prod", "llm");
+    let image = [Edit::Replace("/spec/template/spec/containers/0/image".into(), json!("llm:2"))];
+    let reply = cluster.edit(&place, &image).await.unwrap();
+    assert_eq!(
+        reply["status"]["phase"], "Healthy",
+        "the status of the old template, as of a real controller that lags"
+    );
+    assert_eq!(cluster.get(&place).await.unwrap()["status"]["phase"], "Paused");
+    cluster.merge(&place, Some("status"), &json!({"status": {"pauseConditions": null}})).await.unwrap();
+    assert_eq!(cluster.get(&place).await.unwrap()["status"]["phase"], "Healthy");
+    let written: Vec<String> = kube.writes().into_iter().map(|call| call.path).collect();
+    assert_eq!(written[1], "/apis/argoproj.io/v1alpha1/namespaces/prod/rollouts/llm/status");
 }
 
 #[test]
