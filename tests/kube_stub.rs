@@ -119,6 +119,34 @@ fn weights_of_routes_are_the_split() {
 }
 
 #[test]
+fn annotations_and_numbers_of_pods_are_the_split() {
+    let kube = Kube::start();
+    kube.deployment("llm", "llm:1", 3);
+    kube.deployment("llm-canary", "llm:2", 1);
+    let ingress = |name: &str, annotations: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name, "annotations": annotations},
+            "spec": {"rules": [{"host": "llm.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix",
+                "backend": {"service": {"name": name, "port": {"number": 80}}}}]}}]}})
+    };
+    kube.put(ingress("llm", json!({})));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
+    let weight =
+        json!({"nginx.ingress.kubernetes.io/canary": "true", "nginx.ingress.kubernetes.io/canary-weight": "20"});
+    kube.put(ingress("llm-canary", weight));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 800), ("llm:2".to_owned(), 200)]);
+    for name in ["llm", "llm-canary"] {
+        kube.delete("Ingress", name);
+    }
+    // Pods that carry the label of the stable Service share its users by their number.
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "extra", "labels": {"app": "llm"}},
+        "spec": {"containers": [{"name": "main", "image": "llm:2"}]}});
+    kube.put(pod);
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 750), ("llm:2".to_owned(), 250)]);
+    kube.edit("Service", "llm", |service| service["spec"]["selector"] = json!({"app": "llm-canary"}));
+    assert_eq!(shares(&kube, "llm"), [("llm:2".to_owned(), 1000)]);
+}
+
+#[test]
 fn a_rollout_waits_at_its_pauses_and_goes_back_when_aborted() {
     let kube = Kube::start();
     kube.put(
