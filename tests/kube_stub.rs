@@ -282,6 +282,29 @@ async fn a_rollout_is_told_through_its_status_and_the_reply_is_older_than_its_co
     assert_eq!(written[1], "/apis/argoproj.io/v1alpha1/namespaces/prod/rollouts/llm/status");
 }
 
+#[tokio::test]
+async fn controllers_and_clocks_obey_the_test() {
+    let kube = Kube::start();
+    kube.by_hand(true);
+    kube.deployment("llm", "llm:1", 2);
+    assert_eq!(kube.get("Deployment", "llm")["status"], json!({}));
+    assert!(kube.step());
+    kube.settle();
+    assert_eq!(kube.get("Deployment", "llm")["status"]["readyReplicas"], 2);
+    assert!(!kube.step(), "at rest nothing changes");
+
+    let (cluster, service) = (client(&kube).await, SERVICE.at("prod", "llm"));
+    cluster.get(&service).await.unwrap();
+    let before = cluster.server_time().unwrap();
+    kube.skew(3600);
+    cluster.get(&service).await.unwrap();
+    assert!(cluster.server_time().unwrap() - before >= 3_590_000);
+    kube.expire_token();
+    assert!(matches!(cluster.get(&service).await, Err(ClusterError::Unauthorized(_))));
+    kube.new_token();
+    client(&kube).await.get(&service).await.unwrap();
+}
+
 #[test]
 fn a_snapshot_is_the_same_in_every_run() {
     let one = || {
