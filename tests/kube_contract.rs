@@ -1,6 +1,7 @@
 //! One table of requests and replies, held against the API server of the tests always, and against a real one where
 //! `LLMCI_KUBECONFIG_REAL` names a kubeconfig (with rights to make a namespace). What differs there is mended in the stub.
 //! The replies are those of Kubernetes v1.36.2. Kept out: controllers (`kube_stub`).
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "support/kube/mod.rs"]
 mod kube;

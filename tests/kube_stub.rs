@@ -1,5 +1,6 @@
 //! The API server of the tests, judged: Debian's kubectl works against it, and its controllers do what real ones were seen to do.
 //! Kept out: the table of requests and replies (`kube_contract`).
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, and a line for what is left out")]
 
 #[path = "support/kube/mod.rs"]
 mod kube;
@@ -118,6 +119,34 @@ fn weights_of_routes_are_the_split() {
 }
 
 #[test]
+fn annotations_and_numbers_of_pods_are_the_split() {
+    let kube = Kube::start();
+    kube.deployment("llm", "llm:1", 3);
+    kube.deployment("llm-canary", "llm:2", 1);
+    let ingress = |name: &str, annotations: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name, "annotations": annotations},
+            "spec": {"rules": [{"host": "llm.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix",
+                "backend": {"service": {"name": name, "port": {"number": 80}}}}]}}]}})
+    };
+    kube.put(ingress("llm", json!({})));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
+    let weight =
+        json!({"nginx.ingress.kubernetes.io/canary": "true", "nginx.ingress.kubernetes.io/canary-weight": "20"});
+    kube.put(ingress("llm-canary", weight));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 800), ("llm:2".to_owned(), 200)]);
+    for name in ["llm", "llm-canary"] {
+        kube.delete("Ingress", name);
+    }
+    // Pods that carry the label of the stable Service share its users by their number.
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "extra", "labels": {"app": "llm"}},
+        "spec": {"containers": [{"name": "main", "image": "llm:2"}]}});
+    kube.put(pod);
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 750), ("llm:2".to_owned(), 250)]);
+    kube.edit("Service", "llm", |service| service["spec"]["selector"] = json!({"app": "llm-canary"}));
+    assert_eq!(shares(&kube, "llm"), [("llm:2".to_owned(), 1000)]);
+}
+
+#[test]
 fn a_rollout_waits_at_its_pauses_and_goes_back_when_aborted() {
     let kube = Kube::start();
     kube.put(
@@ -229,6 +258,51 @@ async fn hooks_run_at_their_moment_and_a_lost_answer_was_served() {
     let lost = cluster.edit(&DEPLOYMENT.at("prod", "llm"), &[Edit::Replace("/spec/replicas".into(), json!(5))]).await;
     assert_eq!(kube.get("Deployment", "llm")["spec"]["replicas"], 5, "{lost:?}");
     assert!(kube.writes().len() >= 2);
+}
+
+#[tokio::test]
+async fn a_rollout_is_told_through_its_status_and_the_reply_is_older_than_its_controller() {
+    let kube = Kube::start();
+    kube.put(json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "llm"}, "spec": {"replicas": 1,
+        "selector": {"matchLabels": {"app": "llm"}}, "template": {"metadata": {"labels": {"app": "llm"}},
+            "spec": {"containers": [{"name": "main", "image": "llm:1"}]}},
+        "strategy": {"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}}}));
+    let cluster = client(&kube).await;
+    let place = llmci::cluster::ROLLOUT.at("prod", "llm");
+    let image = [Edit::Replace("/spec/template/spec/containers/0/image".into(), json!("llm:2"))];
+    let reply = cluster.edit(&place, &image).await.unwrap();
+    assert_eq!(
+        reply["status"]["phase"], "Healthy",
+        "the status of the old template, as of a real controller that lags"
+    );
+    assert_eq!(cluster.get(&place).await.unwrap()["status"]["phase"], "Paused");
+    cluster.merge(&place, Some("status"), &json!({"status": {"pauseConditions": null}})).await.unwrap();
+    assert_eq!(cluster.get(&place).await.unwrap()["status"]["phase"], "Healthy");
+    let written: Vec<String> = kube.writes().into_iter().map(|call| call.path).collect();
+    assert_eq!(written[1], "/apis/argoproj.io/v1alpha1/namespaces/prod/rollouts/llm/status");
+}
+
+#[tokio::test]
+async fn controllers_and_clocks_obey_the_test() {
+    let kube = Kube::start();
+    kube.by_hand(true);
+    kube.deployment("llm", "llm:1", 2);
+    assert_eq!(kube.get("Deployment", "llm")["status"], json!({}));
+    assert!(kube.step());
+    kube.settle();
+    assert_eq!(kube.get("Deployment", "llm")["status"]["readyReplicas"], 2);
+    assert!(!kube.step(), "at rest nothing changes");
+
+    let (cluster, service) = (client(&kube).await, SERVICE.at("prod", "llm"));
+    cluster.get(&service).await.unwrap();
+    let before = cluster.server_time().unwrap();
+    kube.skew(3600);
+    cluster.get(&service).await.unwrap();
+    assert!(cluster.server_time().unwrap() - before >= 3_590_000);
+    kube.expire_token();
+    assert!(matches!(cluster.get(&service).await, Err(ClusterError::Unauthorized(_))));
+    kube.new_token();
+    client(&kube).await.get(&service).await.unwrap();
 }
 
 #[test]

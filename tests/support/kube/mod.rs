@@ -31,7 +31,7 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a part of test binaries, each of which uses a part of it"
 )]
 
@@ -98,8 +98,7 @@ impl Kube {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut world = World::default();
-        world.version = 1000;
+        let mut world = World { version: 1000, ..World::default() };
         world.tokens.insert("token-1".into());
         let shared = Arc::new(Shared { world: Mutex::new(world), changed: Condvar::new() });
         let server = Arc::clone(&shared);

@@ -58,9 +58,9 @@ pub fn serve(world: &mut World) {
         let rolled = text(&old["latestRolledoutRevision"]).to_owned();
         let previous = text(&old["previousRolledoutRevision"]).to_owned();
         let images = predictor.to_string();
-        let told = world.ready.iter().filter(|(part, _)| images.contains(part.as_str())).map(|(_, ready)| *ready);
+        let mut told = world.ready.iter().filter(|(part, _)| images.contains(part.as_str())).map(|(_, ready)| *ready);
         let broken = ["never-pulls", "crash-loop", "unschedulable", "slow"].iter().any(|word| images.contains(word));
-        let ready = told.last().unwrap_or(!broken);
+        let ready = told.next_back().unwrap_or(!broken);
         let stable = if rolled == latest { previous.clone() } else { rolled.clone() };
         let share = match percent {
             _ if !ready => 0,

@@ -121,11 +121,9 @@ fn valid(target: &Target, before: Option<&Value>, object: &Value) -> Result<(), 
             fault("spec.selector", format!("Invalid value: {}: field is immutable", spec["selector"]));
         }
     }
-    if target.kind.kind == "Lease" {
-        if spec["leaseDurationSeconds"].as_i64().is_some_and(|seconds| seconds <= 0) {
-            let why = format!("Invalid value: {}: must be greater than 0", spec["leaseDurationSeconds"]);
-            fault("spec.leaseDurationSeconds", why);
-        }
+    let seconds = &spec["leaseDurationSeconds"];
+    if target.kind.kind == "Lease" && seconds.as_i64().is_some_and(|seconds| seconds <= 0) {
+        fault("spec.leaseDurationSeconds", format!("Invalid value: {seconds}: must be greater than 0"));
     }
     for (field, why) in schema::faults(target.kind, &target.version, object) {
         fault(&field, why);
