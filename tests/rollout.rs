@@ -6,8 +6,12 @@
 mod bed;
 #[path = "rollout/ends.rs"]
 mod ends;
+#[path = "rollout/judged.rs"]
+mod judged;
 #[path = "rollout/kills.rs"]
 mod kills;
+#[path = "support/kube/mod.rs"]
+mod kube;
 #[path = "rollout/server.rs"]
 mod server;
 #[path = "rollout/troubles.rs"]
