@@ -1,6 +1,6 @@
 //! Whole rollouts against an API server on the loopback whose pods come up at once, or not at all: to their end, back again, and
 //! killed after every single call.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 #[path = "rollout/bed.rs"]
 mod bed;
