@@ -82,13 +82,14 @@ impl Drive<'_> {
         let state = State { reached: Reached::Confirmed, since: now, split: looked.seen.split, ..kept.state.clone() };
         if self.write(kept, &state).await?.is_some() {
             self.forget();
-            self.tell(Event::Reached { stage: state.stage, split: state.split });
+            self.tell_reached(&state);
         }
         Ok(Turn::Again(0.0))
     }
 
     /// Looks at a stage that was reached, and decides.
     async fn weigh(&mut self, mut kept: Kept) -> Result<Turn, Trouble> {
+        self.tell_reached(&kept.state);
         if !can_turn_back(kept.state.stage) {
             let (next, _) = strategy::next(&kept.state.plan, kept.state.stage, over(&kept.state));
             return self.leave(&kept, next, "", None).await;
