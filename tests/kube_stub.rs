@@ -1,282 +1,413 @@
-//! The API server of the tests, held against Debian's kubectl and against what a real server answers: the same requests go to
-//! the real one where `LLMCI_KUBECONFIG_REAL` names its kubeconfig.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+//! The API server of the tests, judged: Debian's kubectl works against it, and its controllers do what real ones were seen to do.
+//! Kept out: the table of requests and replies (`kube_contract`).
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests, and a line for what is left out")]
 
-mod support;
+#[path = "support/kube/mod.rs"]
+mod kube;
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Output;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
+use kube::{Fault, Kube, When};
+use llmci::cluster::{Cluster, ClusterError, Connection, DEPLOYMENT, Edit, SERVICE};
 use serde_json::{Value, json};
-use support::kube::{Fault, Kube};
 
-#[path = "kube_stub/contract.rs"]
-mod contract;
-#[path = "kube_stub/kubectl.rs"]
-mod judge;
-
-fn shares(list: &[(&str, f64)]) -> BTreeMap<String, f64> {
-    list.iter().map(|(image, share)| ((*image).to_owned(), *share)).collect()
+/// The client under test, as commands make it.
+async fn client(kube: &Kube) -> Cluster {
+    Cluster::connect(&Connection { context: None, kubeconfig: Some(kube.kubeconfig()) }).await.unwrap()
 }
 
-/// Requests to the server as `dev`.
-struct Client {
-    http: reqwest::Client,
-    server: String,
-    token: String,
+fn condition(object: &Value, kind: &str) -> String {
+    let mut all = object["status"]["conditions"].as_array().unwrap().iter();
+    let found = all.find(|one| one["type"] == kind).unwrap();
+    format!("{}/{}", found["status"].as_str().unwrap(), found["reason"].as_str().unwrap())
 }
 
-impl Client {
-    #[expect(clippy::disallowed_methods, reason = "a peer of the server, not of the product")]
-    fn of(kubeconfig: &str) -> Self {
-        let after = |key: &str| {
-            let rest = &kubeconfig[kubeconfig.find(key).unwrap() + key.len()..];
-            let word = rest.trim_start().split(|letter: char| letter.is_whitespace() || ",}".contains(letter)).next();
-            word.unwrap().trim_matches('"').to_owned()
-        };
-        // A test cluster's own certificate proves nothing that matters here.
-        let http = reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true).build().unwrap();
-        Self { http, server: after("server:"), token: after("token:") }
-    }
-
-    async fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> reqwest::Result<(u16, Value)> {
-        let mut request =
-            self.http.request(method.parse().unwrap(), format!("{}{path}", self.server)).bearer_auth(&self.token);
-        if !body.is_empty() {
-            request = request.header("content-type", kind).body(body.to_owned());
-        }
-        let reply = request.send().await?;
-        let status = reply.status().as_u16();
-        let text = reply.text().await?;
-        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
-    }
+fn set_image(kube: &Kube, name: &str, image: &str) {
+    kube.edit("Deployment", name, |object| object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image));
 }
 
-#[tokio::test]
-async fn pods_follow_their_images_and_traffic_follows_ready_pods() {
-    let kube = Kube::start().await.unwrap();
+fn shares(kube: &Kube, service: &str) -> Vec<(String, u32)> {
+    kube.traffic(service).into_iter().map(|(image, share)| (image, (share * 1000.0).round() as u32)).collect()
+}
+
+#[test]
+fn a_deployment_comes_up_and_says_so_as_a_real_one_does() {
+    let kube = Kube::start();
     kube.deployment("llm", "llm:1", 3);
-    kube.service("llm");
-    assert_eq!(kube.list("Pod").len(), 3);
-    assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
-    kube.edit("Deployment", "llm", |object| {
-        object["spec"]["template"]["spec"]["containers"][0]["image"] = json!("never-pulls:2")
-    });
-    // The old pods stay until the new ones are ready: that is never.
-    assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
-    assert!(kube.list("Pod").iter().any(|pod| pod["status"]["phase"] == "Pending"));
-    assert_eq!(kube.list("Event")[0]["type"], "Warning");
-    kube.set_ready("never-pulls:2", true);
-    assert_eq!(kube.traffic(), shares(&[("never-pulls:2", 1.0)]));
-    kube.set_ready("never-pulls:2", false);
-    assert_eq!(kube.traffic(), shares(&[("(nobody)", 1.0)]));
-    let status = &kube.get("Deployment", "llm").unwrap()["status"];
+    let object = kube.get("Deployment", "llm");
+    let status = &object["status"];
+    for field in ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"] {
+        assert_eq!(status[field], 3, "{field}");
+    }
+    assert_eq!(status.get("unavailableReplicas"), None, "what is 0 is not there");
+    assert_eq!(condition(&object, "Progressing"), "True/NewReplicaSetAvailable");
+    assert_eq!(condition(&object, "Available"), "True/MinimumReplicasAvailable");
+    assert_eq!(object["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "1");
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
+}
+
+#[test]
+fn a_broken_update_stops_and_leaves_the_old_pods_that_may_not_go() {
+    let kube = Kube::start();
+    kube.deployment("llm", "llm:1", 4);
+    set_image(&kube, "llm", "acme/never-pulls:1");
+    let status = kube.get("Deployment", "llm")["status"].clone();
+    // The numbers that a real controller wrote for the same change.
+    let seen = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"];
+    assert_eq!(seen.map(|field| status[field].as_i64()), [5, 2, 3, 3, 2].map(Some));
+    assert_eq!(condition(&kube.get("Deployment", "llm"), "Progressing"), "True/ReplicaSetUpdated");
+    kube.advance(Duration::from_secs(602));
+    let late = kube.get("Deployment", "llm");
+    assert_eq!(condition(&late, "Progressing"), "False/ProgressDeadlineExceeded");
+    assert_eq!(condition(&late, "Available"), "True/MinimumReplicasAvailable");
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
+    assert!(kube.all("Event").iter().any(|event| event["type"] == "Warning" && event["reason"] == "Failed"));
+
+    set_image(&kube, "llm", "llm:1");
+    let back = kube.get("Deployment", "llm");
+    assert_eq!(condition(&back, "Progressing"), "True/NewReplicaSetAvailable");
     assert_eq!(
-        (&status["replicas"], &status["readyReplicas"], &status["unavailableReplicas"]),
-        (&json!(3), &Value::Null, &json!(3))
+        back["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "3",
+        "a way back is a new revision"
     );
 }
 
-#[tokio::test]
-async fn routes_divide_traffic_by_their_weights() {
-    for kind in ["VirtualService", "HTTPRoute", "Ingress"] {
-        let kube = Kube::start().await.unwrap();
-        for (name, image) in [("llm", "llm:1"), ("new", "llm:2")] {
-            kube.deployment(name, image, 1);
-            kube.service(name);
-        }
-        match kind {
-            "VirtualService" => {
-                kube.virtual_service("route", "llm");
-                assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
-                kube.edit(kind, "route", |object| {
-                    object["spec"]["http"][0]["route"] = json!([
-                        {"destination": {"host": "llm"}, "weight": 75},
-                        {"destination": {"host": "new.prod.svc.cluster.local"}, "weight": 25},
-                    ]);
-                });
-            }
-            "HTTPRoute" => {
-                kube.http_route("route", "llm");
-                assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
-                kube.edit(kind, "route", |object| {
-                    object["spec"]["rules"][0]["backendRefs"] =
-                        json!([{"name": "llm", "port": 80, "weight": 3}, {"name": "new", "port": 80, "weight": 1}]);
-                });
-            }
-            _ => {
-                let main = kube.ingress("route", "llm");
-                assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
-                let mut canary = main;
-                canary["metadata"] = json!({"name": "route-canary", "annotations": {
-                    "nginx.ingress.kubernetes.io/canary": "true", "nginx.ingress.kubernetes.io/canary-weight": "25"}});
-                canary["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = json!("new");
-                kube.add(canary);
-            }
-        }
-        assert_eq!(kube.traffic(), shares(&[("llm:1", 0.75), ("llm:2", 0.25)]), "{kind}");
-    }
+#[test]
+fn slow_pods_are_ready_when_the_test_says() {
+    let kube = Kube::start();
+    kube.deployment("llm", "llm-slow:1", 2);
+    assert_eq!(shares(&kube, "llm"), [(String::new(), 1000)]);
+    kube.set_ready("llm-slow", true);
+    assert_eq!(shares(&kube, "llm"), [("llm-slow:1".to_owned(), 1000)]);
+    kube.set_ready("llm-slow", false);
+    assert_eq!(condition(&kube.get("Deployment", "llm"), "Available"), "False/MinimumReplicasUnavailable");
 }
 
-#[tokio::test]
-async fn what_the_test_scripts_happens_to_the_client() {
-    let kube = Kube::start().await.unwrap();
-    kube.deployment("llm", "llm:1", 1);
-    let client = Client::of(&kube.kubeconfig());
-    let path = "/apis/apps/v1/namespaces/prod/deployments/llm";
-    let get = || client.send("GET", path, "", "");
-    kube.fail_next("GET", "deployments", Fault::Status(429, "TooManyRequests", Some(1)));
-    assert_eq!(get().await.unwrap().0, 429);
-    kube.fail_next("", "deployments", Fault::Close);
-    // A client may try again by itself where a kept connection was closed under it.
-    let _ = get().await;
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let seen = kube.clone();
-    let number = kube.calls().len() + 1;
-    kube.after_call(
-        number,
-        Box::new(move || {
-            sender.send(seen.get("Deployment", "llm").unwrap()["spec"]["replicas"].clone()).unwrap();
-        }),
-    );
-    kube.fail_next("PATCH", "", Fault::CloseAfter);
-    let patch = client.send("PATCH", path, "application/merge-patch+json", r#"{"spec": {"replicas": 2}}"#).await;
-    assert!(patch.is_err());
-    assert_eq!(receiver.recv().unwrap(), 2);
-    kube.deny("get", "deployments");
-    assert_eq!(get().await.unwrap().0, 403);
-    kube.allow_all();
-    kube.expire_token();
-    assert_eq!(get().await.unwrap().0, 401);
-    kube.new_token();
-    let client = Client::of(&kube.kubeconfig());
-    assert_eq!(client.send("GET", path, "", "").await.unwrap().0, 200);
-    assert_eq!(kube.calls().last().unwrap().status, 200);
-}
-
-#[tokio::test]
-async fn a_snapshot_is_the_same_after_there_and_back() {
-    let kube = Kube::start().await.unwrap();
+#[test]
+fn an_autoscaler_owns_the_replicas() {
+    let kube = Kube::start();
     kube.deployment("llm", "llm:1", 2);
-    kube.service("llm");
-    let before = kube.snapshot();
-    let image = |image: &'static str| {
-        move |object: &mut Value| object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image)
-    };
-    kube.edit("Deployment", "llm", image("llm:2"));
-    assert_ne!(kube.snapshot(), before);
-    kube.edit("Deployment", "llm", image("llm:1"));
-    assert_eq!(kube.snapshot(), before);
+    kube.put(json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "llm"},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm"}, "minReplicas": 1, "maxReplicas": 6}}));
+    kube.hpa_wants("llm", 9);
+    assert_eq!(kube.get("Deployment", "llm")["status"]["readyReplicas"], 6);
 }
 
-#[tokio::test]
-async fn a_rollout_of_argo_goes_by_its_steps_and_back_when_it_is_aborted() {
-    let kube = Kube::start().await.unwrap();
-    kube.service("llm");
-    kube.add(json!({
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "llm"},
-        "spec": {
-            "replicas": 2, "selector": {"matchLabels": {"app": "llm"}},
-            "template": {"metadata": {"labels": {"app": "llm"}}, "spec": {"containers": [{"name": "main", "image": "llm:1"}]}},
-            "strategy": {"canary": {
-                "stableService": "llm", "canaryService": "llm-canary", "trafficRouting": {"nginx": {"stableIngress": "llm"}},
-                "steps": [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}],
-            }},
-        },
-    }));
-    assert_eq!(kube.traffic(), shares(&[("llm:1", 1.0)]));
-    let image = |image: &'static str| {
-        move |object: &mut Value| object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image)
+#[test]
+fn weights_of_routes_are_the_split() {
+    let kube = Kube::start();
+    kube.deployment("llm", "llm:1", 2);
+    kube.deployment("llm-canary", "llm:2", 1);
+    kube.put(
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "llm"}, "spec": {
+        "hosts": ["llm"], "http": [{"route": [{"destination": {"host": "llm"}, "weight": 90},
+            {"destination": {"host": "llm-canary.prod.svc.cluster.local"}, "weight": 10}]}]}}),
+    );
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 900), ("llm:2".to_owned(), 100)]);
+    kube.delete("Deployment", "llm-canary");
+    assert_eq!(shares(&kube, "llm"), [(String::new(), 100), ("llm:1".to_owned(), 900)], "nobody answers the tenth");
+    kube.delete("VirtualService", "llm");
+    kube.put(
+        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "llm"}, "spec": {
+        "rules": [{"backendRefs": [{"name": "llm", "port": 80}]}]}}),
+    );
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
+}
+
+#[test]
+fn annotations_and_numbers_of_pods_are_the_split() {
+    let kube = Kube::start();
+    kube.deployment("llm", "llm:1", 3);
+    kube.deployment("llm-canary", "llm:2", 1);
+    let ingress = |name: &str, annotations: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name, "annotations": annotations},
+            "spec": {"rules": [{"host": "llm.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix",
+                "backend": {"service": {"name": name, "port": {"number": 80}}}}]}}]}})
     };
-    let on = |object: &mut Value| object["status"]["pauseConditions"] = Value::Null;
-    let phase = || kube.get("Rollout", "llm").unwrap()["status"]["phase"].clone();
-    kube.edit("Rollout", "llm", image("llm:2"));
-    assert_eq!((kube.traffic(), phase()), (shares(&[("llm:1", 0.8), ("llm:2", 0.2)]), json!("Paused")));
-    kube.edit("Rollout", "llm", on);
-    assert_eq!(kube.traffic(), shares(&[("llm:1", 0.4), ("llm:2", 0.6)]));
+    kube.put(ingress("llm", json!({})));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
+    let weight =
+        json!({"nginx.ingress.kubernetes.io/canary": "true", "nginx.ingress.kubernetes.io/canary-weight": "20"});
+    kube.put(ingress("llm-canary", weight));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 800), ("llm:2".to_owned(), 200)]);
+    for name in ["llm", "llm-canary"] {
+        kube.delete("Ingress", name);
+    }
+    // Pods that carry the label of the stable Service share its users by their number.
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "extra", "labels": {"app": "llm"}},
+        "spec": {"containers": [{"name": "main", "image": "llm:2"}]}});
+    kube.put(pod);
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 750), ("llm:2".to_owned(), 250)]);
+    kube.edit("Service", "llm", |service| service["spec"]["selector"] = json!({"app": "llm-canary"}));
+    assert_eq!(shares(&kube, "llm"), [("llm:2".to_owned(), 1000)]);
+}
+
+#[test]
+fn a_rollout_waits_at_its_pauses_and_goes_back_when_aborted() {
+    let kube = Kube::start();
+    kube.put(
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "llm"}, "spec": {"selector": {"app": "llm"},
+        "ports": [{"port": 80}]}}),
+    );
+    kube.put(json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "llm"}, "spec": {"replicas": 4,
+        "selector": {"matchLabels": {"app": "llm"}}, "template": {"metadata": {"labels": {"app": "llm"}},
+            "spec": {"containers": [{"name": "main", "image": "llm:1"}]}},
+        "strategy": {"canary": {"steps": [{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]}}}}));
+    assert_eq!(kube.get("Rollout", "llm")["status"]["phase"], "Healthy");
+    let to = |image: &str| {
+        kube.edit("Rollout", "llm", |object| {
+            object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image)
+        });
+    };
+    to("llm:2");
+    let paused = kube.get("Rollout", "llm")["status"].clone();
+    assert_eq!((&paused["phase"], &paused["currentStepIndex"]), (&json!("Paused"), &json!(1)));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 750), ("llm:2".to_owned(), 250)]);
+    kube.edit("Rollout", "llm", |object| object["status"]["pauseConditions"] = json!([]));
+    assert_eq!(kube.get("Rollout", "llm")["status"]["currentStepIndex"], 3);
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 500), ("llm:2".to_owned(), 500)]);
     kube.edit("Rollout", "llm", |object| object["status"]["abort"] = json!(true));
-    assert_eq!((kube.traffic(), phase()), (shares(&[("llm:1", 1.0)]), json!("Degraded")));
-    kube.edit("Rollout", "llm", image("llm:1"));
-    assert_eq!((kube.traffic(), phase()), (shares(&[("llm:1", 1.0)]), json!("Healthy")));
-    kube.edit("Rollout", "llm", image("llm:3"));
-    kube.edit("Rollout", "llm", on);
-    kube.edit("Rollout", "llm", on);
-    assert_eq!((kube.traffic(), phase()), (shares(&[("llm:3", 1.0)]), json!("Healthy")));
-}
-
-#[tokio::test]
-async fn an_inference_service_divides_by_its_percent() {
-    let kube = Kube::start().await.unwrap();
-    let predictor = |image: &str, percent: Value| json!({"containers": [{"name": "main", "image": image}], "canaryTrafficPercent": percent});
-    kube.add(json!({
-        "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": {"name": "llm"},
-        "spec": {"predictor": predictor("llm:1", Value::Null)},
-    }));
-    let steps = [
-        ("llm:2", json!(0), shares(&[("llm:1", 1.0)])),
-        ("llm:2", json!(25), shares(&[("llm:1", 0.75), ("llm:2", 0.25)])),
-        ("llm:2", json!(100), shares(&[("llm:2", 1.0)])),
-        ("slow:3", json!(50), shares(&[("llm:2", 1.0)])),
-    ];
-    for (image, percent, wanted) in steps {
-        kube.edit("InferenceService", "llm", |object| object["spec"]["predictor"] = predictor(image, percent.clone()));
-        assert_eq!(kube.traffic(), wanted, "{image} {percent}");
+    assert_eq!(kube.get("Rollout", "llm")["status"]["phase"], "Degraded");
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
+    to("llm:3");
+    for _ in 0..2 {
+        kube.edit("Rollout", "llm", |object| object["status"]["pauseConditions"] = json!([]));
     }
+    assert_eq!(kube.get("Rollout", "llm")["status"]["phase"], "Healthy");
+    assert_eq!(shares(&kube, "llm"), [("llm:3".to_owned(), 1000)]);
 }
 
-#[tokio::test]
-async fn a_held_controller_leaves_the_old_status_in_place() {
-    let kube = Kube::start().await.unwrap();
-    kube.deployment("llm", "llm:1", 1);
-    kube.hold(true);
-    kube.edit("Deployment", "llm", |object| object["spec"]["replicas"] = json!(3));
-    let behind = kube.get("Deployment", "llm").unwrap();
-    assert_eq!((&behind["metadata"]["generation"], &behind["status"]["observedGeneration"]), (&json!(2), &json!(1)));
-    kube.hold(false);
-    assert_eq!(kube.get("Deployment", "llm").unwrap()["status"]["readyReplicas"], 3);
-}
-
-#[tokio::test]
-async fn an_update_that_never_gets_ready_exceeds_its_deadline_by_the_servers_clock() {
-    let kube = Kube::start().await.unwrap();
-    kube.deployment("llm", "llm:1", 1);
-    kube.edit("Deployment", "llm", |object| {
-        object["spec"]["template"]["spec"]["containers"][0]["image"] = json!("crash-loop:2");
-    });
-    let progressing = || {
-        let conditions = kube.get("Deployment", "llm").unwrap()["status"]["conditions"].clone();
-        conditions.as_array().unwrap().iter().find(|one| one["type"] == "Progressing").unwrap()["reason"].clone()
+#[test]
+fn kserve_splits_between_its_last_two_revisions() {
+    let kube = Kube::start();
+    let spec = |image: &str, percent: Option<i64>| {
+        let mut predictor = json!({"containers": [{"name": "kserve-container", "image": image}]});
+        if let Some(percent) = percent {
+            predictor["canaryTrafficPercent"] = json!(percent);
+        }
+        json!({"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": {"name": "llm"},
+            "spec": {"predictor": predictor}})
     };
-    assert_eq!(progressing(), "ReplicaSetUpdated");
-    kube.skew(602);
-    assert_eq!(progressing(), "ProgressDeadlineExceeded");
+    let put = |image: &str, percent: Option<i64>| {
+        let wanted = spec(image, percent);
+        if kube.find("InferenceService", "llm").is_none() {
+            kube.put(wanted);
+        } else {
+            kube.edit("InferenceService", "llm", |object| object["spec"] = wanted["spec"].clone());
+        }
+    };
+    put("llm:1", None);
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
+    put("llm:2", Some(20));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 800), ("llm:2".to_owned(), 200)]);
+    put("llm:2", Some(0));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
+    put("llm:2", None);
+    assert_eq!(shares(&kube, "llm"), [("llm:2".to_owned(), 1000)]);
 }
 
 #[tokio::test]
-async fn an_autoscaler_sets_its_workloads_count() {
-    let kube = Kube::start().await.unwrap();
+async fn the_client_meets_every_refusal() {
+    let kube = Kube::start();
     kube.deployment("llm", "llm:1", 1);
-    kube.autoscaler("llm", "llm", 1, 10);
-    kube.autoscale("llm", 4);
-    assert_eq!(kube.list("Pod").len(), 4);
-    kube.edit("Deployment", "llm", |object| object["spec"]["replicas"] = json!(2));
-    assert_eq!(kube.list("Pod").len(), 4);
+    let cluster = client(&kube).await;
+    let (workload, service) = (DEPLOYMENT.at("prod", "llm"), SERVICE.at("prod", "llm"));
+    let object = cluster.get(&workload).await.unwrap();
+    assert!(cluster.server_time().is_some());
+
+    let stale =
+        [Edit::Test("/metadata/resourceVersion".into(), json!("1")), Edit::Replace("/spec/replicas".into(), json!(2))];
+    assert!(matches!(cluster.edit(&workload, &stale).await, Err(ClusterError::Conflict(_))));
+    assert!(matches!(cluster.create(&workload, &object).await, Err(ClusterError::Exists(_))));
+    let mut unknown = object.clone();
+    unknown["spec"]["replica"] = json!(1);
+    assert!(matches!(cluster.replace(&workload, &unknown).await, Err(ClusterError::Invalid(_))));
+    let owned =
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "llm"}, "spec": {"selector": {"app": "x"}}});
+    assert!(matches!(cluster.apply(&service, &owned).await, Err(ClusterError::Owned(_))));
+    kube.deny("get", "services");
+    assert!(matches!(cluster.get(&service).await, Err(ClusterError::Forbidden(_))));
+    kube.allow_all();
+    kube.uninstall("networking.istio.io");
+    let missing = llmci::cluster::VIRTUAL_SERVICE.at("prod", "llm");
+    assert!(matches!(cluster.get(&missing).await, Err(ClusterError::NotFound(_))));
+    kube.fail("GET", Fault::Status(503, "ServiceUnavailable"));
+    assert!(cluster.get(&service).await.is_err() || kube.calls().iter().any(|call| call.status == 503));
+    kube.expire_token();
+    assert!(matches!(cluster.get(&service).await, Err(ClusterError::Unauthorized(_))));
+    assert_eq!(shares(&kube, "llm"), [("llm:1".to_owned(), 1000)]);
 }
 
-fn words(output: &Output) -> String {
-    support::text(output)
+#[tokio::test]
+async fn hooks_run_at_their_moment_and_a_lost_answer_was_served() {
+    let kube = Kube::start();
+    kube.deployment("llm", "llm:1", 1);
+    let cluster = client(&kube).await;
+    let (tell, told) = mpsc::channel();
+    let before = kube.clone();
+    kube.on(When::BeforeAnswerOfWrite(1), move || {
+        tell.send(before.get("Deployment", "llm")["spec"]["replicas"].clone()).unwrap();
+    });
+    cluster.edit(&DEPLOYMENT.at("prod", "llm"), &[Edit::Replace("/spec/replicas".into(), json!(3))]).await.unwrap();
+    assert_eq!(told.recv().unwrap(), 3);
+    kube.fail("PATCH /apis/apps", Fault::CloseAfter);
+    let lost = cluster.edit(&DEPLOYMENT.at("prod", "llm"), &[Edit::Replace("/spec/replicas".into(), json!(5))]).await;
+    assert_eq!(kube.get("Deployment", "llm")["spec"]["replicas"], 5, "{lost:?}");
+    assert!(kube.writes().len() >= 2);
 }
 
-fn kubectl() -> Option<String> {
-    match std::env::var("LLMCI_KUBECTL") {
-        Ok(path) if Path::new(&path).exists() => Some(path),
-        _ if std::env::var("CI").is_ok_and(|value| value == "true") => {
-            panic!("LLMCI_KUBECTL names no kubectl: run scripts/test, which installs it")
-        }
-        _ => {
-            println!("left out: there is no kubectl; scripts/deliver-tools installs it and names it in LLMCI_KUBECTL");
-            None
-        }
+#[tokio::test]
+async fn a_rollout_is_told_through_its_status_and_the_reply_is_older_than_its_controller() {
+    let kube = Kube::start();
+    kube.put(json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "llm"}, "spec": {"replicas": 1,
+        "selector": {"matchLabels": {"app": "llm"}}, "template": {"metadata": {"labels": {"app": "llm"}},
+            "spec": {"containers": [{"name": "main", "image": "llm:1"}]}},
+        "strategy": {"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}}}}));
+    let cluster = client(&kube).await;
+    let place = llmci::cluster::ROLLOUT.at("prod", "llm");
+    let image = [Edit::Replace("/spec/template/spec/containers/0/image".into(), json!("llm:2"))];
+    let reply = cluster.edit(&place, &image).await.unwrap();
+    assert_eq!(
+        reply["status"]["phase"], "Healthy",
+        "the status of the old template, as of a real controller that lags"
+    );
+    assert_eq!(cluster.get(&place).await.unwrap()["status"]["phase"], "Paused");
+    cluster.merge(&place, Some("status"), &json!({"status": {"pauseConditions": null}})).await.unwrap();
+    assert_eq!(cluster.get(&place).await.unwrap()["status"]["phase"], "Healthy");
+    let written: Vec<String> = kube.writes().into_iter().map(|call| call.path).collect();
+    assert_eq!(written[1], "/apis/argoproj.io/v1alpha1/namespaces/prod/rollouts/llm/status");
+}
+
+#[tokio::test]
+async fn controllers_and_clocks_obey_the_test() {
+    let kube = Kube::start();
+    kube.by_hand(true);
+    kube.deployment("llm", "llm:1", 2);
+    assert_eq!(kube.get("Deployment", "llm")["status"], json!({}));
+    assert!(kube.step());
+    kube.settle();
+    assert_eq!(kube.get("Deployment", "llm")["status"]["readyReplicas"], 2);
+    assert!(!kube.step(), "at rest nothing changes");
+
+    let (cluster, service) = (client(&kube).await, SERVICE.at("prod", "llm"));
+    cluster.get(&service).await.unwrap();
+    let before = cluster.server_time().unwrap();
+    kube.skew(3600);
+    cluster.get(&service).await.unwrap();
+    assert!(cluster.server_time().unwrap() - before >= 3_590_000);
+    kube.expire_token();
+    assert!(matches!(cluster.get(&service).await, Err(ClusterError::Unauthorized(_))));
+    kube.new_token();
+    client(&kube).await.get(&service).await.unwrap();
+}
+
+#[test]
+fn a_snapshot_is_the_same_in_every_run() {
+    let one = || {
+        let kube = Kube::start();
+        kube.deployment("llm", "llm:1", 2);
+        set_image(&kube, "llm", "llm:2");
+        kube.snapshot()
+    };
+    let text = one().to_string();
+    assert_eq!(text, one().to_string());
+    assert!(text.contains("llm:2"));
+}
+
+/// Debian's kubectl; a missing one fails in CI.
+fn kubectl() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("LLMCI_KUBECTL") {
+        return Some(path.into());
     }
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "LLMCI_KUBECTL is not set: run scripts/test");
+    println!("skipped: LLMCI_KUBECTL is not set (eval \"$(scripts/deliver-tools)\")");
+    None
+}
+
+struct Shell {
+    home: tempfile::TempDir,
+    kubectl: PathBuf,
+}
+
+impl Shell {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.kubectl);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("KUBECONFIG", self.home.path().join("config"))
+            .stdout(Stdio::piped());
+        command
+    }
+
+    fn works(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "kubectl {arguments:?}: {text}");
+        text
+    }
+
+    fn file(&self, name: &str, text: &str) -> String {
+        let path = self.home.path().join(name);
+        llmci::store::file::write_atomically(&path, text.as_bytes()).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+}
+
+#[test]
+fn kubectl_works_against_it() {
+    let Some(kubectl) = kubectl() else { return };
+    let kube = Kube::start();
+    let shell = Shell { home: tempfile::tempdir().unwrap(), kubectl };
+    kube.allow_anonymous();
+    shell.file("config", &kube.kubeconfig());
+    let manifest = shell.file(
+        "llm.json",
+        &json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "llm"}, "spec": {"replicas": 2,
+            "selector": {"matchLabels": {"app": "llm"}}, "template": {"metadata": {"labels": {"app": "llm"}},
+                "spec": {"containers": [{"name": "main", "image": "llm:1"}, {"name": "side", "image": "proxy:1"}]}}}})
+        .to_string(),
+    );
+    assert!(shell.works(&["apply", "--validate=false", "-f", &manifest]).contains("created"));
+    assert!(shell.works(&["apply", "--validate=false", "-f", &manifest]).contains("unchanged"));
+    assert!(shell.works(&["rollout", "status", "deployment/llm", "--timeout=20s"]).contains("successfully rolled out"));
+    assert!(shell.works(&["get", "pods"]).matches("llm-").count() == 2);
+    shell.works(&["scale", "deployment/llm", "--replicas=3"]);
+    assert_eq!(kube.get("Deployment", "llm")["status"]["readyReplicas"], 3);
+    shell.works(&["set", "image", "deployment/llm", "main=llm:2"]);
+    let containers = kube.get("Deployment", "llm")["spec"]["template"]["spec"]["containers"].clone();
+    assert_eq!((&containers[0]["image"], &containers[1]["image"]), (&json!("llm:2"), &json!("proxy:1")));
+    shell.works(&["rollout", "status", "deployment/llm", "--timeout=20s"]);
+    assert!(shell.works(&["rollout", "history", "deployment/llm"]).contains('2'));
+    shell.works(&["rollout", "undo", "deployment/llm"]);
+    let containers = kube.get("Deployment", "llm")["spec"]["template"]["spec"]["containers"].clone();
+    assert_eq!(containers[0]["image"], "llm:1");
+    shell.works(&["annotate", "deployment/llm", "who=me"]);
+    assert_eq!(kube.get("Deployment", "llm")["metadata"]["annotations"]["who"], "me");
+    assert!(shell.works(&["get", "deployment", "-l", "app=other"]).contains("No resources"));
+    shell.works(&["delete", "deployment/llm", "--timeout=20s"]);
+    assert_eq!(kube.all("Pod"), Vec::<Value>::new(), "what it owned is gone");
+}
+
+#[test]
+fn kubectl_waits_for_a_rollout_until_it_is_ready() {
+    let Some(kubectl) = kubectl() else { return };
+    let kube = Kube::start();
+    let shell = Shell { home: tempfile::tempdir().unwrap(), kubectl };
+    kube.allow_anonymous();
+    shell.file("config", &kube.kubeconfig());
+    kube.deployment("llm", "slow:1", 1);
+    let mut child = shell.command(&["rollout", "status", "deployment/llm", "--timeout=20s"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains("Waiting for deployment"), "{first}");
+    kube.set_ready("slow", true);
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(rest.concat().contains("successfully rolled out"), "{rest:?}");
+    assert!(child.wait().unwrap().success());
 }

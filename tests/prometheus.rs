@@ -120,7 +120,7 @@ fn serve(exporter: &Exporter, canary: bool, all: u64, bad: u64) {
         buckets(exporter, "istio_request_duration_milliseconds", &labels, all);
     }
     // The gateway, scraped as its own chart says: its labels were renamed. The canary has the Ingress and Service of stable.
-    let upstream = if canary { "prod-chat-canary-80" } else { "" };
+    let upstream = if canary { "prod-chat-canary-http-web-canary" } else { "" };
     let labels = format!(
         r#"namespace="ingress-nginx",service="metrics",exported_namespace="prod",exported_service="chat",ingress="chat",canary="{upstream}""#
     );

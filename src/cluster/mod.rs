@@ -82,12 +82,29 @@ pub enum Edit {
 }
 
 mod client;
+mod connection;
+mod diff;
+mod error;
+mod events;
 mod lease;
+mod patch;
+mod rehearsal;
 mod resource;
+mod rights;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod write;
 
-pub use client::{Cluster, Connection};
-pub use lease::{Holder, Lock, Locked};
+pub use client::Cluster;
+pub use connection::Connection;
+pub use diff::{Line, diff};
+pub use events::{EventType, Note};
+pub use lease::{Claim, Contender, Guard, Held, Turn};
+pub use patch::{Unpatched, contains, merged, patched, pointer};
+pub use rehearsal::Call;
 pub use resource::{
-    CONFIG_MAP, DEPLOYMENT, EVENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, INFERENCE_SERVICE, INGRESS, LEASE, POD,
-    REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE,
+    ACCESS_REVIEW, CONFIG_MAP, DEPLOYMENT, EVENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, INFERENCE_SERVICE, INGRESS,
+    LEASE, POD, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE,
 };
+pub use rights::{Right, role_lines};

@@ -26,6 +26,8 @@ resources! {
     HORIZONTAL_POD_AUTOSCALER = "autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers";
     /// Coordination.
     LEASE = "coordination.k8s.io", "v1", "Lease", "leases";
+    /// Authorization: a question, never stored.
+    ACCESS_REVIEW = "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews";
     /// Networking.
     INGRESS = "networking.k8s.io", "v1", "Ingress", "ingresses";
     /// Istio.

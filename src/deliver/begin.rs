@@ -11,14 +11,14 @@ use super::facts::Wish;
 use super::health::{Health, health};
 use super::plan::{Plan, StrategyName, WorkloadKind};
 use super::reach::resource;
-use super::state::{Happening, Moment, Owner, Reached, State, Version};
+use super::state::{Happening, LAST_ROLLBACK, Moment, Owner, Reached, State, Version};
 use super::store::{Kept, SCHEMA, Store, Written};
 use super::traffic::{self, Router, version_of};
 use super::workload::{
-    CANARY_NOTE, Layout, Names, STABLE_NOTE, digest, layout, misfit, names_at_begin, new_version, owner_of, replicas,
-    scaled_by, version,
+    CANARY_NOTE, Layout, Names, ROLLOUT_LABEL, STABLE_NOTE, digest, layout, misfit, names_at_begin, new_version,
+    owner_of, replicas, scaled_by, version,
 };
-use super::{Split, Stage, Trouble};
+use super::{Ending, Split, Stage, Trouble, alert};
 use crate::cluster::{Cluster, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SERVICE};
 use crate::trust::{Digest, Untrusted};
 
@@ -65,11 +65,12 @@ pub async fn begin(begin: &Begin<'_>) -> Result<Begun, Trouble> {
     let plan = begin.plan;
     let store = Store::new(begin.cluster, plan.workload.namespace(), &plan.workload.name);
     let before = store.read().await?;
+    let earlier = before.as_ref().map(|kept| kept.state.clone());
     if let Some(kept) = &before
         && kept.state.stage.is_done()
         && layout(&kept.state.plan) == Layout::Colours
     {
-        // A run that ended before it could take its mark from the Service.
+        // Its mark stays on the Service while its colour may still be brought back; from here on it may not.
         router_of(begin.cluster, &kept.state.plan, &Names::in_state(&kept.state), None).await?.clear().await?;
     }
     if let Some(kept) = before.filter(|kept| !kept.state.stage.is_done()) {
@@ -90,7 +91,10 @@ pub async fn begin(begin: &Begin<'_>) -> Result<Begun, Trouble> {
             split.mirror.get()
         )));
     }
-    let state = first(begin, &fresh);
+    let mut state = first(begin, &fresh);
+    if let Some(earlier) = &earlier {
+        carry(earlier, &mut state);
+    }
     match store.begin(&state, fresh.owner_reference.as_ref()).await? {
         Written::Done(kept) => Ok(Begun { kept: *kept, router, taken: Taken::Fresh, remarks: fresh.remarks }),
         Written::Raced => Err(Trouble::Held("another promoter began a rollout at the same moment".into())),
@@ -174,7 +178,12 @@ async fn look(begin: &Begin<'_>) -> Result<Fresh, Trouble> {
             Layout::Shared | Layout::Colours => kind == DEPLOYMENT,
             Layout::InPlace | Layout::Flag | Layout::Driven => false,
         };
-        if made && cluster.find(&kind.at(namespace, name)).await?.is_some() {
+        if !made {
+            continue;
+        }
+        if let Some(there) = cluster.find(&kind.at(namespace, name)).await?
+            && !is_retired(plan, &there)
+        {
             return Err(misfit(format!(
                 "the {} `{name}` is there already, and no rollout is under way: see what it is, and remove it with \
                  `kubectl -n {namespace} delete {} {name}`",
@@ -197,6 +206,13 @@ async fn look(begin: &Begin<'_>) -> Result<Fresh, Trouble> {
     };
     let replicas = replicas(&workload);
     Ok(Fresh { names, old, new, replicas, mark, autoscaler, owner_reference, remarks })
+}
+
+/// Whether it is a colour that an earlier rollout left without replicas: it is replaced.
+fn is_retired(plan: &Plan, there: &Value) -> bool {
+    let ours = there.pointer("/metadata/labels").and_then(|labels| labels.get(ROLLOUT_LABEL));
+    let ours = ours.and_then(Value::as_str) == Some(plan.workload.name.as_str());
+    ours && layout(plan) == Layout::Colours && replicas(there) == 0
 }
 
 /// The version that runs, and the one that comes. They differ, but for a flag.
@@ -279,6 +295,21 @@ pub(super) fn first_state(plan: &Plan, owner: &Owner, now: Moment, old: Version,
         history: vec![Happening { at: now, stage: Stage::Prepare, split: Split::STABLE, why, verdict: None }],
         marks: BTreeMap::new(),
         notes: BTreeMap::new(),
+    }
+}
+
+/// What a rollout must know of the one before it: when that returned, and whose alert is still open.
+fn carry(earlier: &State, state: &mut State) {
+    if let Some(last) = earlier.notes.get(LAST_ROLLBACK) {
+        state.notes.insert(LAST_ROLLBACK.to_owned(), last.clone());
+    }
+    let open = match earlier.ending() {
+        Some(Ending::RolledBack) => Some(earlier.id.clone()),
+        // What an earlier one left open is closed by a promotion.
+        Some(Ending::Promoted) | None => None,
+    };
+    if let Some(open) = open {
+        state.notes.insert(alert::RECOVERS.to_owned(), open);
     }
 }
 

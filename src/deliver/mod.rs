@@ -28,6 +28,7 @@ mod target;
 pub mod traffic;
 mod trouble;
 pub mod undo;
+pub mod watch;
 pub mod workload;
 
 pub use ends::where_the_traffic_is;

@@ -5,18 +5,14 @@ use super::reach::resource;
 use super::workload::{Layout, layout};
 use crate::cluster::{
     CONFIG_MAP, DEPLOYMENT, EVENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, INGRESS, LEASE, POD, REPLICA_SET, Resource,
-    SERVICE, VIRTUAL_SERVICE,
+    Right, SERVICE, VIRTUAL_SERVICE,
 };
 
-/// One line of a Role.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Right {
-    /// The kind.
-    pub resource: Resource,
-    /// A part of it, such as `status`.
-    pub part: Option<&'static str>,
-    /// What is done.
-    pub verbs: &'static [&'static str],
+/// Verbs on one kind.
+struct Verbs {
+    resource: Resource,
+    part: Option<&'static str>,
+    verbs: &'static [&'static str],
 }
 
 const READ: &[&str] = &["get", "list"];
@@ -25,7 +21,15 @@ const MAKE: &[&str] = &["get", "list", "create", "patch", "delete"];
 
 /// Everything that a rollout of this plan does.
 pub fn rights(plan: &Plan) -> Vec<Right> {
-    let right = |resource, verbs| Right { resource, part: None, verbs };
+    let one = |verbs: Verbs| {
+        let Verbs { resource, part, verbs } = verbs;
+        verbs.iter().map(move |verb| Right { subresource: part, ..Right::new(verb, resource) })
+    };
+    wanted(plan).into_iter().flat_map(one).collect()
+}
+
+fn wanted(plan: &Plan) -> Vec<Verbs> {
+    let right = |resource, verbs| Verbs { resource, part: None, verbs };
     let mut rights = vec![
         right(CONFIG_MAP, &["get", "create", "update"][..]),
         right(LEASE, &["get", "create", "update"][..]),
@@ -43,7 +47,7 @@ pub fn rights(plan: &Plan) -> Vec<Right> {
             let kind = resource(plan.workload.kind);
             rights.extend([right(kind, CHANGE), right(SERVICE, &["get"][..])]);
             if plan.workload.kind == WorkloadKind::Rollout {
-                rights.push(Right { resource: kind, part: Some("status"), verbs: &["patch"] });
+                rights.push(Verbs { resource: kind, part: Some("status"), verbs: &["patch"] });
             }
         }
     }

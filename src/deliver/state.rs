@@ -77,6 +77,9 @@ pub struct Happening {
     pub verdict: Option<crate::gate::Verdict>,
 }
 
+/// The note under which [`State::last_rollback`] is kept, from one rollout of a workload to the next.
+pub const LAST_ROLLBACK: &str = "last-rollback";
+
 /// Everything that is kept of a rollout.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct State {
@@ -130,6 +133,11 @@ impl State {
     /// The share of users that has the new version when the cluster looks as the state says.
     pub fn exposure(&self) -> Percent {
         super::strategy::exposure(&self.plan, self.stage)
+    }
+
+    /// When the traffic of this workload last returned to an old version.
+    pub fn last_rollback(&self) -> Option<Moment> {
+        self.notes.get(LAST_ROLLBACK).and_then(|text| text.parse().ok()).map(Moment)
     }
 
     /// How it ended.

@@ -13,6 +13,7 @@ use llmci::host::sticky::RunNumber;
 use llmci::host::{Conclusion, Deployments, Going, Published};
 use llmci::report::{Report, Sink};
 use llmci::trust::{Secret, Untrusted};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::flows::{SHA, checkout};

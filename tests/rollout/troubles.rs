@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 use super::bed::{Bed, istio, owner, plan, said};
 use super::server::{Pods, deployment, path};
 
+/// What somebody does, by its name.
+type Deed = (&'static str, fn(&Bed));
+
 fn route() -> String {
     path("apis/networking.istio.io/v1", "virtualservices", "llm")
 }
@@ -46,7 +49,7 @@ async fn at_step(plan: &Plan, bed: &Bed, act: impl Fn(&Bed) + Send + Sync) -> ll
 
 #[tokio::test]
 async fn a_foreign_edit_stops_the_run_and_is_not_overwritten() {
-    let edits: [(&str, fn(&Bed)); 4] = [
+    let edits: [Deed; 4] = [
         ("weights", |bed| {
             bed.server.edit(&route(), |object| object["spec"]["http"][0]["route"][0]["weight"] = json!(1))
         }),
@@ -155,7 +158,7 @@ async fn another_plan_is_refused_with_the_owner_and_another_run_of_the_same_take
 
 #[tokio::test]
 async fn what_is_wrong_is_told_before_the_first_change() {
-    let cases: [(&str, fn(&Bed)); 8] = [
+    let cases: [Deed; 8] = [
         ("is not there", |bed| bed.server.remove(&path("api/v1", "services", "llm"))),
         ("is not there", |bed| bed.server.remove(&deployment("llm"))),
         ("runs this version already", |bed| {
@@ -250,29 +253,43 @@ async fn a_pause_after_the_limit_ends_with_the_deadline() {
 }
 
 #[tokio::test]
-async fn pods_that_fall_from_readiness_begin_the_hold_anew_and_too_often_is_a_failure() {
+async fn pods_that_fall_from_readiness_begin_the_hold_anew() {
     let plan = plan("canary", istio(json!({"canary": {"steps": [50, 100], "hold_seconds": 600}})));
     let bed = Bed::new(&plan).await;
     let begun = bed.begin(&plan, "run").await.unwrap();
-    let (server, count) = (bed.server.clone(), std::sync::atomic::AtomicUsize::new(0));
-    let watch = move |event: &Event| {
-        let fall = |to: u64| server.edit(&deployment("llm-canary"), |object| object["spec"]["replicas"] = json!(to));
-        let _ = fall;
-        match event {
-            Event::Reached { stage: Stage::Step(0), .. } => server.image("r:2", Pods::Never),
-            // It gets ready again at once, and falls again at the next look.
-            Event::Flapped { .. } => {
-                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                server.image("r:2", Pods::Ready);
-            }
-            _ => {}
-        }
+    let server = bed.server.clone();
+    let watch = move |event: &Event| match event {
+        Event::Reached { stage: Stage::Step(0), .. } => server.image("r:2", Pods::Never),
+        Event::Flapped { .. } => server.image("r:2", Pods::Ready),
+        _ => {}
     };
     let run = bed.drive(&plan, begun, None, Arc::new(watch)).await;
     assert_eq!(run.end, End::Done(Ending::Promoted), "one fall is forgiven: {:?}", run.trouble);
     let state = run.state.unwrap();
     let at = |wanted| state.history.iter().find(|one| one.stage == wanted).unwrap().at;
     assert!(at(Stage::Step(1)).since(at(Stage::Step(0))) > 602.0, "the hold began anew");
+}
+
+#[tokio::test]
+async fn pods_that_fall_from_readiness_too_often_are_a_failure() {
+    let plan = plan("canary", istio(json!({"canary": {"steps": [50, 100], "hold_seconds": 600}})));
+    let bed = Bed::new(&plan).await;
+    let begun = bed.begin(&plan, "run").await.unwrap();
+    let (server, state) = (bed.server.clone(), path("api/v1", "configmaps", "llmci-llm"));
+    let watch = move |event: &Event| {
+        if reached(event, Stage::Step(0)) {
+            // Three falls are forgiven; this is how the state looks after them.
+            server.edit(&state, |object| {
+                let text = object["data"]["state"].as_str().unwrap().replace("\"flaps\":0", "\"flaps\":3");
+                object["data"]["state"] = json!(text);
+            });
+            server.image("r:2", Pods::Never);
+        }
+    };
+    let run = bed.drive(&plan, begun, None, Arc::new(watch)).await;
+    assert_eq!(run.end, End::Done(Ending::RolledBack), "{:?}", run.trouble);
+    let state = run.state.unwrap();
+    assert!(state.history.iter().any(|one| one.why.contains("4 times")), "{:?}", state.history);
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use std::process::{Command, Output};
 pub mod exporter;
 pub mod git;
 pub mod hostile;
-pub mod kube;
 pub mod rendered;
 pub mod safety;
 pub mod stub;

@@ -25,7 +25,7 @@ pub async fn after(args: CanaryPromoteArgs, context: &Context) -> Result<Outcome
     if state.stage.is_done() || !ours {
         return said("no rollout of this job is open: nothing to do");
     }
-    // The step that held the lock is over, so its identity takes it at once.
-    let lock = session.lock(&state.owner.run).await?;
+    // The step that held the lock is over: it runs out.
+    let lock = session.lock().await?;
     back(&session, &To::Previous, lock).await
 }

@@ -3,16 +3,19 @@
 
 mod after;
 mod args;
+mod dry_run;
 mod load;
 mod owner;
 mod record;
 mod rights;
 mod run;
+mod runbook;
 mod session;
 pub mod shadow;
 mod sources;
 mod status;
 mod telling;
+mod watch;
 
 pub use after::after;
 pub use args::{CanaryPromoteArgs, OnApproval, Order};
@@ -27,6 +30,7 @@ pub async fn run(args: CanaryPromoteArgs, context: &Context) -> Result<Outcome, 
     args.check(order)?;
     let session = Session::open(&args, order, purpose(order), context).await?;
     match order {
+        Order::Start if args.dry_run => dry_run::start(&session).await,
         Order::Start => run::start(&session).await,
         Order::Resume => run::resume(&session).await,
         Order::Status => status::status(&session, "").await,
@@ -34,7 +38,8 @@ pub async fn run(args: CanaryPromoteArgs, context: &Context) -> Result<Outcome, 
         Order::Pause => status::pause(&session).await,
         Order::Abort => run::abort(&session).await,
         Order::Rollback => run::rollback(&session).await,
-        Order::Watch | Order::Runbook => Err(CommandError::Bug("not wired yet".to_owned())),
+        Order::Watch => watch::watch(&session).await,
+        Order::Runbook => runbook::runbook(&session).await,
     }
 }
 

@@ -13,7 +13,7 @@ use super::rights::check_rights;
 use super::session::{Session, command_error};
 use super::sources::source;
 use super::telling::{Telling, beside, events_file, verdict_of};
-use crate::cluster::Lock;
+use crate::cluster::Guard;
 use crate::commands::{CommandError, Exit, Outcome};
 use crate::deliver::begin::{Begin, Begun, begin, take_over};
 use crate::deliver::drive::{Deps, End, Run, WhenAsked, drive};
@@ -21,7 +21,7 @@ use crate::deliver::facts::Wish;
 use crate::deliver::reach::Hands;
 use crate::deliver::state::State;
 use crate::deliver::undo::{self, Found, To, resume_or_rollback, roll_back};
-use crate::deliver::{Ending, Trouble, strategy};
+use crate::deliver::{Ending, Trouble};
 use crate::gate::Verdict;
 use crate::host::print_error;
 use crate::store::file::{make_folder, write_atomically};
@@ -34,9 +34,9 @@ const LAST_NOTICES_IN_HASTE: Duration = Duration::from_millis(1500);
 
 /// Begins a rollout, or goes on with the one of the same plan that is under way.
 pub(super) async fn start(session: &Session<'_>) -> Result<Outcome, CommandError> {
-    check_rights(session, &session.plan).await?;
+    check_rights(session).await?;
     let flag = session.flag(&session.plan)?;
-    let lock = session.lock(&session.owner.run).await?;
+    let lock = session.lock().await?;
     let began = Begin {
         cluster: &session.cluster,
         plan: &session.plan,
@@ -55,7 +55,7 @@ pub(super) async fn resume(session: &Session<'_>) -> Result<Outcome, CommandErro
     let Some(kept) = session.state().await?.filter(|kept| !kept.state.stage.is_done()) else {
         return nothing(session, "no rollout is under way").await;
     };
-    let lock = match session.lock(&session.owner.run).await {
+    let lock = match session.lock().await {
         Ok(lock) => lock,
         // Somebody drives it: a schedule has nothing to do.
         Err(CommandError::Environment(why)) if session.args.or_rollback => {
@@ -78,7 +78,7 @@ pub(super) async fn resume(session: &Session<'_>) -> Result<Outcome, CommandErro
 /// Says yes to the step that waits for a person, and goes on where nobody does.
 pub(super) async fn approve(session: &Session<'_>) -> Result<Outcome, CommandError> {
     session.store().wish(Wish::Approve).await.map_err(command_error)?;
-    match session.lock(&session.owner.run).await {
+    match session.lock().await {
         Ok(lock) => go_on(session, lock).await,
         Err(CommandError::Environment(_)) => {
             nothing(session, "approved; the run that drives the rollout goes on").await
@@ -90,7 +90,7 @@ pub(super) async fn approve(session: &Session<'_>) -> Result<Outcome, CommandErr
 /// Returns the traffic: by the run that drives the rollout, or by this one where nobody does.
 pub(super) async fn abort(session: &Session<'_>) -> Result<Outcome, CommandError> {
     session.store().wish(Wish::Abort).await.map_err(command_error)?;
-    match session.lock(&session.owner.run).await {
+    match session.lock().await {
         Ok(lock) => go_on(session, lock).await,
         Err(CommandError::Environment(_)) => {
             nothing(session, "abort is asked for; the run that drives the rollout returns the traffic").await
@@ -105,17 +105,25 @@ pub(super) async fn rollback(session: &Session<'_>) -> Result<Outcome, CommandEr
         Some(revision) => To::Revision(revision.to_string()),
         None => To::Previous,
     };
+    if session.args.dry_run {
+        return super::dry_run::rollback(session, &to).await;
+    }
     // Whoever drives the rollout returns the traffic at once, and lets go of the lock.
     let under_way = session.state().await?.is_some_and(|kept| !kept.state.stage.is_done());
     if under_way && to == To::Previous {
         session.store().wish(Wish::Abort).await.map_err(command_error)?;
     }
-    let lock = session.lock(&session.owner.run).await?;
+    let lock = session.lock().await?;
+    let returned = session.state().await?.is_some_and(|kept| kept.state.ending() == Some(Ending::RolledBack));
+    if under_way && to == To::Previous && returned {
+        release(lock).await;
+        return nothing(session, "the run that drove the rollout has brought it back").await;
+    }
     back(session, &to, lock).await
 }
 
 /// Brings a rollout back, with the lock held.
-pub(super) async fn back(session: &Session<'_>, to: &To, lock: Lock) -> Result<Outcome, CommandError> {
+pub(super) async fn back(session: &Session<'_>, to: &To, lock: Guard) -> Result<Outcome, CommandError> {
     let plan = session.state().await?.map_or_else(|| session.plan.clone(), |kept| kept.state.plan);
     let flag = session.flag(&plan)?;
     match roll_back(&session.cluster, &session.plan, to, &session.owner, session.clock.now(), flag).await {
@@ -125,7 +133,7 @@ pub(super) async fn back(session: &Session<'_>, to: &To, lock: Lock) -> Result<O
 }
 
 /// Goes on with what is in the cluster, with the lock held.
-async fn go_on(session: &Session<'_>, lock: Lock) -> Result<Outcome, CommandError> {
+async fn go_on(session: &Session<'_>, lock: Guard) -> Result<Outcome, CommandError> {
     let Some(kept) = session.state().await? else {
         release(lock).await;
         return nothing(session, "no rollout is under way").await;
@@ -138,7 +146,7 @@ async fn go_on(session: &Session<'_>, lock: Lock) -> Result<Outcome, CommandErro
 }
 
 /// Drives what was begun, and reports.
-pub(super) async fn driven(session: &Session<'_>, begun: Begun, lock: Lock) -> Result<Outcome, CommandError> {
+pub(super) async fn driven(session: &Session<'_>, begun: Begun, lock: Guard) -> Result<Outcome, CommandError> {
     let context = session.context;
     let Begun { kept, router, taken: _, remarks } = begun;
     let state = kept.state;
@@ -147,14 +155,14 @@ pub(super) async fn driven(session: &Session<'_>, begun: Begun, lock: Lock) -> R
     let mut warnings: Vec<Untrusted> = remarks.into_iter().map(Untrusted::from).collect();
     warnings.extend(context.host.remember(REMEMBERED, &remembered));
     let (telling, sending) = Telling::new(session, &state.plan, &state.id);
-    let never = CancellationToken::new();
+    let (never, lost) = (CancellationToken::new(), lock.lost());
     let deps = Deps {
         hands: Hands {
             cluster: &session.cluster,
             router: &*router,
             clock: &session.clock,
             cancel: if session.order == Order::Abort { &never } else { &context.cancel },
-            lock_lost: lock.lost(),
+            lock_lost: &lost,
         },
         store: session.store(),
         source: source.as_deref(),
@@ -206,13 +214,13 @@ pub(super) async fn nothing(session: &Session<'_>, why: &str) -> Result<Outcome,
     super::status::status(session, why).await
 }
 
-async fn refused(lock: Lock, trouble: Trouble) -> Result<Outcome, CommandError> {
+async fn refused(lock: Guard, trouble: Trouble) -> Result<Outcome, CommandError> {
     release(lock).await;
     Err(command_error(trouble))
 }
 
 /// A lock that cannot be given back runs out by itself.
-async fn release(lock: Lock) {
+async fn release(lock: Guard) {
     if let Err(error) = lock.release().await {
         tracing::debug!("the lock was not given back: {error}");
     }
@@ -278,15 +286,6 @@ fn exit(order: Order, run: &Run, verdict: Verdict) -> Exit {
         (_, Verdict::Inconclusive) => Exit::Inconclusive,
         (_, Verdict::Error) => Exit::Environment,
     }
-}
-
-/// Every stage of the plan with its least time, for the timeline of a dry run.
-pub(super) fn timeline(plan: &crate::deliver::plan::Plan) -> Vec<(crate::deliver::Stage, u8, f64, f64)> {
-    let stage = |stage| {
-        let share = strategy::exposure(plan, stage).get();
-        (stage, share, strategy::hold_seconds(plan, stage), strategy::limit_seconds(plan, stage))
-    };
-    strategy::way(plan).into_iter().map(stage).collect()
 }
 
 /// Names that are used by others of this folder.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::args::{CanaryPromoteArgs, Order};
 use super::load::load;
 use super::owner::owner;
-use crate::cluster::{Cluster, Connection, Holder, LEASE, Lock, Locked};
+use crate::cluster::{Claim, Cluster, Connection, Contender, Guard, LEASE, Turn};
 use crate::commands::{CommandError, Context};
 use crate::deliver::alert::Channels;
 use crate::deliver::begin;
@@ -65,18 +65,24 @@ impl<'a> Session<'a> {
         Store::new(&self.cluster, self.plan.workload.namespace(), &self.plan.workload.name)
     }
 
-    /// Takes the lock of the workload, as this holder.
-    pub(super) async fn lock(&self, identity: &str) -> Result<Lock, CommandError> {
+    /// Takes the lock of the workload. Somebody who keeps it for longer than a dead holder could is alive.
+    pub(super) async fn lock(&self) -> Result<Guard, CommandError> {
         let workload = &self.plan.workload;
-        let place = LEASE.at(workload.namespace(), &format!("llmci-{}", workload.name));
         let lasts = Duration::try_from_secs_f64(self.plan.patience.lock_seconds).unwrap_or(Duration::from_secs(30));
-        let holder = Holder { identity: identity.to_owned(), url: self.owner.url.clone() };
-        match Lock::take(&self.cluster, &place, &holder, lasts, &self.context.cancel).await {
-            Ok(Locked::Ours(lock)) => Ok(lock),
-            Ok(Locked::Held(other)) => {
-                let page = other.url.unwrap_or_else(|| "its page is not known".to_owned());
-                let text = format!("another promoter holds `{}`: {} ({page})", workload.name, other.identity);
-                Err(CommandError::Environment(text.into()))
+        let claim = Claim {
+            place: LEASE.at(workload.namespace(), &format!("llmci-{}", workload.name)),
+            holder: self.owner.run.clone(),
+            url: self.owner.url.clone(),
+            duration: lasts,
+            metadata: serde_json::Value::Null,
+        };
+        let mut contender = Contender::new(&self.cluster, claim);
+        match contender.acquire(lasts.mul_f64(1.5), &self.context.cancel).await {
+            Ok(Turn::Mine(guard)) => Ok(guard),
+            Ok(Turn::Theirs(other)) => {
+                let page = other.url.map_or_else(|| "its page is not known".to_owned(), Untrusted::into_raw);
+                let (name, holder) = (&workload.name, other.holder.into_raw());
+                Err(CommandError::Environment(format!("another promoter holds `{name}`: {holder} ({page})").into()))
             }
             Err(error) => Err(command_error(error.into())),
         }
@@ -123,7 +129,11 @@ async fn connect(plan: &Plan, args: &CanaryPromoteArgs, context: &Context) -> Re
             Some(read.map_err(|error| CommandError::Inputs(format!("--kubeconfig {path}: {error}").into()))?)
         }
     };
-    let connection = Connection { context: plan.workload.context.clone(), kubeconfig };
+    let connection = Connection {
+        context: plan.workload.context.clone(),
+        kubeconfig,
+        no_proxy: context.environment.get("NO_PROXY").or(context.environment.get("no_proxy")).map(str::to_owned),
+    };
     let cluster = Cluster::connect(&connection).await.map_err(|error| command_error(error.into()))?;
     let secrets = cluster.secrets();
     context.redactor.learn(secrets);

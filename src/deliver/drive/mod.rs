@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::health::{Suspicion, cut};
 use super::probe::MetricSource;
 use super::reach::Hands;
-use super::state::{Moment, State};
+use super::state::{Moment, Reached, State};
 use super::store::{Kept, Store, Written};
 use super::{Stage, Trouble, where_the_traffic_is};
 use crate::cluster::ClusterError;
@@ -56,6 +56,8 @@ struct Drive<'a> {
     unready_since: Option<Moment>,
     /// When measurements were last judged at this stage.
     measured: Option<Moment>,
+    /// The stage that was said to be reached last: an answer that was lost must not swallow it.
+    reached: Option<Stage>,
     /// What was said last, so that it is said once.
     said: Option<(Stage, String)>,
 }
@@ -70,8 +72,15 @@ enum Turn {
 
 /// Drives the rollout whose state is in the cluster until it is over, or cannot go on.
 pub async fn drive(deps: &Deps<'_>) -> Run {
-    let mut drive =
-        Drive { deps, known: None, suspicion: Suspicion::default(), unready_since: None, measured: None, said: None };
+    let mut drive = Drive {
+        deps,
+        known: None,
+        suspicion: Suspicion::default(),
+        unready_since: None,
+        measured: None,
+        reached: None,
+        said: None,
+    };
     let (end, trouble) = drive.run().await;
     drive.ended(end, trouble).await
 }
@@ -127,6 +136,7 @@ impl Drive<'_> {
         }
         if self.known.is_none() {
             self.tell(Event::Began(Box::new(kept.state.clone())));
+            self.reached = (kept.state.reached == Reached::Confirmed).then_some(kept.state.stage);
         }
         self.known = Some(kept.state.clone());
         Ok(kept)
@@ -145,6 +155,14 @@ impl Drive<'_> {
 
     fn tell(&self, event: Event) {
         (self.deps.told)(&event);
+    }
+
+    /// Says that a stage is reached, once.
+    fn tell_reached(&mut self, state: &State) {
+        if self.reached != Some(state.stage) {
+            self.reached = Some(state.stage);
+            self.tell(Event::Reached { stage: state.stage, split: state.split });
+        }
     }
 
     /// Says something once, until something else is said.

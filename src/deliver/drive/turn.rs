@@ -3,10 +3,9 @@
 use super::super::facts::{Facts, Hold, Limit, Wish};
 use super::super::health::Health;
 use super::super::reach::{Do, Looked, Pass};
-use super::super::state::{Happening, Moment, Reached, State};
+use super::super::state::{Happening, LAST_ROLLBACK, Moment, Reached, State};
 use super::super::store::Kept;
 use super::super::strategy::{self, Action};
-use super::super::workload::{Layout, layout};
 use super::super::{Percent, Stage, Trouble};
 use super::{Drive, End, Event, OFTEN, SOON, Turn, WhenAsked};
 use crate::deliver::plan::StrategyName;
@@ -83,13 +82,14 @@ impl Drive<'_> {
         let state = State { reached: Reached::Confirmed, since: now, split: looked.seen.split, ..kept.state.clone() };
         if self.write(kept, &state).await?.is_some() {
             self.forget();
-            self.tell(Event::Reached { stage: state.stage, split: state.split });
+            self.tell_reached(&state);
         }
         Ok(Turn::Again(0.0))
     }
 
     /// Looks at a stage that was reached, and decides.
     async fn weigh(&mut self, mut kept: Kept) -> Result<Turn, Trouble> {
+        self.tell_reached(&kept.state);
         if !can_turn_back(kept.state.stage) {
             let (next, _) = strategy::next(&kept.state.plan, kept.state.stage, over(&kept.state));
             return self.leave(&kept, next, "", None).await;
@@ -144,12 +144,6 @@ impl Drive<'_> {
             return Ok(Turn::Again(0.0));
         }
         self.forget();
-        if next.is_done() && layout(&state.plan) == Layout::Colours {
-            // What is left is a mark on the Service; where this fails the next rollout takes it away.
-            if let Err(trouble) = self.deps.hands.router.clear().await {
-                self.tell(Event::Again { why: super::words(&trouble) });
-            }
-        }
         let (from, split) = (kept.state.stage, kept.state.split);
         self.tell(Event::Moved { from, to: next, split, why: state.why });
         Ok(Turn::Again(0.0))
@@ -180,6 +174,9 @@ pub fn announced(state: &State, next: Stage, why: &str, now: Moment) -> State {
     // What was wanted of the stage that is left is done: an approval counts once, an abort leads to the return.
     if matches!(state.wish, Wish::Approve | Wish::Abort) || next == Stage::Return {
         state.wish = Wish::Proceed;
+    }
+    if next == Stage::Return {
+        state.notes.insert(LAST_ROLLBACK.to_owned(), now.0.to_string());
     }
     if !why.is_empty() {
         why.clone_into(&mut state.why);

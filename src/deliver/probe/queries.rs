@@ -21,6 +21,7 @@ pub struct SideNames {
 
 impl SideNames {
     /// Of a Deployment: `NAME-HASH-xxxxx`. Neither part may hold a dash or a vowel, so that `NAME-canary-HASH-xxxxx` is another's.
+    /// A name of more than 46 letters is cut within its pods' names (k8s.io/apiserver, pkg/storage/names/generate.go), and matches none.
     pub fn deployment(name: &str) -> Self {
         let pods = format!("{}-{GENERATED}{{1,10}}-{GENERATED}{{5}}", promql::escape_pattern(name));
         Self { workload: name.to_owned(), pods }
@@ -149,7 +150,8 @@ impl Scope<'_> {
         match (self.whose, &self.naming.stable) {
             (Whose::Canary, Some(_)) => {
                 let name = format!("{}-{}", self.naming.namespace, self.naming.canary_service);
-                format!("{}-[^-]+", promql::escape_pattern(&name).replace('\\', "\\\\"))
+                // A port has a name or a number, and one version puts a word of its own behind it.
+                format!("{}-.+", promql::escape_pattern(&name).replace('\\', "\\\\"))
             }
             // Empty, or `-` where the controller could not say.
             (Whose::Stable | Whose::Past | Whose::Canary, _) => "-?".to_owned(),
@@ -424,6 +426,6 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(query(Whose::Stable).contains(r#"canary=~"-?"}"#));
-        assert!(query(Whose::Canary).contains(r#"canary=~"prod-chat\\.v2-canary-[^-]+"}"#));
+        assert!(query(Whose::Canary).contains(r#"canary=~"prod-chat\\.v2-canary-.+"}"#));
     }
 }

@@ -97,6 +97,9 @@ impl Hands<'_> {
                     }
                     _ => self.act(state, &looked, one).await?,
                 }
+                if one == Do::Remove {
+                    looked.canary = None;
+                }
             }
             looked = self.look(state).await?;
         }

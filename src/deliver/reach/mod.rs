@@ -73,6 +73,15 @@ pub fn plan(order: Order, seen: Seen) -> Vec<Do> {
     }
     let target = order.target;
     let mut moves = Vec::new();
+    let mut seen = seen;
+    if let (Canary::For(_), Split::STABLE, Some(side)) = (target.canary, seen.split, seen.canary) {
+        let retired = order.layout == Layout::Colours && side.replicas == 0;
+        if retired || side.runs != Runs::New {
+            // A colour that an earlier rollout had left there: nobody is sent to it.
+            moves.push(Do::Remove);
+            seen.canary = None;
+        }
+    }
     let falls = falls(order.layout, target.split, seen);
     let shifts = shifts(order.layout, target.split, seen.split);
     let wanted = match target.canary {

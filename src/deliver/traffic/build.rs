@@ -168,7 +168,9 @@ mod tests {
         let kubeconfig = "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
             clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\n\
             contexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {}}]\n";
-        Cluster::connect(&Connection { context: None, kubeconfig: Some(kubeconfig.to_owned()) }).await.unwrap()
+        Cluster::connect(&Connection { kubeconfig: Some(kubeconfig.to_owned()), ..Connection::default() })
+            .await
+            .unwrap()
     }
 
     fn plan(rest: &str) -> Plan {

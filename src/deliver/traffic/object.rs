@@ -2,6 +2,8 @@
 //! be compared.
 //! Kept out: what the pieces mean.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::super::Trouble;
@@ -30,9 +32,15 @@ pub(super) fn foreign(words: impl Into<String>) -> Trouble {
 
 /// Reads what the plan names; an object that is not there is the plan's fault.
 pub(super) async fn read(cluster: &Cluster, place: &Place) -> Result<Value, Trouble> {
-    match cluster.find(place).await? {
-        Some(object) => Ok(object),
-        None => Err(misfit(format!("there is no {}", place.words()))),
+    match cluster.get(place).await {
+        Ok(object) => Ok(object),
+        // No group and version answers there: plain text of the server itself, not a Status of the kind (API server 1.36).
+        Err(ClusterError::NotFound(text)) if text.raw().starts_with("404 page not found") => {
+            let (kind, version) = (place.resource.kind, place.resource.api_version());
+            Err(misfit(format!("the cluster knows no {kind} of {version}: it is not installed, or too old")))
+        }
+        Err(ClusterError::NotFound(_)) => Err(misfit(format!("there is no {}", place.words()))),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -125,14 +133,20 @@ pub(super) fn canonical(value: &Value) -> String {
     }
 }
 
-/// Who wrote last, besides us, by `metadata.managedFields`: a GitOps controller is named there.
+/// Who wrote last, besides us, by `metadata.managedFields`: a GitOps controller is named there. Times are whole seconds there, so
+/// that there may be several.
 pub(super) fn last_writer(object: &Value) -> Option<String> {
-    let others = list(object, "/metadata/managedFields")
+    let part = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let others: Vec<(String, String)> = list(object, "/metadata/managedFields")
         .iter()
-        .filter(|entry| entry.get("manager").and_then(Value::as_str) != Some(crate::cluster::FIELD_MANAGER))
-        .filter(|entry| entry.get("subresource").and_then(Value::as_str).unwrap_or_default().is_empty());
-    let newest = others.max_by_key(|entry| entry.get("time").and_then(Value::as_str).unwrap_or_default().to_owned())?;
-    Some(newest.get("manager")?.as_str()?.to_owned())
+        .filter(|entry| part(entry, "subresource").is_empty())
+        .map(|entry| (part(entry, "time"), part(entry, "manager")))
+        .filter(|(_, manager)| manager != crate::cluster::FIELD_MANAGER && !manager.is_empty())
+        .collect();
+    let newest = others.iter().map(|(time, _)| time).max()?;
+    let last: BTreeSet<&str> =
+        others.iter().filter(|(time, _)| time == newest).map(|(_, manager)| manager.as_str()).collect();
+    Some(last.into_iter().collect::<Vec<_>>().join(" or "))
 }
 
 #[cfg(test)]
@@ -163,6 +177,9 @@ mod tests {
             {"manager": "istiod", "time": "2026-01-04T00:00:00Z", "subresource": "status"},
             {"manager": "kubectl", "time": "2026-01-01T00:00:00Z"}]}});
         assert_eq!(last_writer(&object).as_deref(), Some("argocd"));
+        let even = json!({"metadata": {"managedFields": [
+            {"manager": "kubectl", "time": "2026-01-02T00:00:00Z"}, {"manager": "argocd", "time": "2026-01-02T00:00:00Z"}]}});
+        assert_eq!(last_writer(&even).as_deref(), Some("argocd or kubectl"));
         assert_eq!(last_writer(&json!({})), None);
     }
 }

@@ -1,224 +1,314 @@
-//! A Kubernetes API server for tests, with its controllers, in this process: what `canary-promote` and Debian's kubectl talk to.
+//! A Kubernetes API server of our own for tests: objects, patches, server-side apply, watches, and the controllers that matter
+//! to a delivery. Judged by Debian's kubectl (`tests/kube_stub.rs`) and, by hand, beside a real server (`tests/kube_contract.rs`).
+//!
+//! A test that uses it says `#[path = "support/kube/mod.rs"] mod kube;` or `mod support;` with `support::kube`.
 //!
 //! ```ignore
-//! let kube = Kube::start().await?;             // on the running runtime; the namespace is `prod`
-//! kube.deployment("llm", "llm:1", 3);          // a user's objects, put in past the API
-//! kube.service("llm");
-//! write(folder, "kubeconfig", &kube.kubeconfig());
-//! // ... run the client ...
-//! assert_eq!(kube.traffic()["llm:1"], 1.0);    // what users would meet: share by image
+//! let kube = Kube::start();                          // 127.0.0.1, a free port; controllers run after each write
+//! kube.put(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "llm"}, "spec": {…}}));
+//! kube.deployment("llm", "registry/llm:1", 3);       // a Deployment `llm` and a Service `llm` on port 80, label app=llm
+//! let text = kube.kubeconfig();                      // of namespace "prod", with a token that is good until expire_token()
+//! kube.traffic("llm")                                // {"registry/llm:1": 1.0}: the share of users on each image
+//! kube.calls()                                       // every call: method, path, query, body, time, status
+//! kube.on(When::AfterAnswerOfWrite(3), || …);        // e.g. SIGKILL a client after its third change was answered
+//! kube.fail("PATCH /apis/apps", Fault::CloseAfter);  // the next call whose "METHOD path" begins so
+//! kube.get("Deployment", "llm"), kube.edit("Service", "llm", |object| …), kube.delete("Pod", "x"), kube.all("Event")
+//! kube.set_ready("llm:2", true)                      // pods whose image contains that text; decides for images `slow`
+//! kube.advance(Duration::from_secs(600))             // the cluster's clock: progress deadlines, leases, Date
+//! kube.skew(-3600)                                   // the Date header alone, in seconds
+//! kube.deny("patch", "virtualservices"), kube.allow_all(), kube.uninstall("networking.istio.io")
+//! kube.hpa_wants("llm", 7)                           // the HorizontalPodAutoscaler named llm
+//! kube.by_hand(true), kube.step(), kube.settle()     // controllers only when told
+//! kube.snapshot()                                    // all objects, with uid, versions and times masked
 //! ```
 //!
-//! Controllers run synchronously after each write and before each read, until nothing changes: no test waits for them.
-//! `hold(true)` stops them, so that a status lags behind its spec as it does in a cluster.
-//! What becomes of a pod is in its image's name: `never-pulls`, `crash-loop`, `unschedulable`, `slow` (ready when
-//! `set_ready` says so); everything else is ready at once. `set_ready(image, false)` makes running pods unready.
-//! Calls are numbered from 1: `calls()`, `after_call(n, hook)` (done, not answered yet), `after_answer(n, hook)`.
-//! `snapshot()` is the state as text, to hold before against after; `edit`, `delete` are somebody else's hands; `fail_next`,
-//! `expire_token`, `deny`, `skew`, `without` are the ways in which a cluster lets its clients down.
-//! The replies are those of a real server (v1.36.2) word by word as far as a client reads them; `tests/kube_stub.rs` holds the
-//! two together.
+//! Images decide how pods fare: `never-pulls` (ImagePullBackOff), `crash-loop`, `unschedulable`, `slow` (ready only by
+//! `set_ready`); all others, `flaps` among them, are ready at once until `set_ready(text, false)`.
+//! Kept out: quotas, terminating pods, proportional scaling in the middle of a rollout, protobuf, TLS.
+
+#![expect(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a part of test binaries, each of which uses a part of it"
+)]
 
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-pub mod api;
-pub mod argo;
-pub mod control;
-pub mod fields;
-pub mod http;
-pub mod kinds;
-pub mod kserve;
-pub mod kubelet;
-pub mod patch;
-pub mod reply;
-pub mod schema;
-pub mod select;
-pub mod shape;
-pub mod snapshot;
-pub mod store;
-pub mod traffic;
-pub mod users;
-pub mod world;
-pub mod write;
+mod api;
+mod apply;
+mod authority;
+mod deployment;
+mod discovery;
+mod faults;
+mod http;
+mod kinds;
+mod list;
+mod others;
+mod patch;
+mod pods;
+mod reply;
+mod rollout;
+mod schema;
+mod snapshot;
+mod store;
+mod traffic;
+mod write;
 
-pub use world::{Call, Fault};
+pub use faults::{Call, Fault, When};
 
-/// The namespace of the users' objects.
+use apply::Manager;
+use store::{Key, World};
+
+/// The namespace in which tests work.
 pub const NAMESPACE: &str = "prod";
 
-/// What connections and the test share.
-pub struct Shared {
-    pub world: Mutex<world::World>,
-    pub changed: tokio::sync::watch::Sender<u64>,
+/// Whether custom resources are held to their published definitions here.
+pub fn schemas_are_published() -> bool {
+    schema::published()
 }
 
-/// A running server.
+/// A running server; it ends with the test process.
 #[derive(Clone)]
 pub struct Kube {
-    /// `http://127.0.0.1:PORT`.
-    pub server: String,
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+struct Shared {
+    world: Mutex<World>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
 }
 
 impl Kube {
-    /// Starts a server on the running runtime, with the namespaces `default` and `prod`.
-    pub async fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let world = world::World { token: "token-1".to_owned(), user: "dev".to_owned(), ..Default::default() };
-        let shared = Arc::new(Shared { world: Mutex::new(world), changed: tokio::sync::watch::channel(0).0 });
-        let kube = Self { server: format!("http://{}", listener.local_addr()?), shared: Arc::clone(&shared) };
-        for name in ["default", NAMESPACE] {
-            let labels = json!({"kubernetes.io/metadata.name": name});
-            kube.add(json!({"kind": "Namespace", "metadata": {"name": name, "labels": labels}, "spec": {"finalizers": ["kubernetes"]}}));
-        }
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
-                tokio::spawn(async move {
-                    // A client that goes away is the test's own affair.
-                    let _ = http::serve(stream, shared).await;
-                });
-            }
-        });
-        Ok(kube)
+    /// Starts a server with nothing in it.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut world = World { version: 1000, ..World::default() };
+        world.tokens.insert("token-1".into());
+        let shared = Arc::new(Shared { world: Mutex::new(world), changed: Condvar::new() });
+        let server = Arc::clone(&shared);
+        std::thread::spawn(move || http::accept(&listener, &server));
+        Self { shared, address }
     }
 
-    /// A kubeconfig for it, with the token that is good now.
+    fn write<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.shared.world();
+        let out = change(&mut world);
+        if !world.by_hand {
+            world.settle();
+        }
+        drop(world);
+        self.shared.changed.notify_all();
+        out
+    }
+
+    /// Where it listens: `http://127.0.0.1:1234`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The text of a kubeconfig with the newest good token.
     pub fn kubeconfig(&self) -> String {
-        let token = self.shared.world.lock().unwrap().token.clone();
+        let token = self.shared.world().tokens.last().cloned().unwrap_or_else(|| "expired".into());
+        self.kubeconfig_with(&token)
+    }
+
+    /// The text of a kubeconfig with this token.
+    pub fn kubeconfig_with(&self, token: &str) -> String {
         format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: stub\nclusters:\n- name: stub\n  cluster:\n    server: {}\n\
-             contexts:\n- name: stub\n  context:\n    cluster: stub\n    user: dev\n    namespace: {NAMESPACE}\n\
-             users:\n- name: dev\n  user:\n    token: {token}\n",
-            self.server
+            "apiVersion: v1\nkind: Config\ncurrent-context: stub\nclusters: [{{name: stub, cluster: {{server: \"{}\"}}}}]\n\
+             users: [{{name: stub, user: {{token: {token}}}}}]\n\
+             contexts: [{{name: stub, context: {{cluster: stub, user: stub, namespace: {NAMESPACE}}}}}]\n",
+            self.url()
         )
     }
 
-    /// An object of `prod` by its kind.
-    pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        self.shared.world.lock().unwrap().store.get(control::kind(kind), NAMESPACE, name).cloned()
-    }
-
-    /// All objects of a kind in `prod`.
-    pub fn list(&self, kind: &str) -> Vec<Value> {
-        self.shared.world.lock().unwrap().store.list(control::kind(kind), NAMESPACE)
-    }
-
-    /// Somebody else changes an object of `prod`.
-    pub fn edit(&self, kind: &str, name: &str, change: impl FnOnce(&mut Value)) {
-        self.with(|world| {
-            let mut object = world.store.get(control::kind(kind), NAMESPACE, name).unwrap().clone();
-            change(&mut object);
-            control::put(world, object);
-        });
-    }
-
-    /// Somebody else deletes an object of `prod`.
-    pub fn delete(&self, kind: &str, name: &str) {
-        self.with(|world| world.store.remove(control::kind(kind), NAMESPACE, name, false).map(|_| ()).unwrap());
-    }
-
-    /// Makes the containers of this image ready or not, whatever its name says.
-    pub fn set_ready(&self, image: &str, ready: bool) {
-        self.with(|world| world.ready.extend([(image.to_owned(), ready)]));
-    }
-
-    /// What a HorizontalPodAutoscaler wants from now on.
-    pub fn autoscale(&self, name: &str, replicas: u64) {
-        self.with(|world| world.autoscale.extend([(name.to_owned(), replicas)]));
-    }
-
-    /// Stops the controllers, or lets them go on.
-    pub fn hold(&self, held: bool) {
-        self.with(|world| world.held = held);
-    }
-
-    /// The token is refused from now on.
+    /// From now on every token is refused with 401.
     pub fn expire_token(&self) {
-        self.with(|world| world.expired = true);
+        self.shared.world().tokens.clear();
     }
 
-    /// Callers without a token are let in as `dev`: kubectl sends its token over TLS only.
-    pub fn open_to_all(&self) {
-        self.with(|world| world.open = true);
+    /// Lets calls without a token in: kubectl sends none over plain HTTP.
+    pub fn allow_anonymous(&self) {
+        self.shared.world().anonymous = true;
     }
 
-    /// A new token is good from now on: for a new `kubeconfig()`.
-    pub fn new_token(&self) {
-        self.with(|world| {
-            world.token.push('x');
-            world.expired = false;
+    /// Makes a token that is good.
+    pub fn new_token(&self) -> String {
+        let mut world = self.shared.world();
+        world.serial += 1;
+        let token = format!("token-{}", world.serial + 1);
+        world.tokens.insert(token.clone());
+        token
+    }
+
+    /// Creates or replaces an object as the manager `test`; its kind and name are in it. What no server would take is a panic.
+    pub fn put(&self, mut object: Value) -> Value {
+        let kind = kinds::Kind::named(store::text(&object["kind"]));
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or(NAMESPACE).to_owned();
+        let key = Key::new(kind.kind, &namespace, store::text(&object["metadata"]["name"]));
+        kind.fill(&mut object);
+        let version = store::text(&object["apiVersion"]).rsplit('/').next().unwrap_or_default().to_owned();
+        let mut faults = kind.unknown(&object);
+        faults.extend(schema::unknown(kind, &version, &object));
+        faults
+            .extend(schema::faults(kind, &version, &object).into_iter().map(|(field, why)| format!("{field}: {why}")));
+        assert!(faults.is_empty(), "no server would take this {}: {faults:?}", kind.kind);
+        self.write(|world| {
+            let manager = Manager::update("test", "");
+            if world.get(&key).is_some() {
+                world.update(&key, object, &manager)
+            } else {
+                world.create(&key, object, &manager)
+            }
+        })
+    }
+
+    /// A Deployment and a Service of one name, label `app=NAME`, port 80 to 8000, container `main`.
+    pub fn deployment(&self, name: &str, image: &str, replicas: u32) {
+        self.put(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8000}]}}));
+        self.put(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": {"app": name}},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "main", "image": image, "ports": [{"containerPort": 8000, "protocol": "TCP"}]}]}}}}));
+    }
+
+    /// An object; none where it is not there.
+    pub fn find(&self, kind: &str, name: &str) -> Option<Value> {
+        self.shared.world().get(&Key::new(kind, NAMESPACE, name)).cloned()
+    }
+
+    /// An object that is there.
+    pub fn get(&self, kind: &str, name: &str) -> Value {
+        self.find(kind, name).unwrap_or_else(|| panic!("there is no {kind} {name}"))
+    }
+
+    /// All objects of a kind.
+    pub fn all(&self, kind: &str) -> Vec<Value> {
+        self.shared.world().all(kind, NAMESPACE)
+    }
+
+    /// Changes an object as somebody else would, under the manager `somebody`.
+    pub fn edit(&self, kind: &str, name: &str, change: impl FnOnce(&mut Value)) {
+        self.edit_as("somebody", kind, name, change);
+    }
+
+    /// Changes an object as this manager.
+    pub fn edit_as(&self, manager: &str, kind: &str, name: &str, change: impl FnOnce(&mut Value)) {
+        let key = Key::new(kind, NAMESPACE, name);
+        self.write(|world| {
+            let mut object = world.get(&key).cloned().unwrap_or_else(|| panic!("there is no {kind} {name}"));
+            change(&mut object);
+            world.update(&key, object, &Manager::update(manager, ""));
         });
     }
 
-    /// Takes a right away: `deny("patch", "deployments/scale")`; `*` is any.
+    /// Deletes an object and what it owns.
+    pub fn delete(&self, kind: &str, name: &str) {
+        self.write(|world| world.remove(&Key::new(kind, NAMESPACE, name)));
+    }
+
+    /// Whether pods whose image contains this text are ready.
+    pub fn set_ready(&self, image: &str, ready: bool) {
+        self.write(|world| world.ready.insert(image.to_owned(), ready));
+    }
+
+    /// How many replicas an autoscaler wants.
+    pub fn hpa_wants(&self, name: &str, replicas: i64) {
+        self.write(|world| world.hpa.insert((NAMESPACE.to_owned(), name.to_owned()), replicas));
+    }
+
+    /// Takes a right away: a verb on a resource such as `virtualservices` or `deployments/scale`. `*` is any verb.
     pub fn deny(&self, verb: &str, resource: &str) {
-        self.with(|world| world.denied.extend([(verb.to_owned(), resource.to_owned())]));
+        self.shared.world().denied.insert((verb.to_owned(), resource.to_owned()));
     }
 
     /// Gives all rights back.
     pub fn allow_all(&self) {
-        self.with(|world| world.denied.clear());
+        self.shared.world().denied.clear();
     }
 
-    /// A kind whose CustomResourceDefinition is not installed: `virtualservices`.
-    pub fn without(&self, plural: &str) {
-        self.with(|world| world.absent.extend([plural.to_owned()]));
+    /// A group's definitions are not there any more.
+    pub fn uninstall(&self, group: &str) {
+        self.shared.world().absent.insert(group.to_owned());
     }
 
-    /// The server's clock is ahead by so much.
+    /// Moves the cluster's clock.
+    pub fn advance(&self, by: Duration) {
+        self.write(|world| world.advanced += by);
+    }
+
+    /// Lets the Date header be wrong by some seconds.
     pub fn skew(&self, seconds: i64) {
-        self.with(|world| world.store.skew = time::Duration::seconds(seconds));
+        self.shared.world().skew = seconds;
     }
 
-    /// The next call with this method (any, if empty) whose path contains `path` goes wrong; several wait in a row.
-    pub fn fail_next(&self, method: &str, path: &str, fault: Fault) {
-        let waiting = world::Waiting { method: method.to_owned(), path: path.to_owned(), fault };
-        self.with(|world| world.faults.push_back(waiting));
+    /// Whether controllers run only by `step` and `settle`.
+    pub fn by_hand(&self, by_hand: bool) {
+        self.shared.world().by_hand = by_hand;
     }
 
-    /// All calls so far.
+    /// One round of the controllers; whether anything changed.
+    pub fn step(&self) -> bool {
+        let changed = self.shared.world().step();
+        self.shared.changed.notify_all();
+        changed
+    }
+
+    /// Runs the controllers until they rest.
+    pub fn settle(&self) {
+        self.shared.world().settle();
+        self.shared.changed.notify_all();
+    }
+
+    /// Every call so far.
     pub fn calls(&self) -> Vec<Call> {
-        self.shared.world.lock().unwrap().calls.clone()
+        self.shared.world().calls.clone()
     }
 
-    /// Runs when call `number` (from 1) is done, and before its answer is sent.
-    pub fn after_call(&self, number: usize, hook: Box<dyn Fn() + Send + Sync>) {
-        self.shared.world.lock().unwrap().before_answer.insert(number, Arc::from(hook));
+    /// The calls that asked for a change.
+    pub fn writes(&self) -> Vec<Call> {
+        self.calls().into_iter().filter(Call::writes).collect()
     }
 
-    /// Runs when the answer of call `number` was sent.
-    pub fn after_answer(&self, number: usize, hook: Box<dyn Fn() + Send + Sync>) {
-        self.shared.world.lock().unwrap().after_answer.insert(number, Arc::from(hook));
+    /// Does something once at a moment, on the server's own thread. Calls are counted from the start of the server.
+    pub fn on(&self, when: When, what: impl FnOnce() + Send + 'static) {
+        self.shared.world().hooks.push(faults::Hook { when, what: Some(Box::new(what)) });
     }
 
-    /// All objects as stable text, what varies from run to run masked.
-    pub fn snapshot(&self) -> String {
-        snapshot::snapshot(&self.shared.world.lock().unwrap())
+    /// Does something once after call `n` was answered.
+    pub fn after_call(&self, n: usize, what: impl FnOnce() + Send + 'static) {
+        self.on(When::AfterAnswer(n), what);
     }
 
-    /// What users meet: share by image.
-    pub fn traffic(&self) -> BTreeMap<String, f64> {
-        traffic::traffic(&self.shared.world.lock().unwrap(), NAMESPACE)
+    /// Disturbs the next call whose `METHOD /path` begins with `what` ("" is any).
+    pub fn fail(&self, what: &str, fault: Fault) {
+        self.shared.world().faults.push_back((what.to_owned(), fault));
     }
 
-    /// Share by image behind one Service.
-    pub fn traffic_through(&self, service: &str) -> BTreeMap<String, f64> {
-        traffic::through(&self.shared.world.lock().unwrap(), NAMESPACE, service)
+    /// The share of a host's users on each image: from routes, weights, selectors and ready pods. "" = nobody answers.
+    pub fn traffic(&self, service: &str) -> BTreeMap<String, f64> {
+        traffic::split(&self.shared.world(), NAMESPACE, service)
     }
 
-    /// Does something with the world, and lets the controllers and watches see it.
-    pub fn with(&self, act: impl FnOnce(&mut world::World)) {
-        {
-            let mut world = self.shared.world.lock().unwrap();
-            act(&mut world);
-            control::settle(&mut world);
-        }
-        self.shared.changed.send_modify(|count| *count += 1);
+    /// All objects as stable JSON: uid, versions, times and generated names masked. Events are left out.
+    pub fn snapshot(&self) -> Value {
+        snapshot::of(&self.shared.world())
     }
 }

@@ -1,160 +1,186 @@
-//! JSON patch, merge patch and strategic merge patch, as far as kubectl and the programs use them, with the API server's
-//! own leniencies (evanphx/json-patch in it: `replace` of a missing key adds it, `test` of a missing key against null holds).
+//! Patches: JSON patch as the API server does it, merge patch, strategic merge patch for the lists that kubectl touches.
 
 use serde_json::{Map, Value};
 
-/// Applies a JSON patch; none when an operation cannot be done.
-pub fn json_patch(object: &Value, patch: &Value) -> Option<Value> {
-    let mut object = object.clone();
-    for step in patch.as_array()? {
-        let path: Vec<String> =
-            step["path"].as_str()?.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
-        let (last, parents) = path.split_last()?;
-        let op = step["op"].as_str()?;
-        let value = match op {
-            "copy" | "move" => object.pointer(step["from"].as_str()?)?.clone(),
-            _ => step.get("value").cloned().unwrap_or(Value::Null),
-        };
-        if op == "move" {
-            let from = serde_json::json!([{"op": "remove", "path": step["from"]}]);
-            object = json_patch(&object, &from)?;
-        }
-        let mut place = &mut object;
-        for part in parents {
-            place = match place {
-                Value::Object(map) => map.get_mut(part)?,
-                Value::Array(list) => list.get_mut(part.parse::<usize>().ok()?)?,
-                _ => return None,
-            };
-        }
-        match (op, place) {
-            ("test", Value::Object(map)) => {
-                if map.get(last).unwrap_or(&Value::Null) != &value {
-                    return None;
+/// A JSON patch: all of it or none. As the real server: `replace` of a missing key adds it, `test` against null holds where
+/// nothing is, and numbers are compared as written.
+pub fn json_patch(object: &Value, patch: &Value) -> Result<Value, ()> {
+    let mut now = object.clone();
+    for step in patch.as_array().ok_or(())? {
+        let path = step["path"].as_str().ok_or(())?;
+        let value = step.get("value").cloned().unwrap_or_default();
+        match step["op"].as_str().ok_or(())? {
+            "test" => {
+                let there = now.pointer(path).unwrap_or(&Value::Null);
+                if *there != value {
+                    return Err(());
                 }
             }
-            ("test", Value::Array(list)) => {
-                if list.get(last.parse::<usize>().ok()?)? != &value {
-                    return None;
-                }
+            "add" => insert(&mut now, path, value, Insert::New)?,
+            "replace" => insert(&mut now, path, value, Insert::Over)?,
+            "remove" => drop(take(&mut now, path)?),
+            "move" => {
+                let moved = take(&mut now, step["from"].as_str().ok_or(())?)?;
+                insert(&mut now, path, moved, Insert::New)?;
             }
-            ("add" | "replace" | "copy" | "move", Value::Object(map)) => {
-                map.insert(last.clone(), value);
+            "copy" => {
+                let copied = now.pointer(step["from"].as_str().ok_or(())?).cloned().ok_or(())?;
+                insert(&mut now, path, copied, Insert::New)?;
             }
-            ("replace", Value::Array(list)) => *list.get_mut(last.parse::<usize>().ok()?)? = value,
-            ("add" | "copy" | "move", Value::Array(list)) => {
-                let index = if last == "-" { list.len() } else { last.parse().ok()? };
-                if index > list.len() {
-                    return None;
-                }
-                list.insert(index, value);
-            }
-            ("remove", Value::Object(map)) => {
-                map.shift_remove(last)?;
-            }
-            ("remove", Value::Array(list)) => {
-                let index = last.parse::<usize>().ok().filter(|index| *index < list.len())?;
-                list.remove(index);
-            }
-            _ => return None,
+            _ => return Err(()),
         }
     }
-    Some(object)
+    Ok(now)
 }
 
-/// RFC 7386.
-pub fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
+enum Insert {
+    New,
+    Over,
+}
+
+fn parent<'a>(object: &'a mut Value, path: &str) -> Result<(&'a mut Value, String), ()> {
+    let (parent, last) = path.rsplit_once('/').ok_or(())?;
+    let last = last.replace("~1", "/").replace("~0", "~");
+    Ok((object.pointer_mut(parent).ok_or(())?, last))
+}
+
+fn insert(object: &mut Value, path: &str, value: Value, how: Insert) -> Result<(), ()> {
+    if path.is_empty() {
+        *object = value;
+        return Ok(());
     }
-    let Some(map) = target.as_object_mut() else { return };
-    for (name, value) in patch {
-        if value.is_null() {
-            map.shift_remove(name);
+    let (parent, last) = parent(object, path)?;
+    match parent {
+        Value::Object(map) => drop(map.insert(last, value)),
+        Value::Array(list) if last == "-" => list.push(value),
+        Value::Array(list) => {
+            let index: usize = last.parse().map_err(|_| ())?;
+            match how {
+                Insert::New if index <= list.len() => list.insert(index, value),
+                Insert::Over if index < list.len() => list[index] = value,
+                Insert::New | Insert::Over => return Err(()),
+            }
+        }
+        _ => return Err(()),
+    }
+    Ok(())
+}
+
+fn take(object: &mut Value, path: &str) -> Result<Value, ()> {
+    let (parent, last) = parent(object, path)?;
+    match parent {
+        Value::Object(map) => map.shift_remove(&last).ok_or(()),
+        Value::Array(list) => {
+            let index: usize = last.parse().map_err(|_| ())?;
+            if index < list.len() { Ok(list.remove(index)) } else { Err(()) }
+        }
+        _ => Err(()),
+    }
+}
+
+/// RFC 7396.
+pub fn merge(object: &Value, patch: &Value) -> Value {
+    let Value::Object(changes) = patch else { return patch.clone() };
+    let mut map = object.as_object().cloned().unwrap_or_default();
+    for (key, change) in changes {
+        if change.is_null() {
+            map.shift_remove(key);
         } else {
-            merge(map.entry(name.clone()).or_insert(Value::Null), value);
+            let merged = merge(map.get(key).unwrap_or(&Value::Null), change);
+            map.insert(key.clone(), merged);
         }
+    }
+    Value::Object(map)
+}
+
+/// The key by which items of a list are told apart: `k8s.io/api` v0.36 `patchMergeKey` and `listMapKey`.
+pub fn list_keys(field: &str) -> &'static [&'static str] {
+    match field {
+        "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" => &["name"],
+        "volumeMounts" => &["mountPath"],
+        "conditions" => &["type"],
+        "ownerReferences" => &["uid"],
+        _ => &[],
     }
 }
 
-/// The key by which a list of a built-in kind is merged; none: the list is replaced whole.
-pub fn merge_key(field: &str, items: &[Value]) -> Option<&'static str> {
-    let key = match field {
-        "containers" | "initContainers" | "env" | "volumes" => "name",
-        "ports" if items.iter().any(|item| item.get("containerPort").is_some()) => "containerPort",
-        "ports" => "port",
-        "volumeMounts" => "mountPath",
-        "conditions" => "type",
-        "ownerReferences" => "uid",
-        _ => return None,
-    };
-    items.iter().all(|item| item.get(key).is_some()).then_some(key)
+/// The key of a list's items, where `ports` may be a container's or a Service's.
+pub fn keys_of(field: &str, items: &[Value]) -> &'static [&'static str] {
+    let container = |item: &Value| item.get("containerPort").is_some();
+    match field {
+        "ports" if items.iter().any(container) => &["containerPort", "protocol"],
+        "ports" if items.iter().any(|item| item.get("port").is_some()) => &["port", "protocol"],
+        other => list_keys(other),
+    }
 }
 
-/// Strategic merge patch: lists of objects are merged by their key, `$patch: delete` takes an item out.
-pub fn strategic(target: &mut Value, patch: &Value, field: &str) {
-    match patch {
-        Value::Object(patch) => {
-            if !target.is_object() || patch.get("$patch").is_some_and(|what| what == "replace") {
-                *target = Value::Object(Map::new());
+/// Strategic merge patch: lists with keys are merged, `$patch: delete` and `$retainKeys` are known, order directives are not.
+pub fn strategic(field: &str, object: &Value, patch: &Value) -> Value {
+    match (object, patch) {
+        (_, Value::Object(changes)) => {
+            if changes.get("$patch").is_some_and(|what| what == "replace") {
+                let mut new = changes.clone();
+                new.shift_remove("$patch");
+                return Value::Object(new);
             }
-            let Some(map) = target.as_object_mut() else { return };
-            if let Some(Value::Array(kept)) = patch.get("$retainKeys") {
-                map.retain(|name, _| kept.iter().any(|key| key == name));
+            let mut map = object.as_object().cloned().unwrap_or_default();
+            if let Some(retained) = changes.get("$retainKeys").and_then(Value::as_array) {
+                map.retain(|key, _| retained.iter().any(|kept| kept == key.as_str()));
             }
-            for (name, value) in patch {
-                if name.starts_with('$') {
-                    continue;
-                }
-                if value.is_null() {
-                    map.shift_remove(name);
-                } else {
-                    strategic(map.entry(name.clone()).or_insert(Value::Null), value, name);
-                }
-            }
-        }
-        Value::Array(items) => {
-            let (Some(key), Value::Array(list)) = (merge_key(field, items), &mut *target) else {
-                let mut items = items.clone();
-                items.retain(|item| item.get("$patch").is_none());
-                *target = Value::Array(items);
-                return;
-            };
-            for item in items {
-                let at = list.iter().position(|old| old[key] == item[key]);
-                match (at, item.get("$patch").is_some_and(|what| what == "delete")) {
-                    (Some(at), true) => {
-                        list.remove(at);
+            for (key, change) in changes {
+                if let Some(list) = key.strip_prefix("$deleteFromPrimitiveList/") {
+                    let gone = change.as_array().cloned().unwrap_or_default();
+                    if let Some(items) = map.get_mut(list).and_then(Value::as_array_mut) {
+                        items.retain(|item| !gone.contains(item));
                     }
-                    (Some(at), false) => strategic(&mut list[at], item, ""),
-                    (None, true) => {}
-                    (None, false) => list.push(item.clone()),
+                } else if key.starts_with('$') {
+                    // `$setElementOrder` is read with its list.
+                } else if change.is_null() {
+                    map.shift_remove(key);
+                } else {
+                    let mut merged = strategic(key, map.get(key).unwrap_or(&Value::Null), change);
+                    if let Some(order) = changes.get(&format!("$setElementOrder/{key}")) {
+                        sort(&mut merged, order);
+                    }
+                    map.insert(key.clone(), merged);
                 }
             }
-            let taken = std::mem::take(list);
-            *list = ordered(taken, items, key);
+            Value::Object(map)
         }
-        _ => *target = patch.clone(),
+        (_, Value::Array(changes)) => {
+            let old = object.as_array().cloned().unwrap_or_default();
+            let merge_keys: &[&str] = match field {
+                "ports" => &keys_of(field, changes)[..keys_of(field, changes).len().min(1)],
+                other => list_keys(other),
+            };
+            if merge_keys.is_empty() || !changes.iter().all(Value::is_object) {
+                return patch.clone();
+            }
+            let mut items = old;
+            let mut new = Vec::new();
+            for change in changes {
+                let same = |item: &Value| merge_keys.iter().all(|key| item.get(*key) == change.get(*key));
+                let at = items.iter().position(same);
+                match (at, change["$patch"] == "delete") {
+                    (Some(at), true) => drop(items.remove(at)),
+                    (None, true) => {}
+                    (Some(at), false) => items[at] = strategic("", &items[at], change),
+                    (None, false) => new.push(strategic("", &Value::Object(Map::new()), change)),
+                }
+            }
+            // As the real server: without an order, what is new comes first.
+            new.extend(items);
+            Value::Array(new)
+        }
+        _ => patch.clone(),
     }
 }
 
-/// The items of the patch in its order, the others where they stood among them.
-fn ordered(merged: Vec<Value>, patch: &[Value], key: &str) -> Vec<Value> {
-    let place = |item: &Value| patch.iter().position(|one| one[key] == item[key]);
-    let (mut named, others): (Vec<_>, Vec<_>) =
-        merged.into_iter().enumerate().partition(|(_, item)| place(item).is_some());
-    named.sort_by_key(|(_, item)| place(item));
-    let (mut named, mut list) = (named.into_iter().peekable(), Vec::new());
-    for (at, item) in others {
-        while let Some((_, first)) = named.next_if(|(before, _)| *before < at) {
-            list.push(first);
-        }
-        list.push(item);
-    }
-    list.extend(named.map(|(_, item)| item));
-    list
+/// Puts a list into the order that a client asks for: each entry of it names the key of an item.
+fn sort(list: &mut Value, order: &Value) {
+    let (Some(items), Some(order)) = (list.as_array_mut(), order.as_array()) else { return };
+    let is = |item: &Value, wanted: &Value| {
+        wanted.as_object().is_some_and(|keys| keys.iter().all(|(key, value)| item.get(key) == Some(value)))
+    };
+    items.sort_by_key(|item| order.iter().position(|wanted| is(item, wanted)).unwrap_or(order.len()));
 }

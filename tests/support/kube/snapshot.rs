@@ -1,83 +1,64 @@
-//! All objects as stable text, to hold the state before against the state after: what differs from run to run is masked.
+//! All objects as stable JSON.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::control::ready;
-use super::world::World;
+use super::store::World;
 
-/// Objects by kind and name. Pods are counted by image and readiness, Events and ReplicaSets at 0 are left out.
-pub fn snapshot(world: &World) -> String {
-    let mut whole = BTreeMap::new();
+/// What changes from run to run, by the name of its field.
+const MASKED: &[&str] = &[
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "lastUpdateTime",
+    "lastTransitionTime",
+    "startTime",
+    "startedAt",
+    "renewTime",
+    "acquireTime",
+    "firstTimestamp",
+    "lastTimestamp",
+    "time",
+    "abortedAt",
+];
+
+/// Keys are `Kind/namespace/name`; pods are told apart by a running number. Managed fields and events are left out.
+pub fn of(world: &World) -> Value {
+    let mut all = Map::new();
     let mut pods: BTreeMap<String, usize> = BTreeMap::new();
-    for ((kind, place, name), object) in &world.store.objects {
-        match kind.as_str() {
-            "events" => {}
-            "pods" => {
-                let image = object["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
-                let state = if ready(object) { "ready" } else { "not ready" };
-                *pods.entry(format!("{place}/{image} {state}")).or_default() += 1;
-            }
-            "replicasets.apps" if object["spec"]["replicas"] == 0 => {}
-            _ => {
-                let hash = &object["metadata"]["labels"]["pod-template-hash"];
-                let name = hash.as_str().map_or(name.clone(), |hash| name.replace(hash, "HASH"));
-                let mut object = object.clone();
-                mask(&mut object);
-                // Several ReplicaSets of one Deployment may live at once.
-                let image = object["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
-                let image = if kind == "replicasets.apps" { image } else { "" };
-                whole.insert(format!("{kind} {place}/{name} {image}").trim_end().to_owned(), object);
-            }
+    for (key, object) in &world.objects {
+        if key.plural == "events" {
+            continue;
         }
+        let mut object = sorted(object);
+        if let Some(meta) = object["metadata"].as_object_mut() {
+            meta.shift_remove("managedFields");
+        }
+        let mut name = key.name.clone();
+        if key.plural == "pods" {
+            let base = name.rsplit_once('-').map_or(name.clone(), |(base, _)| base.to_owned());
+            let number = pods.entry(base.clone()).or_default();
+            *number += 1;
+            name = format!("{base}-#{number}");
+            object["metadata"]["name"] = json!(name);
+        }
+        all.insert(format!("{}/{}/{name}", key.kind().kind, key.namespace), object);
     }
-    whole.insert("pods".to_owned(), json!(pods));
-    serde_json::to_string_pretty(&whole).unwrap()
+    Value::Object(all)
 }
 
-fn mask(value: &mut Value) {
+fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            // A way back re-uses a ReplicaSet and counts on: that is no difference.
-            for name in
-                ["managedFields", "deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"]
-            {
-                map.shift_remove(name);
-            }
-            let mut sorted: Vec<(String, Value)> = std::mem::take(map).into_iter().collect();
-            sorted.sort_by(|one, other| one.0.cmp(&other.0));
-            let mut masked = Map::new();
-            for (name, mut value) in sorted {
-                let varies = matches!(
-                    name.as_str(),
-                    "uid"
-                        | "resourceVersion"
-                        | "generation"
-                        | "observedGeneration"
-                        | "pod-template-hash"
-                        | "clusterIP"
-                        | "clusterIPs"
-                ) || name.ends_with("Time")
-                    || name.ends_with("Timestamp");
-                // The words of a condition name the ReplicaSet.
-                let named = name == "message" && value.as_str().is_some_and(|text| text.contains("ReplicaSet \""));
-                if varies || named {
-                    value = json!("***");
-                } else {
-                    mask(&mut value);
-                }
-                masked.insert(name, value);
-            }
-            // A ReplicaSet's own name.
-            if masked.get("ownerReferences").is_some()
-                && let Some(name) = masked.get("name").and_then(Value::as_str).and_then(|name| name.rsplit_once('-'))
-            {
-                masked["name"] = json!(format!("{}-***", name.0));
-            }
-            *map = masked;
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort();
+            let masked = |key: &String, value: &Value| {
+                if MASKED.contains(&key.as_str()) && value.is_string() { json!("…") } else { sorted(value) }
+            };
+            Value::Object(keys.into_iter().map(|key| (key.clone(), masked(key, &map[key]))).collect())
         }
-        Value::Array(items) => items.iter_mut().for_each(mask),
-        _ => {}
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
     }
 }

@@ -1,191 +1,292 @@
-//! The objects: versions, uids, generations, and the log that watches read. Nothing here knows of HTTP or of controllers.
+//! The objects, their versions, and what follows from a write: managed fields, generation, watches, garbage collection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 
-use super::fields::Managers;
+use super::apply::{Manager, note_update};
+use super::faults::{Call, Fault, Hook};
 use super::kinds::Kind;
+use super::{deployment, others, pods, rollout};
 
-/// Group and plural, namespace, name.
-pub type Key = (String, String, String);
+/// Where an object stands.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Key {
+    pub group: String,
+    pub plural: String,
+    pub namespace: String,
+    pub name: String,
+}
 
-/// One change, for watches.
+impl Key {
+    pub fn new(kind: &str, namespace: &str, name: &str) -> Self {
+        let kind = Kind::named(kind);
+        Self {
+            group: kind.group.into(),
+            plural: kind.plural.into(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    pub fn kind(&self) -> &'static Kind {
+        Kind::of(&self.group, &self.plural).unwrap()
+    }
+}
+
+/// A change, for those who watch.
 #[derive(Clone, Debug)]
 pub struct Change {
     pub version: u64,
     pub what: &'static str,
-    pub kind: String,
+    pub key: Key,
     pub object: Value,
 }
 
-/// All objects.
-#[derive(Debug, Default)]
-pub struct Store {
+/// Everything behind the API.
+#[derive(Default)]
+pub struct World {
     pub objects: BTreeMap<Key, Value>,
-    pub managers: BTreeMap<Key, Managers>,
-    pub log: Vec<Change>,
     pub version: u64,
-    /// What the server's clock is ahead of the machine's.
-    pub skew: Duration,
-    names: u64,
+    pub changes: Vec<Change>,
+    pub tokens: BTreeSet<String>,
+    /// Calls without a token are let in.
+    pub anonymous: bool,
+    /// (verb, resource) that the account may not do.
+    pub denied: BTreeSet<(String, String)>,
+    /// Groups whose definitions are not installed.
+    pub absent: BTreeSet<String>,
+    /// Whether pods of an image are ready, where the test has said so.
+    pub ready: BTreeMap<String, bool>,
+    pub hpa: BTreeMap<(String, String), i64>,
+    /// Controllers run only by `step`.
+    pub by_hand: bool,
+    pub advanced: Duration,
+    pub skew: i64,
+    pub serial: u64,
+    pub calls: Vec<Call>,
+    pub faults: VecDeque<(String, Fault)>,
+    pub hooks: Vec<Hook>,
 }
 
-/// The key of an object.
-pub fn key(kind: &Kind, namespace: &str, name: &str) -> Key {
-    (kind.qualified(), namespace.to_owned(), name.to_owned())
-}
-
-impl Store {
-    /// The server's time.
-    pub fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc() + self.skew
+impl World {
+    /// The cluster's time, in milliseconds since 1970.
+    pub fn now_millis(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + self.advanced;
+        i64::try_from(since.as_millis()).unwrap()
     }
 
-    /// The server's time as objects carry it.
-    pub fn stamp(&self) -> String {
-        self.now().replace_nanosecond(0).unwrap().format(&Rfc3339).unwrap()
+    /// The cluster's time as objects carry it.
+    pub fn now(&self) -> String {
+        let time = OffsetDateTime::from_unix_timestamp(self.now_millis() / 1000).unwrap();
+        time.format(&Rfc3339).unwrap()
     }
 
-    /// Five letters that no other name got.
+    pub fn get(&self, key: &Key) -> Option<&Value> {
+        self.objects.get(key)
+    }
+
+    /// All objects of a kind in a namespace.
+    pub fn all(&self, kind: &str, namespace: &str) -> Vec<Value> {
+        let kind = Kind::named(kind);
+        let of = |key: &Key| key.plural == kind.plural && key.group == kind.group && key.namespace == namespace;
+        self.objects.iter().filter(|(key, _)| of(key)).map(|(_, object)| object.clone()).collect()
+    }
+
+    /// Those of a kind whose controller is this object.
+    pub fn owned(&self, kind: &str, owner: &Value) -> Vec<Value> {
+        let uid = &owner["metadata"]["uid"];
+        let mut all = self.all(kind, text(&owner["metadata"]["namespace"]));
+        all.retain(|object| {
+            let mut owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+            owners.any(|owner| owner["uid"] == *uid && owner["controller"] == true)
+        });
+        all
+    }
+
+    fn uid(&mut self) -> String {
+        self.serial += 1;
+        format!("00000000-0000-4000-8000-{:012x}", self.serial)
+    }
+
+    /// A name that no other object has, in the server's letters.
     pub fn suffix(&mut self) -> String {
-        const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-        self.names += 1;
-        let mut left = self.names.wrapping_mul(2_654_435_761) % 14_348_907;
-        let mut text = String::new();
+        self.serial += 1;
+        let letters = b"bcdfghjklmnpqrstvwxz2456789";
+        let mut rest = self.serial.wrapping_mul(2_654_435_761) % 14_348_907;
+        let mut word = String::new();
         for _ in 0..5 {
-            text.push(char::from(LETTERS[(left % 27) as usize]));
-            left /= 27;
+            word.push(char::from(letters[usize::try_from(rest % 27).unwrap()]));
+            rest /= 27;
         }
-        text
+        word
     }
 
-    pub fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<&Value> {
-        self.objects.get(&key(kind, namespace, name))
+    /// Puts a new object in. The caller has seen that none is there.
+    pub fn create(&mut self, key: &Key, mut object: Value, manager: &Manager) -> Value {
+        self.stamp(key, &mut object);
+        object["metadata"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let now = self.now();
+        if manager.operation == "Update" {
+            note_update(&json!({}), &mut object, manager, &now);
+        }
+        self.keep("ADDED", key, object)
     }
 
-    /// Objects of a kind, of one namespace or of all.
-    pub fn list(&self, kind: &Kind, namespace: &str) -> Vec<Value> {
-        let qualified = kind.qualified();
-        self.objects
-            .iter()
-            .filter(|((kind, place, _), _)| *kind == qualified && (namespace.is_empty() || place == namespace))
-            .map(|(_, object)| object.clone())
-            .collect()
+    /// What the server writes into a new object.
+    pub fn stamp(&mut self, key: &Key, object: &mut Value) {
+        let meta = &mut object["metadata"];
+        meta["name"] = json!(key.name);
+        meta["namespace"] = json!(key.namespace);
+        meta["uid"] = json!(self.uid());
+        meta["creationTimestamp"] = json!(self.now());
+        if key.kind().generation {
+            meta["generation"] = json!(1);
+        }
     }
 
-    /// Puts a new object in: it is given its uid, version and time.
-    pub fn create(&mut self, kind: &Kind, namespace: &str, mut object: Value) -> Value {
-        self.version += 1;
-        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-        let given = object["metadata"].as_object().cloned().unwrap_or_default();
-        let mut metadata = json!({"name": name});
-        if kind.namespaced() {
-            metadata["namespace"] = json!(namespace);
-        }
-        let digest = format!("{:016x}", self.version.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        metadata["uid"] = json!(format!(
-            "{}-{}-4{}-8{}-{:012x}",
-            &digest[..8],
-            &digest[8..12],
-            &digest[12..15],
-            &digest[3..6],
-            self.version
-        ));
-        metadata["resourceVersion"] = json!(self.version.to_string());
-        if object.get("spec").is_some()
-            && !matches!(kind.kind, "Service" | "Lease" | "HorizontalPodAutoscaler" | "Namespace")
-            || kind.custom
-        {
-            metadata["generation"] = json!(1);
-        }
-        metadata["creationTimestamp"] = json!(self.stamp());
-        for (name, value) in given {
-            let ours = ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
-            if !ours.contains(&name.as_str()) && metadata.get(&name).is_none() {
-                metadata[&name] = value;
-            }
-        }
-        let rest = object.as_object_mut().unwrap();
-        for name in ["kind", "apiVersion", "metadata"] {
-            rest.shift_remove(name);
-        }
-        let mut whole = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata});
-        whole.as_object_mut().unwrap().extend(std::mem::take(rest));
-        self.note("ADDED", kind, &whole);
-        self.objects.insert(key(kind, namespace, &name), whole.clone());
-        whole
-    }
-
-    /// Puts a new state of an object in place; one that changes nothing keeps the version.
-    pub fn update(&mut self, kind: &Kind, namespace: &str, name: &str, mut object: Value) -> Value {
-        let old = self.objects[&key(kind, namespace, name)].clone();
-        for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "name", "namespace"] {
-            let kept = old["metadata"][field].clone();
-            let metadata = object["metadata"].as_object_mut().unwrap();
-            if kept.is_null() {
-                metadata.shift_remove(field);
-            } else {
-                metadata.insert(field.to_owned(), kept);
-            }
-        }
-        let metadata = object["metadata"].as_object_mut().unwrap();
-        metadata.shift_remove("managedFields");
-        for field in ["labels", "annotations"] {
-            if metadata.get(field).is_some_and(|map| map.as_object().is_none_or(serde_json::Map::is_empty)) {
-                metadata.shift_remove(field);
-            }
-        }
-        object["kind"] = json!(kind.kind);
-        object["apiVersion"] = json!(kind.api_version());
-        if object == old {
-            return old;
-        }
-        if object["spec"] != old["spec"] && !old["metadata"]["generation"].is_null() {
-            object["metadata"]["generation"] = json!(old["metadata"]["generation"].as_u64().unwrap_or(0) + 1);
-        }
+    fn keep(&mut self, what: &'static str, key: &Key, mut object: Value) -> Value {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.note("MODIFIED", kind, &object);
-        self.objects.insert(key(kind, namespace, name), object.clone());
+        self.objects.insert(key.clone(), object.clone());
+        self.changes.push(Change { version: self.version, what, key: key.clone(), object: object.clone() });
         object
     }
 
-    /// Takes an object away, and what it owns.
-    pub fn remove(&mut self, kind: &Kind, namespace: &str, name: &str, orphan: bool) -> Option<Value> {
-        let key = key(kind, namespace, name);
-        let mut object = self.objects.remove(&key)?;
-        self.managers.remove(&key);
-        self.version += 1;
-        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.note("DELETED", kind, &object);
-        if !orphan {
-            let uid = object["metadata"]["uid"].clone();
-            for owned in self.owned(&uid) {
-                let kind = super::kinds::by_kind(owned["kind"].as_str().unwrap()).unwrap();
-                let place = owned["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
-                self.remove(kind, &place, owned["metadata"]["name"].as_str().unwrap(), false);
+    /// Writes over an object. What changes nothing keeps its version.
+    pub fn update(&mut self, key: &Key, mut object: Value, manager: &Manager) -> Value {
+        let before = self.objects[key].clone();
+        for field in ["uid", "creationTimestamp", "name", "namespace", "generation", "resourceVersion"] {
+            if !before["metadata"][field].is_null() {
+                object["metadata"][field] = before["metadata"][field].clone();
             }
         }
-        Some(object)
+        if key.kind().generation && differ(&before, &object) {
+            object["metadata"]["generation"] = json!(before["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
+        }
+        if manager.operation == "Update" {
+            if bare(&before) == bare(&object) {
+                return before;
+            }
+            object["metadata"]["managedFields"] = before["metadata"]["managedFields"].clone();
+            let now = self.now();
+            note_update(&before, &mut object, manager, &now);
+        }
+        if before == object {
+            return before;
+        }
+        self.keep("MODIFIED", key, object)
     }
 
-    /// What this uid owns.
-    pub fn owned(&self, uid: &Value) -> Vec<Value> {
-        self.objects
-            .values()
-            .filter(|object| {
-                object["metadata"]["ownerReferences"]
-                    .as_array()
-                    .is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == *uid))
+    /// Writes `status` as a controller does.
+    pub fn set_status(&mut self, key: &Key, status: Value, manager: &str) -> bool {
+        let Some(before) = self.get(key).cloned() else { return false };
+        let mut object = before.clone();
+        object["status"] = status;
+        self.update(key, object, &Manager::update(manager, "status"))["metadata"]["resourceVersion"]
+            != before["metadata"]["resourceVersion"]
+    }
+
+    pub fn remove(&mut self, key: &Key) {
+        if let Some(mut object) = self.objects.remove(key) {
+            self.version += 1;
+            object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+            self.changes.push(Change { version: self.version, what: "DELETED", key: key.clone(), object });
+        }
+    }
+
+    /// The key of an object that is in the store.
+    pub fn key_of(object: &Value, kind: &str) -> Key {
+        Key::new(kind, text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
+    }
+
+    /// A note of a controller, as `kubectl describe` shows it.
+    pub fn event(&mut self, about: &Value, kind: &str, level: &str, reason: &str, message: &str, component: &str) {
+        let meta = &about["metadata"];
+        let name = format!("{}.{:x}", text(&meta["name"]), self.version + 1);
+        let key = Key::new("Event", text(&meta["namespace"]), &name);
+        let about_kind = Kind::named(kind);
+        let now = self.now();
+        let event = json!({"kind": "Event", "apiVersion": "v1", "metadata": {}, "involvedObject": {"kind": kind,
+            "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"],
+            "apiVersion": about_kind.api_version(about_kind.versions[0]), "resourceVersion": meta["resourceVersion"]},
+            "reason": reason, "message": message, "source": {"component": component}, "firstTimestamp": now,
+            "lastTimestamp": now, "count": 1, "type": level, "eventTime": null, "reportingComponent": component,
+            "reportingInstance": ""});
+        self.create(&key, event, &Manager::update(component, ""));
+    }
+
+    /// Runs the controllers until nothing changes any more.
+    pub fn settle(&mut self) {
+        for _ in 0..500 {
+            if !self.step() {
+                return;
+            }
+        }
+        panic!("the stub's controllers never come to rest");
+    }
+
+    /// One round of every controller.
+    pub fn step(&mut self) -> bool {
+        let before = self.version;
+        self.collect();
+        others::scale(self);
+        deployment::run(self);
+        rollout::run(self);
+        pods::run(self);
+        others::serve(self);
+        self.version != before
+    }
+
+    /// Deletes what is owned by objects that are gone.
+    fn collect(&mut self) {
+        let uids: BTreeSet<String> =
+            self.objects.values().map(|object| text(&object["metadata"]["uid"]).to_owned()).collect();
+        let gone: Vec<Key> = self
+            .objects
+            .iter()
+            .filter(|(_, object)| {
+                let owners = object["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+                !owners.is_empty() && !owners.iter().any(|owner| uids.contains(text(&owner["uid"])))
             })
-            .cloned()
-            .collect()
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            self.remove(&key);
+        }
     }
+}
 
-    fn note(&mut self, what: &'static str, kind: &Kind, object: &Value) {
-        self.log.push(Change { version: self.version, what, kind: kind.qualified(), object: object.clone() });
+fn differ(before: &Value, after: &Value) -> bool {
+    let strip = |object: &Value| {
+        let mut object = object.clone();
+        let map = object.as_object_mut().unwrap();
+        map.shift_remove("metadata");
+        map.shift_remove("status");
+        object
+    };
+    strip(before) != strip(after)
+}
+
+fn bare(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(meta) = object["metadata"].as_object_mut() {
+        meta.shift_remove("managedFields");
+        meta.shift_remove("resourceVersion");
     }
+    object
+}
+
+/// A string of an object, or nothing.
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Whether labels fit a selector of plain pairs. An empty selector fits nothing.
+pub fn fits(labels: &Value, selector: &Value) -> bool {
+    let pairs = selector.as_object();
+    pairs.is_some_and(|pairs| !pairs.is_empty() && pairs.iter().all(|(key, value)| labels.get(key) == Some(value)))
 }

@@ -1,377 +1,424 @@
-//! Writes: POST, PUT, PATCH in its four kinds, DELETE, and the subresources `status` and `scale`.
+//! Changes: POST, PUT, the four kinds of PATCH, DELETE.
 
 use serde_json::{Value, json};
 
-use super::api::Target;
-use super::fields::{self, Manager};
+use super::api::{Target, scale, shown};
+use super::apply::{Clash, Manager, apply};
+use super::authority;
 use super::http::Request;
-use super::kinds::by_plural;
-use super::reply::{
-    Reply, already_exists, bad_request, failure, forbidden, invalid, not_found, other_uid, patch_refused, stale,
-};
-use super::store::key;
-use super::world::World;
-use super::{patch, schema, shape};
+use super::patch::{json_patch, merge, strategic};
+use super::reply::{Reply, details};
+use super::schema;
+use super::store::{Key, World, text};
 
-/// Does a write, and gives its reply.
-pub fn write(world: &mut World, request: &Request, target: &Target, verb: &str, user: &str) -> Result<Reply, Reply> {
-    if !request.query.contains_key("dryRun") {
-        return change(world, request, target, verb, user);
+/// Longest body, as the real server has it.
+const LARGEST: usize = 3 * 1024 * 1024;
+/// Longest annotations of one object together.
+const LARGEST_ANNOTATIONS: usize = 262_144;
+
+/// A change and its answer. The answer is the object as written, before any controller sees it.
+pub fn answer(world: &mut World, request: &Request, target: &Target) -> Reply {
+    if request.body.len() > LARGEST {
+        let message = format!("Request entity too large: limit is {LARGEST}");
+        return Reply::refusal(413, "RequestEntityTooLarge", &message, Value::Null);
     }
-    let (objects, managers) = (world.store.objects.clone(), world.store.managers.clone());
-    let (version, length) = (world.store.version, world.store.log.len());
-    let reply = change(world, request, target, verb, user);
-    world.store.objects = objects;
-    world.store.managers = managers;
-    world.store.version = version;
-    world.store.log.truncate(length);
-    reply
+    let outcome = match request.method.as_str() {
+        "POST" => create(world, request, target),
+        "PUT" => replace(world, request, target),
+        _ => patch(world, request, target),
+    };
+    outcome.unwrap_or_else(|refusal| refusal)
 }
 
-fn change(world: &mut World, request: &Request, target: &Target, verb: &str, user: &str) -> Result<Reply, Reply> {
-    match verb {
-        "create" => create(world, request, target),
-        "update" => update(world, request, target),
-        "patch" => patch(world, request, target, user),
-        _ => delete(world, request, target),
-    }
+fn manager(request: &Request, target: &Target) -> Manager {
+    let agent = request.user_agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown");
+    let name = request.parameter("fieldManager").filter(|name| !name.is_empty()).unwrap_or(agent);
+    Manager::update(name, &target.subresource)
 }
 
-fn manager(request: &Request, target: &Target, apply: bool) -> Manager {
-    let agent =
-        request.headers.get("user-agent").map_or("unknown", |agent| agent.split('/').next().unwrap_or_default());
-    let name = request.query.get("fieldManager").cloned().unwrap_or_else(|| agent.to_owned());
-    Manager { name, apply, version: target.kind.api_version() }
-}
-
-fn parse(request: &Request, target: &Target) -> Result<Value, Reply> {
-    let kind = request.headers.get("content-type").map_or("application/json", String::as_str);
-    if !kind.starts_with("application/json") {
+fn parsed(request: &Request, target: &Target) -> Result<Value, Reply> {
+    let kind = target.kind.kind;
+    if !["application/json", "application/yaml", ""].contains(&request.content_type.as_str()) {
         let message = "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf";
-        return Err(failure(415, "UnsupportedMediaType", message, None));
+        return Err(Reply::refusal(415, "UnsupportedMediaType", message, Value::Null));
     }
-    let body: Value = serde_json::from_slice(&request.body).map_err(|_| {
-        bad_request(&format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error",
-            target.kind.kind
+    let object: Value = serde_json::from_slice(&request.body).map_err(|error| {
+        Reply::bad(&format!(
+            "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {error}"
         ))
     })?;
-    if !target.subresource.is_empty() {
-        return Ok(body);
+    let says = text(&object["kind"]);
+    if !says.is_empty() && says != kind && !(target.subresource == "scale" && says == "Scale") {
+        let version = text(&object["apiVersion"]);
+        return Err(Reply::bad(&format!("{says} in version \"{version}\" cannot be handled as a {kind}")));
     }
-    if let Some(fault) = shape::times(target.kind, &body) {
-        let (kind, version) = (target.kind.kind, target.kind.version);
-        return Err(bad_request(&format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {fault}")));
+    let namespace = text(&object["metadata"]["namespace"]);
+    if !namespace.is_empty() && namespace != target.key.namespace {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Reply::bad(message));
     }
-    let (group, wanted) = (body["apiVersion"].as_str(), target.kind.kind);
-    if let Some(found) = body["kind"].as_str().filter(|found| *found != wanted) {
-        let message = format!(
-            "{found} in version \"{}\" cannot be handled as a {wanted}: converting to it: unknown conversion",
-            group.unwrap_or_default()
-        );
-        return Err(bad_request(&message));
-    }
-    if let Some(namespace) = body["metadata"]["namespace"].as_str()
-        && target.kind.namespaced()
-        && namespace != target.namespace
-    {
-        return Err(bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
-    }
-    Ok(body)
+    Ok(object)
 }
 
-/// Unknown fields: an error where the client asked for it, else warnings.
-fn known(request: &Request, target: &Target, object: &mut Value, patched: bool) -> Result<Vec<String>, Reply> {
-    let mut unknown = shape::drop_unknown(target.kind, object);
-    unknown.extend(schema::drop_unknown(target.kind, object));
-    let mode = request.query.get("fieldValidation").map_or("Warn", String::as_str);
-    if unknown.is_empty() || mode == "Ignore" {
-        return Ok(Vec::new());
-    }
-    let words: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
-    if mode != "Strict" {
+/// Unknown fields: refused where asked to be strict, else dropped with a warning.
+fn known(request: &Request, target: &Target, object: &mut Value) -> Result<Vec<String>, Reply> {
+    readable(request, target, object)?;
+    let mut unknown = target.kind.unknown(object);
+    unknown.extend(schema::unknown(target.kind, &target.version, object));
+    let words: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
+    if words.is_empty() {
         return Ok(words);
     }
-    let words = format!("strict decoding error: {}", words.join(", "));
-    if patched {
-        let message = format!("Invalid value: {:?}: {words}", object.to_string());
-        let details = json!({"causes": [{"reason": "FieldValueInvalid", "message": message, "field": "patch"}]});
-        return Err(failure(422, "Invalid", &format!(" \"\" is invalid: patch: {message}"), Some(details)));
+    if request.parameter("fieldValidation") == Some("Strict") {
+        let all = format!("strict decoding error: {}", words.join(", "));
+        if request.method == "PATCH" {
+            return Err(Reply::unreadable_patch(&all));
+        }
+        let (kind, version) = (target.kind.kind, &target.version);
+        return Err(Reply::bad(&format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {all}")));
     }
-    let (kind, version) = (target.kind.kind, target.kind.version);
-    Err(bad_request(&format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {words}")))
+    for field in &unknown {
+        drop_field(object, field);
+    }
+    Ok(if request.parameter("fieldValidation") == Some("Ignore") { Vec::new() } else { words })
 }
 
-fn done(code: u16, object: &Value, warnings: Vec<String>) -> Reply {
-    let mut reply = Reply::json(code, object);
-    reply.headers.extend(warnings.into_iter().map(|text| ("Warning", format!("299 - {text:?}"))));
-    reply
+fn drop_field(object: &mut Value, field: &str) {
+    let pointer: String = field.replace('[', ".").replace(']', "").split('.').map(|part| format!("/{part}")).collect();
+    let Some((parent, last)) = pointer.rsplit_once('/') else { return };
+    if let Some(map) = object.pointer_mut(parent).and_then(Value::as_object_mut) {
+        map.shift_remove(last);
+    }
+}
+
+/// What the server refuses although every field is known.
+fn valid(target: &Target, before: Option<&Value>, object: &Value) -> Result<(), Reply> {
+    let mut faults: Vec<(String, String)> = Vec::new();
+    let mut fault = |field: &str, why: String| faults.push((field.to_owned(), why));
+    let annotations = object["metadata"]["annotations"].as_object();
+    let size: usize = annotations.into_iter().flatten().map(|(key, value)| key.len() + text(value).len()).sum();
+    if size > LARGEST_ANNOTATIONS {
+        fault("metadata.annotations", format!("Too long: may not be more than {LARGEST_ANNOTATIONS} bytes"));
+    }
+    for (key, value) in object["metadata"]["labels"].as_object().into_iter().flatten() {
+        let value = text(value);
+        let letter = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if value.len() > 63 || !value.chars().all(letter) {
+            fault("metadata.labels", format!("Invalid value: {value:?}: a valid label must be … ({key})"));
+        }
+    }
+    let spec = &object["spec"];
+    if spec["replicas"].as_i64().is_some_and(|replicas| replicas < 0) {
+        fault("spec.replicas", format!("Invalid value: {}: must be greater than or equal to 0", spec["replicas"]));
+    }
+    if ["Deployment", "ReplicaSet"].contains(&target.kind.kind) {
+        let labels = &spec["template"]["metadata"]["labels"];
+        if !super::store::fits(labels, &spec["selector"]["matchLabels"]) {
+            let why = format!("Invalid value: {labels}: `selector` does not match template `labels`");
+            fault("spec.template.metadata.labels", why);
+        }
+        if before.is_some_and(|before| before["spec"]["selector"] != spec["selector"]) {
+            fault("spec.selector", format!("Invalid value: {}: field is immutable", spec["selector"]));
+        }
+    }
+    let address = &spec["clusterIP"];
+    if let Some(given) = before.map(|before| &before["spec"]["clusterIP"]).filter(|given| !given.is_null())
+        && target.kind.kind == "Service"
+        && given != address
+    {
+        fault("spec.clusterIPs[0]", format!("Invalid value: [{address}]: may not change once set"));
+    }
+    let seconds = &spec["leaseDurationSeconds"];
+    if target.kind.kind == "Lease" && seconds.as_i64().is_some_and(|seconds| seconds <= 0) {
+        fault("spec.leaseDurationSeconds", format!("Invalid value: {seconds}: must be greater than 0"));
+    }
+    for (field, why) in schema::faults(target.kind, &target.version, object) {
+        fault(&field, why);
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Reply::invalid(target.kind, text(&object["metadata"]["name"]), &faults))
+    }
+}
+
+/// What cannot even be read: times of a Lease that have not six decimals.
+fn readable(request: &Request, target: &Target, object: &Value) -> Result<(), Reply> {
+    for field in ["renewTime", "acquireTime"] {
+        let value = &object["spec"][field];
+        if target.kind.kind == "Lease" && value.as_str().is_some_and(|time| !micro(time)) {
+            let why = format!("parsing time {value} as \"2006-01-02T15:04:05.000000Z07:00\"");
+            return Err(if request.method == "PATCH" {
+                Reply::unreadable_patch(&why)
+            } else {
+                Reply::bad(&format!("Lease in version \"v1\" cannot be handled as a Lease: {why}"))
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A time with six decimals exactly.
+fn micro(time: &str) -> bool {
+    let decimals = time.split_once('.').map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit).count());
+    decimals == Some(6)
 }
 
 fn create(world: &mut World, request: &Request, target: &Target) -> Result<Reply, Reply> {
-    let mut object = parse(request, target)?;
-    let warnings = known(request, target, &mut object, false)?;
-    insert(world, target, object, &manager(request, target, false)).map(|object| done(201, &object, warnings))
+    let mut object = parsed(request, target)?;
+    let mut warnings = known(request, target, &mut object)?;
+    let mut key = target.key.clone();
+    key.name = text(&object["metadata"]["name"]).to_owned();
+    if key.name.is_empty() {
+        let prefix = text(&object["metadata"]["generateName"]).to_owned();
+        if prefix.is_empty() {
+            let faults = [("metadata.name".to_owned(), "Required value: name or generateName is required".to_owned())];
+            return Err(Reply::invalid(target.kind, "", &faults));
+        }
+        key.name = format!("{prefix}{}", world.suffix());
+    }
+    target.kind.fill(&mut object);
+    object["metadata"]["name"] = json!(key.name);
+    if target.kind.kind == "Event" && text(&object["involvedObject"]["namespace"]) != key.namespace {
+        let faults =
+            [("involvedObject.namespace".to_owned(), "Invalid value: does not match event.namespace".to_owned())];
+        return Err(Reply::invalid(target.kind, &key.name, &faults));
+    }
+    housed(world, &key)?;
+    valid(target, None, &object)?;
+    if world.get(&key).is_some() {
+        return Err(Reply::exists(target.kind, &key.name));
+    }
+    object = shown(&object, target);
+    if dry(request) {
+        world.stamp(&key, &mut object);
+        return Ok(Reply { warnings, ..Reply::json(201, object) });
+    }
+    let made = world.create(&key, object, &manager(request, target));
+    warnings.dedup();
+    Ok(Reply { warnings, ..Reply::json(201, made) })
 }
 
-/// Puts a new object in, as `manager`.
-pub fn insert(world: &mut World, target: &Target, mut object: Value, manager: &Manager) -> Result<Value, Reply> {
-    let kind = target.kind;
-    if object["metadata"]["name"].is_null()
-        && let Some(prefix) = object["metadata"]["generateName"].as_str()
-    {
-        object["metadata"]["name"] = json!(format!("{prefix}{}", world.store.suffix()));
+/// The users' namespaces are there, and those into which the test has put something.
+fn housed(world: &World, key: &Key) -> Result<(), Reply> {
+    let namespace = &key.namespace;
+    let known = namespace.is_empty() || ["default", super::NAMESPACE].contains(&namespace.as_str());
+    if known || world.objects.keys().any(|other| other.namespace == *namespace) {
+        return Ok(());
     }
-    let Some(name) = object["metadata"]["name"].as_str().map(str::to_owned) else {
-        return Err(invalid(kind, "", "metadata.name", "Required value: name or generateName is required"));
+    let message = format!("namespaces \"{namespace}\" not found");
+    Err(Reply::refusal(404, "NotFound", &message, json!({"name": namespace, "kind": "namespaces"})))
+}
+
+fn dry(request: &Request) -> bool {
+    request.parameter("dryRun") == Some("All")
+}
+
+fn there(world: &World, target: &Target) -> Result<Value, Reply> {
+    world.get(&target.key).cloned().ok_or_else(|| Reply::not_found(target.kind, &target.key.name))
+}
+
+fn replace(world: &mut World, request: &Request, target: &Target) -> Result<Reply, Reply> {
+    let mut object = parsed(request, target)?;
+    let name = text(&object["metadata"]["name"]).to_owned();
+    if name != target.key.name {
+        let path = &target.key.name;
+        return Err(Reply::bad(&format!(
+            "the name of the object ({name}) does not match the name on the URL ({path})"
+        )));
+    }
+    let warnings = known(request, target, &mut object)?;
+    let before = there(world, target)?;
+    let must = target.kind.custom() || target.kind.kind == "Lease";
+    if must && text(&object["metadata"]["resourceVersion"]).is_empty() {
+        return Err(Reply::unversioned(target.kind, &name));
+    }
+    let uid = text(&object["metadata"]["uid"]);
+    if !uid.is_empty() && before["metadata"]["uid"] != uid {
+        return Err(Reply::conflict(target.kind, &name, &format!("Precondition failed: UID in precondition: {uid}")));
+    }
+    store(world, request, target, &before, object, warnings)
+}
+
+/// The last part of every change of an object that is there.
+fn store(
+    world: &mut World,
+    request: &Request,
+    target: &Target,
+    before: &Value,
+    object: Value,
+    warnings: Vec<String>,
+) -> Result<Reply, Reply> {
+    let version = text(&object["metadata"]["resourceVersion"]);
+    if !version.is_empty() && before["metadata"]["resourceVersion"] != version {
+        return Err(Reply::stale(target.kind, &target.key.name));
+    }
+    let mut new = match target.subresource.as_str() {
+        "scale" => {
+            let mut new = before.clone();
+            new["spec"]["replicas"] = object["spec"]["replicas"].clone();
+            new
+        }
+        "status" => {
+            let mut new = before.clone();
+            new["status"] = object["status"].clone();
+            new
+        }
+        _ => {
+            let mut new = object;
+            let map = new.as_object_mut().unwrap();
+            map.shift_remove("status");
+            if target.kind.subresources.contains(&"status") && !before["status"].is_null() {
+                map.insert("status".into(), before["status"].clone());
+            }
+            target.kind.fill(&mut new);
+            new
+        }
     };
-    let namespaces = by_plural("", "v1", "namespaces").unwrap();
-    if kind.namespaced() && world.store.get(namespaces, "", &target.namespace).is_none() {
-        return Err(not_found(namespaces, &target.namespace));
-    }
-    if world.store.get(kind, &target.namespace, &name).is_some() {
-        return Err(already_exists(kind, &name));
-    }
-    let served = !kind.subresources.is_empty();
-    if let Some(map) = object.as_object_mut()
-        && served
-    {
-        map.shift_remove("status");
-    }
-    shape::defaults(kind, &mut object, world.store.version);
-    shape::check(kind, None, &object)?;
-    schema::check(kind, &object)?;
-    if served && !kind.custom {
-        object["status"] = json!(if kind.kind == "Service" { json!({"loadBalancer": {}}) } else { json!({}) });
-    }
-    let object = world.store.create(kind, &target.namespace, object);
-    let managers = world.store.managers.entry(key(kind, &target.namespace, &name)).or_default();
-    if !manager.apply {
-        fields::updated(managers, manager, kind, &Value::Null, &object);
-    }
-    Ok(object)
+    valid(target, Some(before), &new)?;
+    new = shown(&new, target);
+    let written = if dry(request) { new } else { world.update(&target.key, new, &manager(request, target)) };
+    let written = if target.subresource == "scale" { scale(&written) } else { shown(&written, target) };
+    Ok(Reply { warnings, ..Reply::json(200, written) })
 }
 
-fn present(world: &World, target: &Target) -> Result<Value, Reply> {
-    world
-        .store
-        .get(target.kind, &target.namespace, &target.name)
-        .cloned()
-        .ok_or_else(|| not_found(target.kind, &target.name))
-}
-
-fn update(world: &mut World, request: &Request, target: &Target) -> Result<Reply, Reply> {
-    let mut object = parse(request, target)?;
-    let old = present(world, target)?;
-    if target.subresource == "scale" {
-        return rescale(world, target, request, &object["spec"]["replicas"]);
+fn patch(world: &mut World, request: &Request, target: &Target) -> Result<Reply, Reply> {
+    let body: Value =
+        serde_json::from_slice(&request.body).map_err(|error| Reply::bad(&format!("error decoding patch: {error}")))?;
+    if request.content_type == "application/apply-patch+yaml" {
+        return applied(world, request, target, &body);
     }
-    if let Some(name) = object["metadata"]["name"].as_str().filter(|name| *name != target.name) {
-        let message = format!("the name of the object ({name}) does not match the name on the URL ({})", target.name);
-        return Err(bad_request(&message));
-    }
-    let warnings = known(request, target, &mut object, false)?;
-    let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-    if version.is_empty() && (target.kind.custom || target.kind.kind == "Lease") {
-        let field = "metadata.resourceVersion";
-        return Err(invalid(target.kind, &target.name, field, "Invalid value: 0: must be specified for an update"));
-    }
-    if let Some(uid) = object["metadata"]["uid"].as_str()
-        && old["metadata"]["uid"] != uid
-    {
-        return Err(other_uid(target.kind, &target.name, uid, old["metadata"]["uid"].as_str().unwrap_or_default()));
-    }
-    let object = commit(world, target, old, object, &manager(request, target, false))?;
-    Ok(done(200, &object, warnings))
-}
-
-/// A new state of an object: checked, and put in place.
-fn commit(world: &mut World, target: &Target, old: Value, mut new: Value, manager: &Manager) -> Result<Value, Reply> {
-    let kind = target.kind;
-    let version = new["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-    if !version.is_empty() && old["metadata"]["resourceVersion"] != version {
-        return Err(stale(kind, &target.name));
-    }
-    if target.subresource == "status" {
-        let mut object = old.clone();
-        object["status"] = new["status"].clone();
-        return Ok(world.store.update(kind, &target.namespace, &target.name, object));
-    }
-    if kind.subresources.contains(&"status")
-        && let Some(map) = new.as_object_mut()
-    {
-        match old.get("status") {
-            Some(status) => map.insert("status".to_owned(), status.clone()),
-            None => map.shift_remove("status"),
-        };
-    }
-    if kind.kind == "Service" && new["spec"]["clusterIP"].is_null() {
-        for field in ["clusterIP", "clusterIPs"] {
-            new["spec"][field] = old["spec"][field].clone();
+    let before = there(world, target)?;
+    let base = if target.subresource == "scale" { scale(&before) } else { shown(&before, target) };
+    let mut object = match request.content_type.as_str() {
+        "application/json-patch+json" => json_patch(&base, &body).map_err(|()| Reply::patch_failed())?,
+        "application/merge-patch+json" => merge(&base, &body),
+        "application/strategic-merge-patch+json" if !target.kind.custom() => strategic("", &base, &body),
+        "application/strategic-merge-patch+json" => {
+            let message = "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+            return Err(Reply::refusal(415, "UnsupportedMediaType", message, Value::Null));
         }
-    }
-    shape::defaults(kind, &mut new, world.store.version);
-    shape::check(kind, Some(&old), &new)?;
-    schema::check(kind, &new)?;
-    let object = world.store.update(kind, &target.namespace, &target.name, new);
-    let managers = world.store.managers.entry(key(kind, &target.namespace, &target.name)).or_default();
-    if !manager.apply {
-        fields::updated(managers, manager, kind, &old, &object);
-    }
-    Ok(object)
-}
-
-fn patch(world: &mut World, request: &Request, target: &Target, user: &str) -> Result<Reply, Reply> {
-    let how = request.headers.get("content-type").map_or("", |kind| kind.split(';').next().unwrap_or_default());
-    let supported = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
-    match how {
-        "application/apply-patch+yaml" => return apply(world, request, target, user),
-        "application/strategic-merge-patch+json" if target.kind.custom => {
-            let message =
-                format!("the body of the request was in an unknown format - accepted media types include: {supported}");
-            return Err(failure(415, "UnsupportedMediaType", &message, None));
-        }
-        "application/json-patch+json" | "application/merge-patch+json" | "application/strategic-merge-patch+json" => {}
-        _ => return Err(failure(415, "UnsupportedMediaType", "415: Unsupported Media Type", Some(json!({})))),
-    }
-    let old = present(world, target)?;
-    let body: Value = serde_json::from_slice(&request.body)
-        .map_err(|error| bad_request(&format!("error decoding patch: {error}")))?;
-    let scaled = target.subresource == "scale";
-    let mut object = if scaled { scale(&old) } else { old.clone() };
-    match how {
-        "application/json-patch+json" => object = patch::json_patch(&object, &body).ok_or_else(patch_refused)?,
-        "application/merge-patch+json" => patch::merge(&mut object, &body),
-        _ => patch::strategic(&mut object, &body, ""),
-    }
-    if scaled {
-        return rescale(world, target, request, &object["spec"]["replicas"]);
-    }
-    if object["metadata"]["uid"] != old["metadata"]["uid"] {
-        let message = format!("Invalid value: {}: field is immutable", object["metadata"]["uid"]);
-        return Err(invalid(target.kind, &target.name, "metadata.uid", &message));
-    }
-    if let Some(fault) = shape::times(target.kind, &object) {
-        return Err(failure(422, "Invalid", &format!(" \"\" is invalid: patch: Invalid value: {fault}"), None));
-    }
-    let warnings = known(request, target, &mut object, true)?;
-    let object = commit(world, target, old, object, &manager(request, target, false))?;
-    Ok(done(200, &object, warnings))
-}
-
-fn apply(world: &mut World, request: &Request, target: &Target, user: &str) -> Result<Reply, Reply> {
-    if !request.query.contains_key("fieldManager") {
-        let message = "Required value: is required for apply patch";
-        let details = json!({"group": "meta.k8s.io", "kind": "PatchOptions",
-            "causes": [{"reason": "FieldValueRequired", "message": message, "field": "fieldManager"}]});
-        let message = format!("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: {message}");
-        return Err(failure(422, "Invalid", &message, Some(details)));
-    }
-    let mut body: Value =
-        serde_json::from_slice(&request.body).map_err(|error| bad_request(&format!("error decoding YAML: {error}")))?;
-    if body["kind"].is_null() || body["apiVersion"].is_null() {
-        return Err(bad_request("invalid object type: /, Kind="));
-    }
-    if !body["metadata"]["managedFields"].is_null() {
-        return Err(bad_request("metadata.managedFields must be nil"));
-    }
-    let unknown = [shape::drop_unknown(target.kind, &mut body), schema::drop_unknown(target.kind, &mut body)].concat();
-    if let Some(path) = unknown.first() {
-        let (name, version, kind) = (&target.name, target.kind.api_version(), target.kind.kind);
-        let place = body["metadata"]["namespace"].as_str().unwrap_or_default();
-        let message = format!(
-            "failed to create typed patch object ({place}/{name}; {version}, Kind={kind}): .{path}: field not declared in schema"
-        );
-        return Err(failure(500, "", &message, None));
-    }
-    let (kind, manager) = (target.kind, manager(request, target, true));
-    let place = key(kind, &target.namespace, &target.name);
-    let Ok(old) = present(world, target) else {
-        if !world.allows("create", kind.plural) {
-            return Err(forbidden(kind, user, "create", &target.namespace, &target.name, ""));
-        }
-        let owned = fields::leaves(kind, &body).into_keys().collect();
-        let object = insert(world, target, body, &manager)?;
-        world.store.managers.entry(place).or_default().insert(manager, owned);
-        return Ok(Reply::json(201, &object));
+        _ => return Err(Reply::refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", json!({}))),
     };
-    let mut managers = world.store.managers.get(&place).cloned().unwrap_or_default();
-    let force = request.query.get("force").is_some_and(|value| value == "true");
-    let mut object = fields::apply(&mut managers, &manager, kind, &old, &body, force)?;
-    if let Some(version) = body["metadata"].get("resourceVersion") {
-        object["metadata"]["resourceVersion"] = version.clone();
+    if object["metadata"]["uid"] != before["metadata"]["uid"] {
+        let why = format!("Invalid value: {}: field is immutable", object["metadata"]["uid"]);
+        return Err(Reply::invalid(target.kind, &target.key.name, &[("metadata.uid".into(), why)]));
     }
-    let object = commit(world, target, old, object, &manager)?;
-    world.store.managers.insert(place, managers);
-    Ok(Reply::json(200, &object))
+    let warnings = if target.subresource == "scale" { Vec::new() } else { known(request, target, &mut object)? };
+    store(world, request, target, &before, object, warnings)
 }
 
-fn delete(world: &mut World, request: &Request, target: &Target) -> Result<Reply, Reply> {
-    let (kind, name) = (target.kind, &target.name);
-    let old = present(world, target)?;
-    let options: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-    let (wanted, found) = (&options["preconditions"], &old["metadata"]);
-    if let Some(uid) = wanted["uid"].as_str()
-        && found["uid"] != uid
-    {
-        return Err(other_uid(kind, name, uid, found["uid"].as_str().unwrap_or_default()));
+fn applied(world: &mut World, request: &Request, target: &Target, config: &Value) -> Result<Reply, Reply> {
+    let Some(name) = request.parameter("fieldManager").filter(|name| !name.is_empty()) else {
+        let why = "Required value: is required for apply patch";
+        let message = format!("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: {why}");
+        let causes = json!([{"reason": "FieldValueRequired", "message": why, "field": "fieldManager"}]);
+        let details = json!({"group": "meta.k8s.io", "kind": "PatchOptions", "causes": causes});
+        return Err(Reply::refusal(422, "Invalid", &message, details));
+    };
+    if config["kind"].is_null() || config["apiVersion"].is_null() {
+        return Err(Reply::bad("invalid object type: /, Kind="));
     }
-    if let Some(version) = wanted["resourceVersion"].as_str()
-        && found["resourceVersion"] != version
-    {
+    if !config["metadata"]["managedFields"].is_null() {
+        return Err(Reply::bad("metadata.managedFields must be nil"));
+    }
+    let mut unknown = target.kind.unknown(config);
+    unknown.extend(schema::unknown(target.kind, &target.version, config));
+    if let Some(field) = unknown.first() {
+        let (key, version) = (&target.key.name, target.kind.api_version(&target.version));
+        let space = text(&config["metadata"]["namespace"]);
+        let kind = target.kind.kind;
         let message = format!(
-            "Operation cannot be fulfilled on {} \"{name}\": Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
-            kind.qualified(),
-            found["resourceVersion"].as_str().unwrap_or_default()
+            "failed to create typed patch object ({space}/{key}; {version}, Kind={kind}): .{field}: field not declared in schema"
         );
-        return Err(failure(409, "Conflict", &message, Some(super::reply::details(kind, name))));
+        return Err(Reply::refusal(500, "", &message, Value::Null));
     }
-    let orphan = options["propagationPolicy"] == "Orphan";
-    world.store.remove(kind, &target.namespace, name, orphan);
-    let mut details = super::reply::details(kind, name);
-    details["uid"] = found["uid"].clone();
-    Ok(Reply::json(
-        200,
-        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}),
-    ))
+    let live = world.get(&target.key).cloned();
+    let version = text(&config["metadata"]["resourceVersion"]);
+    if !version.is_empty() && live.as_ref().is_none_or(|live| live["metadata"]["resourceVersion"] != version) {
+        return Err(Reply::stale(target.kind, &target.key.name));
+    }
+    let (force, now) = (request.parameter("force") == Some("true"), world.now());
+    let before = live.clone().unwrap_or_else(|| json!({}));
+    let mut object = apply(&before, config, name, force, &now).map_err(|clashes| clash(&clashes))?;
+    target.kind.fill(&mut object);
+    valid(target, live.as_ref(), &object)?;
+    let manager = Manager { name: name.to_owned(), operation: "Apply", subresource: String::new() };
+    if live.is_some() {
+        let written = if dry(request) { object } else { world.update(&target.key, object, &manager) };
+        return Ok(Reply::json(200, shown(&written, target)));
+    }
+    if let Some(refusal) = authority::check(world, "create", target) {
+        return Err(refusal);
+    }
+    housed(world, &target.key)?;
+    let object = shown(&object, target);
+    let written = if dry(request) { object } else { world.create(&target.key, object, &manager) };
+    Ok(Reply::json(201, written))
 }
 
-/// The `Scale` of a workload.
-pub fn scale(object: &Value) -> Value {
-    let found = &object["metadata"];
-    let mut metadata = json!({});
-    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-        metadata[field] = found[field].clone();
-    }
-    let selector: Vec<String> = object["spec"]["selector"]["matchLabels"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+fn clash(clashes: &[Clash]) -> Reply {
+    let causes: Vec<Value> = clashes
+        .iter()
+        .map(|clash| {
+            json!({"reason": "FieldManagerConflict", "message": format!("conflict with {}", clash.owner), "field": clash.field})
+        })
         .collect();
-    let replicas = object["status"]["replicas"].as_u64().unwrap_or(0);
-    let mut spec = json!({});
-    if object["spec"]["replicas"].as_u64().is_some_and(|count| count > 0) {
-        spec["replicas"] = object["spec"]["replicas"].clone();
-    }
-    json!({
-        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec,
-        "status": {"replicas": replicas, "selector": selector.join(",")},
-    })
+    let text = if let [one] = clashes {
+        format!("Apply failed with 1 conflict: conflict with {}: {}", one.owner, one.field)
+    } else {
+        let mut text = format!("Apply failed with {} conflicts: ", clashes.len());
+        let mut owners: Vec<&str> = clashes.iter().map(|clash| clash.owner.as_str()).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        let part = |owner: &str| {
+            let fields: String = clashes
+                .iter()
+                .filter(|clash| clash.owner == owner)
+                .map(|clash| format!("\n- {}", clash.field))
+                .collect();
+            format!("conflicts with {owner}:{fields}")
+        };
+        text.push_str(&owners.into_iter().map(part).collect::<Vec<String>>().join("\n"));
+        text
+    };
+    Reply::refusal(409, "Conflict", &text, json!({"causes": causes}))
 }
 
-fn rescale(world: &mut World, target: &Target, request: &Request, replicas: &Value) -> Result<Reply, Reply> {
-    let old = present(world, target)?;
-    let mut object = old.clone();
-    object["spec"]["replicas"] = json!(replicas.as_i64().unwrap_or(0));
-    let whole = Target {
-        subresource: String::new(),
-        kind: target.kind,
-        namespace: target.namespace.clone(),
-        name: target.name.clone(),
-    };
-    let object = commit(world, &whole, old, object, &manager(request, target, false))?;
-    Ok(Reply::json(200, &scale(&object)))
+/// Deletes an object. What it owns follows when the controllers run, unless it is to be orphaned.
+pub fn delete(world: &mut World, request: &Request, target: &Target) -> Reply {
+    let (kind, name) = (target.kind, &target.key.name);
+    let Some(object) = world.get(&target.key).cloned() else { return Reply::not_found(kind, name) };
+    let options: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    for (field, word) in [("resourceVersion", "ResourceVersion"), ("uid", "UID")] {
+        let wanted = text(&options["preconditions"][field]);
+        if !wanted.is_empty() && object["metadata"][field] != wanted {
+            let there = text(&object["metadata"][field]);
+            let why =
+                format!("the {word} in the precondition ({wanted}) does not match the {word} in record ({there})");
+            return Reply::conflict(kind, name, &why);
+        }
+    }
+    if dry(request) {
+        return Reply::json(200, shown(&object, target));
+    }
+    let policy = request.parameter("propagationPolicy").unwrap_or_else(|| text(&options["propagationPolicy"]));
+    if policy == "Orphan" {
+        for owned in world.objects.values_mut() {
+            if let Some(owners) = owned.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) {
+                owners.retain(|owner| owner["uid"] != object["metadata"]["uid"]);
+            }
+        }
+    }
+    world.remove(&target.key);
+    if policy == "Foreground" {
+        let mut gone = shown(&object, target);
+        gone["metadata"]["deletionTimestamp"] = json!(world.now());
+        gone["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+        return Reply::json(200, gone);
+    }
+    let mut about = details(kind, name);
+    about["uid"] = object["metadata"]["uid"].clone();
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": about});
+    Reply::json(200, status)
 }

@@ -39,8 +39,8 @@ pub(super) fn check(plan: &Plan, found: &mut Found<'_>) {
         }
     }
     // A lock is kept in whole seconds (coordination.k8s.io/v1, leaseDurationSeconds).
-    if !(1.0..=3600.0).contains(&patience.lock_seconds) {
-        found.at("/patience/lock_seconds", "a lock is held for 1 to 3600 seconds", "");
+    if !(3.0..=3600.0).contains(&patience.lock_seconds) {
+        found.at("/patience/lock_seconds", "a lock is held for 3 to 3600 seconds", "");
     }
     if let Some(prometheus) = &analysis.prometheus {
         for (field, seconds) in

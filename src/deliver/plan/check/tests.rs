@@ -39,7 +39,7 @@ fn each_wrong_setting_is_found_at_its_line() {
         ("analysis: {prometheus: {url: \"http://p:9090\"}}", "nothing is asked"),
         ("analysis: {prometheus: {url: \"p:9090\"}, presets: [istio]}", "begins with http"),
         ("analysis: {false_rollback: 0.7}", "below 0.5"),
-        ("patience: {lock_seconds: 0.1}", "1 to 3600"),
+        ("patience: {lock_seconds: 0.1}", "3 to 3600"),
         ("patience: {deadline_seconds: 1e12}", "year"),
         ("watch: {rules: [{name: a, metric: {rate: {}}, threshold: 0.1}]}", "preset"),
     ] {

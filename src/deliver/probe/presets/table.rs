@@ -76,7 +76,8 @@ const ISTIO: Table = &[
 
 /// Source: kubernetes/ingress-nginx at 038b023dd00c: internal/ingress/metric/collectors/socket.go (names and labels),
 /// rootfs/etc/nginx/lua/monitor.lua and balancer.lua (`canary` is the upstream's name of the canary, or empty; `ingress` and
-/// `service` stay those of the main Ingress), internal/ingress/controller/util.go (an upstream is `NAMESPACE-SERVICE-PORT`).
+/// `service` stay those of the main Ingress), internal/ingress/controller/util.go at 019cd07abf03 (an
+/// upstream is `NAMESPACE-SERVICE-PORT`, in that version with `-canary` or `-noncanary` behind it).
 ///
 /// `%upstream%` stands for the side's value of `canary`.
 const INGRESS_NGINX: Table = &[
@@ -144,7 +145,8 @@ const VLLM: Table = &[
 ];
 
 /// Source: huggingface/text-generation-inference: docs/source/reference/metrics.md at 53fdbe617d4f, and
-/// router/src/infer/mod.rs at 058162685f05 (`tgi_request_failure` and its `err`). Counters have no `_total`, and there is no
+/// router/src/infer/mod.rs at 058162685f05 (`tgi_request_failure` and its `err`); router/src/server.rs gives whatever ends with
+/// `duration` buckets. Counters have no `_total`, and there is no
 /// time to first token. What the caller did wrong (`validation`, `template`) or broke off (`dropped`) is no error of the server.
 const TGI: Table = &[
     (

@@ -188,9 +188,8 @@ mod tests {
             // Numbers that no reader of JSON keeps stand there as they were written.
             let other = "\"variants\": {\"a\": 1e400, \"b\": 12345678901234567890123}";
             assert!(changed.contains(other) && changed.ends_with("}\n  }\n}\n"), "{changed}");
-            let (prefix, suffix) = text.split_once("\"model\"").unwrap();
+            let (prefix, _) = text.split_once("\"model\"").unwrap();
             assert!(changed.starts_with(prefix), "{changed}");
-            assert_eq!(suffix.is_empty(), false);
         }
     }
 
