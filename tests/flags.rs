@@ -59,7 +59,7 @@ async fn flag(server: &FlagServer, service: FlagService, verify: bool) -> Result
          users: [{{name: u, user: {{}}}}]\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n",
         server.base()
     );
-    let connection = Connection { context: None, kubeconfig: Some(kubeconfig) };
+    let connection = Connection { kubeconfig: Some(kubeconfig), ..Connection::default() };
     let cluster = Cluster::connect(&connection).await.unwrap();
     let client = client(&ClientOptions::default()).unwrap();
     router_within(&plan, &cluster, &client, &|name| (name == "TOKEN").then(|| Secret::new(ADMIN)), SOON)

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 /// The client under test, as commands make it.
 async fn client(kube: &Kube) -> Cluster {
-    Cluster::connect(&Connection { context: None, kubeconfig: Some(kube.kubeconfig()) }).await.unwrap()
+    Cluster::connect(&Connection { kubeconfig: Some(kube.kubeconfig()), ..Connection::default() }).await.unwrap()
 }
 
 fn condition(object: &Value, kind: &str) -> String {

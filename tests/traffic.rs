@@ -26,7 +26,8 @@ struct World {
 /// `llm` with its Service, and beside it the canary with its own.
 async fn world() -> World {
     let kube = Kube::start();
-    let cluster = Cluster::connect(&Connection { context: None, kubeconfig: Some(kube.kubeconfig()) }).await.unwrap();
+    let cluster =
+        Cluster::connect(&Connection { kubeconfig: Some(kube.kubeconfig()), ..Connection::default() }).await.unwrap();
     kube.deployment("llm", OLD, 3);
     let labels = json!({"app": "llm-canary", "llmci.dev/rollout": "llm", "llmci.dev/track": "canary"});
     kube.put(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "llm-canary"}, "spec": {
