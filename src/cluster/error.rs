@@ -11,6 +11,8 @@ use crate::trust::Untrusted;
 const UNPATCHED: &str = "the server rejected our request due to an error in our request";
 /// How an apply with a field that the schema lacks is refused: with 500 (recorded from Kubernetes 1.36).
 const UNTYPED: &str = "failed to create typed patch object";
+/// How the text of a refusal begins where no API group answers.
+pub const NOT_SERVED: &str = "the cluster does not serve";
 /// The longest text that is kept of a refusal: some quote the whole object.
 const LONGEST_TEXT: usize = 1000;
 
@@ -93,9 +95,7 @@ impl Asked {
             }
             (404, ..) if message.is_none() => {
                 let group = self.right.resource.api_version();
-                ClusterError::NotFound(
-                    self.says(&format!("the cluster does not serve {group}: it may not be installed")),
-                )
+                ClusterError::NotFound(self.says(&format!("{NOT_SERVED} {group}: it may not be installed")))
             }
             (404, ..) => ClusterError::NotFound(text),
             (409, "AlreadyExists", _) => ClusterError::Exists(text),

@@ -99,6 +99,7 @@ mod write;
 pub use client::Cluster;
 pub use connection::Connection;
 pub use diff::{Line, diff};
+pub use error::NOT_SERVED;
 pub use events::{EventType, Note};
 pub use lease::{Claim, Contender, Guard, Held, Turn};
 pub use patch::{Unpatched, contains, merged, patched, pointer};

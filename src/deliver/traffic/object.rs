@@ -34,8 +34,8 @@ pub(super) fn foreign(words: impl Into<String>) -> Trouble {
 pub(super) async fn read(cluster: &Cluster, place: &Place) -> Result<Value, Trouble> {
     match cluster.get(place).await {
         Ok(object) => Ok(object),
-        // No group and version answers there: plain text of the server itself, not a Status of the kind (API server 1.36).
-        Err(ClusterError::NotFound(text)) if text.raw().starts_with("404 page not found") => {
+        // No group and version answers there: the cluster room says it in these words.
+        Err(ClusterError::NotFound(text)) if text.raw().contains(crate::cluster::NOT_SERVED) => {
             let (kind, version) = (place.resource.kind, place.resource.api_version());
             Err(misfit(format!("the cluster knows no {kind} of {version}: it is not installed, or too old")))
         }
