@@ -33,11 +33,12 @@ pub use repeat::{Variance, pass_at_k, pass_hat_k, variance_of_repeats};
 pub use resample::{SignFlip, bootstrap_mean, sign_flip};
 pub use sequential::{
     Alternative, BinomialNull, BinomialPlan, Certain, Changes, ConditionalPower, Curtailment, ErrorOrigin, Errors,
-    ExactBounds, Expected, FixedTest, Hypotheses, MeanNull, MixtureTest, NormalMixture, PairedPlan, Progress,
+    ExactBounds, Expected, FixedTest, Hypotheses, MeanNull, MixtureTest, NormalMixture, PairedPlan, Portion, Progress,
     RatioTest, Side, TestErrors, WaldDecision, asymptotic_sequence, bernoulli_sequence, betting_log_capital,
-    conditional_power, curtailment, empirical_bernstein_sequence, error_origin_log_e_value, exact_binomial_bounds,
-    exact_bounds_at, expected_binomial, expected_paired, generalised_log_ratio, group_sequential_bounds, look_counts,
-    mixture_log_e_value, mixture_ratio_test, ratio_test, rejects,
+    conditional_power, curtailment, difference_log_e_value, empirical_bernstein_sequence, error_origin_log_e_value,
+    exact_binomial_bounds, exact_bounds_at, expected_binomial, expected_paired, generalised_log_ratio,
+    group_sequential_bounds, hedged, ln_mean_exp, log_level, look_counts, mixture_log_e_value, mixture_ratio_test,
+    portion_log_e_value, ratio_test, rejects,
 };
 pub use special::{
     beta_quantile, incomplete_beta, normal_cdf, normal_quantile, normal_upper, student_quantile, student_upper,

@@ -1,6 +1,6 @@
 //! A look at a stage that was reached: is everything as we left it, are the pods ready, what do the measurements say.
 
-use super::super::analysis::{self, Evidence, Judgement};
+use super::super::analysis::{self, Judgement};
 use super::super::facts::{Facts, Hold, Limit};
 use super::super::health::Health;
 use super::super::plan::{Plan, StrategyName};
@@ -38,15 +38,6 @@ pub fn measured(plan: &Plan, stage: Stage) -> Option<Percent> {
         (Stage::Step(_), StrategyName::BlueGreen) => None,
         (Stage::Keep, _) => Some(Percent::ALL),
         (Stage::Prepare | Stage::Promote | Stage::Clean | Stage::Return | Stage::Undo | Stage::Done(_), _) => None,
-    }
-}
-
-/// Evidence as it goes into the next window: what has been counted is in the sum, and the count begins anew.
-pub(super) fn carried(evidence: &mut Evidence) {
-    for rule in evidence.rules.values_mut() {
-        rule.broken_before = rule.broken;
-        rule.streak = 0;
-        rule.frozen = None;
     }
 }
 
@@ -143,7 +134,7 @@ impl Drive<'_> {
                 self.measured = None;
                 // Counts begin anew with the hold; what they have shown stays.
                 state.since = now;
-                carried(&mut state.evidence);
+                state.evidence.close_step();
             }
             (true, None) | (false, Some(_)) => {}
         }

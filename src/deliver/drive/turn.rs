@@ -181,7 +181,7 @@ pub fn announced(state: &State, next: Stage, why: &str, now: Moment) -> State {
     if !why.is_empty() {
         why.clone_into(&mut state.why);
     }
-    super::look::carried(&mut state.evidence);
+    state.evidence.close_step();
     let (split, why) = (state.split, state.why.clone());
     state.history.push(Happening { at: now, stage: next, split, why, verdict: None });
     state

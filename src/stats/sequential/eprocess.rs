@@ -109,12 +109,12 @@ pub fn betting_log_capital(values: &[f64], mean: f64, alpha: Alpha) -> f64 {
     f64::max(up, down) - std::f64::consts::LN_2
 }
 
-fn geometric(first: f64, last: f64) -> impl Iterator<Item = f64> {
+pub(super) fn geometric(first: f64, last: f64) -> impl Iterator<Item = f64> {
     (0..STRENGTHS).map(move |step| first * (last / first).powf(f64::from(step) / f64::from(STRENGTHS - 1)))
 }
 
 /// The logarithm of the mean of numbers given by their logarithms, without overflow.
-fn ln_mean_exp(logs: &[f64]) -> f64 {
+pub fn ln_mean_exp(logs: &[f64]) -> f64 {
     let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::NEG_INFINITY {
         return largest;
