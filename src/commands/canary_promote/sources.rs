@@ -18,7 +18,7 @@ use crate::net::chain_of;
 pub(super) fn source(session: &Session<'_>, state: &State) -> Result<Option<Source>, CommandError> {
     let plan = &state.plan;
     let mut sources: Vec<Source> = Vec::new();
-    if let Some(prometheus) = prometheus(session, plan, state)? {
+    if let Some(prometheus) = prometheus(session, plan, state, Whose::Sides)? {
         sources.push(Arc::new(prometheus));
     }
     if plan.strategy == StrategyName::Shadow
@@ -29,11 +29,21 @@ pub(super) fn source(session: &Session<'_>, state: &State) -> Result<Option<Sour
     Ok(if sources.is_empty() { None } else { Some(Arc::new(Sources(sources))) })
 }
 
+/// Whose measurements are asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Both sides of a rollout.
+    Sides,
+    /// The release that everybody has: the workload that users reach now.
+    Release,
+}
+
 /// Prometheus, where the plan names one.
 pub(super) fn prometheus(
     session: &Session<'_>,
     plan: &Plan,
     state: &State,
+    whose: Whose,
 ) -> Result<Option<PrometheusSource>, CommandError> {
     let Some(spec) = &plan.analysis.prometheus else { return Ok(None) };
     let token = spec.token_env.as_deref().map(|name| {
@@ -45,11 +55,15 @@ pub(super) fn prometheus(
     let client = Prometheus::new(spec, token.as_ref()).map_err(|error| CommandError::environment(&error))?;
     let names = Names::in_state(state);
     let naming = Naming::of(plan);
-    // Blue-green's colours change places from one rollout to the next.
-    let naming = if plan.workload.kind == WorkloadKind::Deployment && layout(plan) == Layout::Colours {
-        naming.with(Some(SideNames::deployment(&names.stable)), SideNames::deployment(&names.canary))
-    } else {
-        naming
+    let colours = plan.workload.kind == WorkloadKind::Deployment && layout(plan) == Layout::Colours;
+    let naming = match whose {
+        // Blue-green's colours change places from one rollout to the next.
+        Whose::Sides if colours => {
+            naming.with(Some(SideNames::deployment(&names.stable)), SideNames::deployment(&names.canary))
+        }
+        Whose::Sides => naming,
+        Whose::Release if colours => naming.with(None, SideNames::deployment(&names.canary)),
+        Whose::Release => naming.with(None, SideNames::deployment(&names.stable)),
     };
     Ok(Some(PrometheusSource::new(client, plan, naming, session.clock.clone(), state.began)))
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::record::{self, Said, instant, stage_word};
 use super::run::back;
 use super::session::Session;
-use super::sources::prometheus;
+use super::sources::{Whose, prometheus};
 use super::telling::{Telling, beside};
 use crate::cluster::{EventType, Note};
 use crate::commands::{CommandError, Exit, Outcome};
@@ -67,7 +67,7 @@ pub(super) async fn watch(session: &Session<'_>) -> Result<Outcome, CommandError
     }
     let rules = rules(session, &state);
     state.plan.watch = crate::deliver::plan::Watch { rules: rules.clone(), ..session.plan.watch.clone() };
-    let Some(source) = prometheus(session, &state.plan, &state)? else {
+    let Some(source) = prometheus(session, &state.plan, &state, Whose::Release)? else {
         return Err(CommandError::Inputs("there is nobody who measures: set `analysis.prometheus.url`".into()));
     };
     if rules.is_empty() {

@@ -67,7 +67,7 @@ fn what_is_good_passes_and_without_any_one_of_its_readings_nothing_passes() {
     assert_eq!(judged.verdict, Verdict::Pass, "{judged:#?}");
     for missing in 0..3 {
         let mut fewer = good();
-        fewer.remove(missing);
+        drop(fewer.remove(missing));
         assert_eq!(said(&plan, &fewer).verdict, Verdict::Inconclusive, "without {missing}");
         for why in every_no_data() {
             let mut readings = good();
