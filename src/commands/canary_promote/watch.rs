@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::record::{self, Said, instant, stage_word};
-use super::run::back;
+use super::record::{self, Said, instant};
+use super::run::{abort, back};
 use super::session::Session;
 use super::sources::{Whose, prometheus};
 use super::telling::{Telling, beside};
@@ -38,6 +38,8 @@ enum Ended {
     Broken(String),
     /// The process is to end.
     Cancelled,
+    /// The release is gone: somebody else has brought it back.
+    Gone,
 }
 
 /// What a watch has seen.
@@ -56,9 +58,9 @@ pub(super) async fn watch(session: &Session<'_>) -> Result<Outcome, CommandError
         return Err(CommandError::Inputs(text.into()));
     };
     let mut state = kept.state;
-    if state.ending() != Some(Ending::Promoted) {
-        let text =
-            format!("the rollout is at {}, and a release is watched once it is promoted", stage_word(state.stage));
+    if state.ending() == Some(Ending::RolledBack) {
+        let name = &state.plan.workload.name;
+        let text = format!("the rollout of `{name}` was rolled back: there is no release to watch");
         return Err(CommandError::Inputs(text.into()));
     }
     // The rules may be newer than the release; the release's own plan says how it comes back.
@@ -67,9 +69,8 @@ pub(super) async fn watch(session: &Session<'_>) -> Result<Outcome, CommandError
     }
     let rules = rules(session, &state);
     state.plan.watch = crate::deliver::plan::Watch { rules: rules.clone(), ..session.plan.watch.clone() };
-    let Some(source) = prometheus(session, &state.plan, &state, Whose::Release)? else {
-        return Err(CommandError::Inputs("there is nobody who measures: set `analysis.prometheus.url`".into()));
-    };
+    // Asked once before anything is told: what is wrong with it is wrong at every look.
+    source(session, &state)?;
     if rules.is_empty() {
         let text = "there are no rules to watch: say some under `watch.rules`, or a preset that has some";
         return Err(CommandError::Inputs(text.into()));
@@ -77,7 +78,7 @@ pub(super) async fn watch(session: &Session<'_>) -> Result<Outcome, CommandError
     let (telling, sending) = Telling::new(session, &state.plan, &state.id);
     let mut seen = Seen { lines: Vec::new(), last: Vec::new(), with_data: 0 };
     let work = async {
-        let ended = looks(session, &state, &source, &rules, &telling, &mut seen).await;
+        let ended = looks(session, &mut state, &rules, &telling, &mut seen).await;
         telling.close();
         ended
     };
@@ -98,16 +99,29 @@ pub(super) async fn watch(session: &Session<'_>) -> Result<Outcome, CommandError
             for warning in &warnings {
                 print_error(&format!("warning: {}\n", session.context.sink.line(warning, 500)));
             }
-            let lock = session.lock().await?;
-            let mut outcome = back(session, &To::Previous, lock).await?;
+            let under_way = session.state().await?.is_some_and(|kept| !kept.state.stage.is_done());
+            let mut outcome = if under_way {
+                // Whoever drives the rollout returns its traffic at once; where nobody does, this run.
+                abort(session).await?
+            } else {
+                let lock = session.lock().await?;
+                back(session, &To::Previous, lock).await?
+            };
             // What was asked for was a release that stays.
             if outcome.exit == Exit::Pass {
                 outcome.exit = Exit::Fail;
             }
             Ok(outcome)
         }
-        Ended::Over | Ended::Cancelled => over(session, &state, &ended, seen, warnings).await,
+        Ended::Over | Ended::Cancelled | Ended::Gone => over(session, &state, &ended, seen, warnings).await,
     }
+}
+
+/// Who measures: during a rollout its canary, afterwards the workload that users reach.
+fn source(session: &Session<'_>, state: &State) -> Result<PrometheusSource, CommandError> {
+    let whose = if state.stage.is_done() { Whose::Release } else { Whose::Sides };
+    prometheus(session, &state.plan, state, whose)?
+        .ok_or_else(|| CommandError::Inputs("there is nobody who measures: set `analysis.prometheus.url`".into()))
 }
 
 /// The rules of the plan; without any, those of its presets.
@@ -133,17 +147,24 @@ fn rules(session: &Session<'_>, state: &State) -> Vec<WatchRule> {
 
 async fn looks(
     session: &Session<'_>,
-    state: &State,
-    source: &PrometheusSource,
+    state: &mut State,
     rules: &[WatchRule],
     telling: &Telling,
     seen: &mut Seen,
 ) -> Ended {
-    let watch = &state.plan.watch;
+    let watch = &state.plan.watch.clone();
     let until = session.clock.now().after(watch.for_seconds);
     let mut memory = Memory { last_rollback: state.last_rollback(), no_data_since: None };
     let mut blind = false;
     loop {
+        // A rollout that ends meanwhile changes who is watched; what cannot be read stays as it was.
+        if let Ok(Some(kept)) = session.state().await {
+            state.stage = kept.state.stage;
+            if kept.state.ending() == Some(Ending::RolledBack) {
+                return Ended::Gone;
+            }
+        }
+        let Ok(source) = source(session, state) else { return Ended::Gone };
         let readings = source.read_watch().await;
         let now = session.clock.now();
         let findings: Vec<WatchFinding> = rules
@@ -215,6 +236,7 @@ async fn over(
     let split = session.split(state).await;
     let (verdict, why) = match (ended, seen.with_data) {
         (Ended::Cancelled, _) => (Verdict::Error, "the watch was told to end".to_owned()),
+        (Ended::Gone, _) => (Verdict::Fail, "the release was brought back by somebody else".to_owned()),
         (_, 0) => (Verdict::Inconclusive, "no look had any data: nothing was watched".to_owned()),
         (_, looks) => (Verdict::Pass, format!("no rule was shown to be broken in {looks} looks with data")),
     };
@@ -233,7 +255,8 @@ async fn over(
     let exit = match verdict {
         Verdict::Pass => Exit::Pass,
         Verdict::Inconclusive => Exit::Inconclusive,
-        Verdict::Fail | Verdict::Error => Exit::Environment,
+        Verdict::Fail => Exit::Fail,
+        Verdict::Error => Exit::Environment,
     };
     Ok(Outcome { exit, report: None, rollout: Some((Box::new(report), path)), text: String::new() })
 }
