@@ -3,12 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::Trouble;
-use super::facts::Wish;
+use super::facts::{Facts, Hold, Limit, Wish};
 use super::health::cut;
 use super::state::State;
+use super::strategy::{self, Action};
 use super::workload::{ROLLOUT_LABEL, misfit};
+use super::{Stage, Trouble};
 use crate::cluster::{CONFIG_MAP, Cluster, ClusterError, Place};
+use crate::gate::Verdict;
 
 /// The version of the state's format that this program reads and writes.
 pub const SCHEMA: u32 = 1;
@@ -105,6 +107,18 @@ impl<'a> Store<'a> {
             if kept.state.stage.is_done() {
                 return Err(misfit(format!("the rollout of `{}` is over: there is nothing to change", self.rollout)));
             }
+            if kept.state.wish == Wish::Abort && wish != Wish::Abort {
+                return Err(misfit(format!("the rollout of `{}` is being aborted already", self.rollout)));
+            }
+            if wish == Wish::Approve && !asks(&kept.state) {
+                return Err(misfit(format!("the rollout of `{}` asks nobody at this stage", self.rollout)));
+            }
+            if wish == Wish::Abort && kept.state.stage == Stage::Clean {
+                return Err(misfit(format!(
+                    "everybody has the new version of `{}` already: use `canary-promote rollback`",
+                    self.rollout
+                )));
+            }
             let state = State { wish, ..kept.state.clone() };
             if let Written::Done(kept) = self.write(&kept, &state).await? {
                 return Ok(kept.state);
@@ -139,6 +153,12 @@ impl<'a> Store<'a> {
             misfit(format!("the state in {place} cannot be read ({}): {advice}", cut(&error.to_string())))
         })
     }
+}
+
+/// Whether a pass of the state's stage waits for a person: an approval is of this stage, and of no later one.
+fn asks(state: &State) -> bool {
+    let pass = Facts { verdict: Verdict::Pass, hold: Hold::Over, limit: Limit::Left, wish: Wish::Proceed };
+    strategy::next(&state.plan, state.stage, pass).1 == Action::Ask
 }
 
 fn encode(state: &State) -> Result<String, Trouble> {

@@ -123,8 +123,8 @@ async fn back(cluster: &Cluster, kept: &Kept, to: &To, owner: &Owner, now: Momen
         )));
     }
     // The workload may have been edited since the rollout ended; what is brought back is its version, and nothing else.
+    state.marks.clear();
     if state.stage.is_done() {
-        state.marks.clear();
         state.deadline = now.after(state.plan.patience.deadline_seconds);
     }
     Ok(announced(&state, Stage::Return, "a person has asked for the version before", now))

@@ -71,8 +71,8 @@ pub struct CanaryPromoteArgs {
     #[arg(long, value_name = "PATH", default_value = "rollout.yaml")]
     pub rollout: PathBuf,
     /// The new image (default: `change.image` of the rollout file)
-    #[arg(long, value_name = "IMAGE")]
-    pub image: Option<String>,
+    #[arg(long, alias = "image", value_name = "IMAGE")]
+    pub new_image: Option<String>,
     /// The new version of the model (default: `change.model.value` of the rollout file)
     #[arg(long, value_name = "VERSION")]
     pub model_version: Option<String>,

@@ -18,7 +18,7 @@ pub(super) fn load(args: &CanaryPromoteArgs, purpose: Purpose) -> Result<Plan, C
     let there = args.rollout.exists();
     if !there && args.workload.is_none() {
         let problem = Problem::of_file(&shown, "there is no rollout file")
-            .help("name it with --rollout, or say everything by inputs: at least --workload and --image");
+            .help("name it with --rollout, or say everything by inputs: at least --workload and --new-image");
         return Err(CommandError::Problems(vec![problem]));
     }
     let text = if there { read(args, &shown)? } else { format!("version: 1\nworkload: {{name: {}}}\n", json!("-")) };
@@ -78,7 +78,7 @@ fn with_inputs(document: Document, args: &CanaryPromoteArgs) -> Result<Document,
         (&["workload", "service"], text(&args.service)),
         (&["workload", "container"], text(&args.container)),
         (&["workload", "context"], text(&args.context)),
-        (&["change", "image"], text(&args.image)),
+        (&["change", "image"], text(&args.new_image)),
         (&["change", "model", "value"], text(&args.model_version)),
         (&["strategy"], args.strategy.as_ref().map(name)),
         (&[section, "steps"], steps),

@@ -7,6 +7,11 @@ use crate::host;
 /// What the step after the job reads: `STATE_llmci_rollout` on GitHub.
 pub(super) const REMEMBERED: &str = "llmci_rollout";
 
+/// What is left there once nothing is to be done.
+pub(super) const CLOSED: &str = "closed";
+/// The note of a state that its run left under way on purpose: that run.
+pub(super) const LEFT: &str = "left-by";
+
 /// The owner of this process. Each process has an id of its own: jobs of a matrix share all that the host says of them.
 pub(super) fn owner(context: &Context) -> Result<Owner, CommandError> {
     let nonce = host::nonce().map_err(|why| CommandError::Environment(why.into()))?;
@@ -29,9 +34,23 @@ pub(super) fn job(context: &Context) -> Option<String> {
     Some(format!("gitlab/{project}/{job}/"))
 }
 
-/// What an earlier step of the same job left: the rollout's id and its holder.
-pub(super) fn remembered(context: &Context) -> Option<(String, String)> {
-    let text = context.environment.get(&format!("STATE_{REMEMBERED}"))?;
-    let (id, holder) = text.split_once(' ')?;
-    Some((id.to_owned(), holder.to_owned()))
+/// What an earlier step of the same job left.
+pub(super) enum Remembered {
+    /// A rollout that is open: its id and its holder.
+    Open(String, String),
+    /// Nothing: it ended, or was left on purpose.
+    Closed,
+    /// The host has no such step, or the step never began.
+    Unknown,
+}
+
+/// Reads it.
+pub(super) fn remembered(context: &Context) -> Remembered {
+    match context.environment.get(&format!("STATE_{REMEMBERED}")) {
+        None => Remembered::Unknown,
+        Some(text) => match text.split_once(' ') {
+            Some((id, holder)) => Remembered::Open(id.to_owned(), holder.to_owned()),
+            None => Remembered::Closed,
+        },
+    }
 }

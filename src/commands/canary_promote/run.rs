@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{OnApproval, Order};
-use super::owner::REMEMBERED;
+use super::owner::{CLOSED, LEFT, REMEMBERED};
 use super::record::{self, Said};
 use super::rights::check_rights;
-use super::session::{Session, command_error};
+use super::session::{Session, Taken, command_error};
 use super::sources::source;
 use super::telling::{Telling, beside, events_file, verdict_of};
 use crate::cluster::Guard;
@@ -19,9 +19,9 @@ use crate::deliver::begin::{Begin, Begun, begin, take_over};
 use crate::deliver::drive::{Deps, End, Run, WhenAsked, drive};
 use crate::deliver::facts::Wish;
 use crate::deliver::reach::Hands;
-use crate::deliver::state::State;
+use crate::deliver::state::{Reached, State};
 use crate::deliver::undo::{self, Found, To, resume_or_rollback, roll_back};
-use crate::deliver::{Ending, Trouble};
+use crate::deliver::{Ending, Stage, Trouble};
 use crate::gate::Verdict;
 use crate::host::print_error;
 use crate::store::file::{make_folder, write_atomically};
@@ -32,11 +32,14 @@ const LAST_NOTICES: Duration = Duration::from_secs(15);
 /// The same where a host has told the process to end: what is left of its patience.
 const LAST_NOTICES_IN_HASTE: Duration = Duration::from_millis(1500);
 
+/// How long another run may take to return the traffic once it is asked to, in seconds.
+const RETURN_SECONDS: f64 = 30.0;
+
 /// Begins a rollout, or goes on with the one of the same plan that is under way.
 pub(super) async fn start(session: &Session<'_>) -> Result<Outcome, CommandError> {
     check_rights(session).await?;
     let flag = session.flag(&session.plan)?;
-    let lock = session.lock().await?;
+    let lock = session.lock_or_stop().await?;
     let began = Begin {
         cluster: &session.cluster,
         plan: &session.plan,
@@ -55,17 +58,23 @@ pub(super) async fn resume(session: &Session<'_>) -> Result<Outcome, CommandErro
     let Some(kept) = session.state().await?.filter(|kept| !kept.state.stage.is_done()) else {
         return nothing(session, "no rollout is under way").await;
     };
-    let lock = match session.lock().await {
-        Ok(lock) => lock,
-        // Somebody drives it: a schedule has nothing to do.
-        Err(CommandError::Environment(why)) if session.args.or_rollback => {
+    if kept.state.wish == Wish::Pause && !session.args.or_rollback {
+        session.store().wish(Wish::Proceed).await.map_err(command_error)?;
+    }
+    let lock = match session.lock().await? {
+        Taken::Ours(lock) => lock,
+        // Somebody drives it: there is nothing to do.
+        Taken::Held(why) => {
             print_error(&format!("{}\n", session.context.sink.line(&why, 500)));
             return nothing(session, "somebody else drives the rollout").await;
         }
-        Err(error) => return Err(error),
     };
-    let found = resume_or_rollback(&kept.state, &undo::Lock::Free, &session.owner.run, session.clock.now());
-    match found {
+    // The lock may have been waited for: what was read before it is old.
+    let Some(kept) = session.state().await?.filter(|kept| !kept.state.stage.is_done()) else {
+        release(lock).await;
+        return nothing(session, "no rollout is under way any more").await;
+    };
+    match resume_or_rollback(&kept.state, &undo::Lock::Free, &session.owner.run, session.clock.now()) {
         Found::RollBack if session.args.or_rollback => back(session, &To::Previous, lock).await,
         Found::Continue | Found::RollBack => go_on(session, lock).await,
         Found::LeaveAlone(why) => {
@@ -78,24 +87,18 @@ pub(super) async fn resume(session: &Session<'_>) -> Result<Outcome, CommandErro
 /// Says yes to the step that waits for a person, and goes on where nobody does.
 pub(super) async fn approve(session: &Session<'_>) -> Result<Outcome, CommandError> {
     session.store().wish(Wish::Approve).await.map_err(command_error)?;
-    match session.lock().await {
-        Ok(lock) => go_on(session, lock).await,
-        Err(CommandError::Environment(_)) => {
-            nothing(session, "approved; the run that drives the rollout goes on").await
-        }
-        Err(error) => Err(error),
+    match session.lock().await? {
+        Taken::Ours(lock) => go_on(session, lock).await,
+        Taken::Held(_) => nothing(session, "approved; the run that drives the rollout goes on").await,
     }
 }
 
 /// Returns the traffic: by the run that drives the rollout, or by this one where nobody does.
 pub(super) async fn abort(session: &Session<'_>) -> Result<Outcome, CommandError> {
     session.store().wish(Wish::Abort).await.map_err(command_error)?;
-    match session.lock().await {
-        Ok(lock) => go_on(session, lock).await,
-        Err(CommandError::Environment(_)) => {
-            nothing(session, "abort is asked for; the run that drives the rollout returns the traffic").await
-        }
-        Err(error) => Err(error),
+    match session.lock().await? {
+        Taken::Ours(lock) => go_on(session, lock).await,
+        Taken::Held(_) => returned_by_another(session).await,
     }
 }
 
@@ -109,17 +112,45 @@ pub(super) async fn rollback(session: &Session<'_>) -> Result<Outcome, CommandEr
         return super::dry_run::rollback(session, &to).await;
     }
     // Whoever drives the rollout returns the traffic at once, and lets go of the lock.
-    let under_way = session.state().await?.is_some_and(|kept| !kept.state.stage.is_done());
+    let turns = |state: &State| !state.stage.is_done() && state.stage != Stage::Clean;
+    let under_way = session.state().await?.is_some_and(|kept| turns(&kept.state));
     if under_way && to == To::Previous {
         session.store().wish(Wish::Abort).await.map_err(command_error)?;
     }
-    let lock = session.lock().await?;
+    let lock = match session.lock().await? {
+        Taken::Ours(lock) => lock,
+        Taken::Held(_) if under_way && to == To::Previous => return returned_by_another(session).await,
+        Taken::Held(why) => return Err(CommandError::Environment(why)),
+    };
     let returned = session.state().await?.is_some_and(|kept| kept.state.ending() == Some(Ending::RolledBack));
     if under_way && to == To::Previous && returned {
         release(lock).await;
         return nothing(session, "the run that drove the rollout has brought it back").await;
     }
     back(session, &to, lock).await
+}
+
+/// Waits until the run that drives the rollout has returned its traffic; what it has not by then is no success.
+async fn returned_by_another(session: &Session<'_>) -> Result<Outcome, CommandError> {
+    let until = session.clock.now().after(RETURN_SECONDS + session.plan.patience.lock_seconds);
+    loop {
+        let state = session.state().await?.map(|kept| kept.state);
+        let back = state.as_ref().is_none_or(|state| match (state.stage, state.reached) {
+            (Stage::Undo | Stage::Done(Ending::RolledBack), _) | (Stage::Return, Reached::Confirmed) => true,
+            (Stage::Prepare | Stage::Step(_) | Stage::Promote | Stage::Keep | Stage::Clean, _)
+            | (Stage::Return, Reached::Announced)
+            | (Stage::Done(Ending::Promoted), _) => false,
+        });
+        if back {
+            return nothing(session, "the run that drives the rollout has returned the traffic").await;
+        }
+        if session.clock.now() >= until || session.clock.wait(0.5, &session.context.cancel).await {
+            let mut outcome =
+                nothing(session, "the run that drives the rollout has not returned the traffic yet").await?;
+            outcome.exit = Exit::Inconclusive;
+            return Ok(outcome);
+        }
+    }
 }
 
 /// Brings a rollout back, with the lock held.
@@ -184,7 +215,10 @@ pub(super) async fn driven(session: &Session<'_>, begun: Begun, lock: Guard) -> 
     let (judgement, lines, told) = telling.end();
     warnings.extend(told);
     warnings.extend(unsent);
-    warnings.extend(context.host.remember(REMEMBERED, if left_open(&run) { &remembered } else { "" }));
+    warnings.extend(context.host.remember(REMEMBERED, if left_open(&run) { &remembered } else { CLOSED }));
+    if matches!(run.end, End::Asked | End::Foreign) {
+        leave(session).await;
+    }
     if !lines.is_empty() {
         make_folder(&session.args.out).map_err(|error| CommandError::environment(&error))?;
         let text = format!("{}\n", lines.join("\n"));
@@ -220,9 +254,23 @@ async fn refused(lock: Guard, trouble: Trouble) -> Result<Outcome, CommandError>
 }
 
 /// A lock that cannot be given back runs out by itself.
-async fn release(lock: Guard) {
+pub(super) async fn release(lock: Guard) {
     if let Err(error) = lock.release().await {
         tracing::debug!("the lock was not given back: {error}");
+    }
+}
+
+/// Notes in the state that this run ended on purpose with the rollout under way: the step after its job leaves it alone.
+async fn leave(session: &Session<'_>) {
+    let store = session.store();
+    if let Ok(Some(kept)) = store.read().await
+        && kept.state.owner.run == session.owner.run
+    {
+        let mut state = kept.state.clone();
+        state.notes.insert(LEFT.to_owned(), session.owner.run.clone());
+        if let Err(trouble) = store.write(&kept, &state).await {
+            tracing::debug!("the state was not marked as left: {trouble}");
+        }
     }
 }
 
@@ -281,6 +329,7 @@ fn exit(order: Order, run: &Run, verdict: Verdict) -> Exit {
     let wanted_back = matches!(order, Order::Abort | Order::Rollback);
     match (&run.end, verdict) {
         (End::Done(Ending::RolledBack), _) if wanted_back => Exit::Pass,
+        (End::Done(Ending::Promoted), _) if wanted_back => Exit::Fail,
         (_, Verdict::Pass) => Exit::Pass,
         (_, Verdict::Fail) => Exit::Fail,
         (_, Verdict::Inconclusive) => Exit::Inconclusive,

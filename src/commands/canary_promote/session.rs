@@ -22,6 +22,14 @@ use crate::deliver::{Split, Trouble, drive};
 use crate::net;
 use crate::trust::{Secret, Untrusted};
 
+/// What came of asking for the lock.
+pub(super) enum Taken {
+    /// It is ours.
+    Ours(Guard),
+    /// Somebody else has it, and is alive: who.
+    Held(Untrusted),
+}
+
 /// An order with everything that it needs.
 pub(super) struct Session<'a> {
     pub(super) context: &'a Context,
@@ -66,7 +74,7 @@ impl<'a> Session<'a> {
     }
 
     /// Takes the lock of the workload. Somebody who keeps it for longer than a dead holder could is alive.
-    pub(super) async fn lock(&self) -> Result<Guard, CommandError> {
+    pub(super) async fn lock(&self) -> Result<Taken, CommandError> {
         let workload = &self.plan.workload;
         let lasts = Duration::try_from_secs_f64(self.plan.patience.lock_seconds).unwrap_or(Duration::from_secs(30));
         let claim = Claim {
@@ -78,13 +86,21 @@ impl<'a> Session<'a> {
         };
         let mut contender = Contender::new(&self.cluster, claim);
         match contender.acquire(lasts.mul_f64(1.5), &self.context.cancel).await {
-            Ok(Turn::Mine(guard)) => Ok(guard),
+            Ok(Turn::Mine(guard)) => Ok(Taken::Ours(guard)),
             Ok(Turn::Theirs(other)) => {
                 let page = other.url.map_or_else(|| "its page is not known".to_owned(), Untrusted::into_raw);
                 let (name, holder) = (&workload.name, other.holder.into_raw());
-                Err(CommandError::Environment(format!("another promoter holds `{name}`: {holder} ({page})").into()))
+                Ok(Taken::Held(format!("another promoter holds `{name}`: {holder} ({page})").into()))
             }
             Err(error) => Err(command_error(error.into())),
+        }
+    }
+
+    /// The same where nothing can be done without it.
+    pub(super) async fn lock_or_stop(&self) -> Result<Guard, CommandError> {
+        match self.lock().await? {
+            Taken::Ours(guard) => Ok(guard),
+            Taken::Held(why) => Err(CommandError::Environment(why)),
         }
     }
 

@@ -104,7 +104,7 @@ pub(super) async fn watch(session: &Session<'_>) -> Result<Outcome, CommandError
                 // Whoever drives the rollout returns its traffic at once; where nobody does, this run.
                 abort(session).await?
             } else {
-                let lock = session.lock().await?;
+                let lock = session.lock_or_stop().await?;
                 back(session, &To::Previous, lock).await?
             };
             // What was asked for was a release that stays.

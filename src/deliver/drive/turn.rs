@@ -36,7 +36,10 @@ impl Drive<'_> {
             }
         }
         let target = strategy::target(&state.plan, state.stage);
-        self.unedited(state).await?;
+        // Whoever edited the template: the way back to stable stays open.
+        if !matches!(state.stage, Stage::Return | Stage::Undo) {
+            self.unedited(state).await?;
+        }
         match self.deps.hands.pass(state, target).await? {
             Pass::Reached(looked) => self.confirm(&kept, &looked).await,
             Pass::Waiting(looked, what) => {
