@@ -37,6 +37,6 @@ fn a_fixed_threshold_tosses_a_coin_over_the_same_versions() {
     // Few requests: a good version meets one error in 30 requests, and is brought back for it.
     let good = threshold(Service { rate: 5, stable: 0.005, canary: 0.005 }, 400, SEED);
     assert!(good.failed > 100, "{good:?}");
-    let bad = threshold(Service { rate: 5, stable: 0.005, canary: 0.02 }, 400, SEED);
+    let bad = threshold(Service { rate: 5, stable: 0.005, canary: 0.01 }, 400, SEED);
     assert!(bad.promoted > 10, "{bad:?}");
 }

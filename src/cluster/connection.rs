@@ -45,7 +45,14 @@ pub(super) struct Open {
 }
 
 fn unread(error: &dyn std::error::Error) -> ClusterError {
-    ClusterError::Config(Untrusted::new(chain_of(error)))
+    let text = chain_of(error);
+    // kube quotes what the command of a kubeconfig has written, and that is a token.
+    if text.contains("auth exec") {
+        return ClusterError::Config(
+            "the command (`exec`) of the kubeconfig gave no token; what it wrote is not shown".into(),
+        );
+    }
+    ClusterError::Config(Untrusted::new(text))
 }
 
 /// Without what the parser says: it quotes the lines, and a token may stand in them.

@@ -53,13 +53,22 @@ pub(in crate::cli) fn template(command: &Command) -> String {
     text.push_str(&format!(
         "  # {ALLOWED} stands for an inconclusive verdict that the input allows.\n  allow_failure:\n    exit_codes: [{ALLOWED}]\n"
     ));
+    let moves_traffic = name == "canary-promote";
+    if moves_traffic {
+        // Where the job was killed, its traffic returns; two rollouts wait for each other.
+        text.push_str(
+            "  after_script:\n    - canary-promote-post\n  interruptible: false\n  resource_group: llmci-rollout\n",
+        );
+    }
     text.push_str("  artifacts:\n    when: always\n    expire_in: 1 week\n");
     // Where the program is asked whether answers are kept, they are no text for everybody: a public project's artifacts are public.
     if inputs.iter().any(|input| input.name == "completions") {
         text.push_str("    # samples.jsonl holds what the model was brought to say.\n    access: developer\n");
     }
     text.push_str("    paths:\n      - \"$[[ inputs.out ]]\"\n    reports:\n");
-    for (report, file) in GITLAB_REPORTS {
+    // A rollout has outputs, and no samples to show.
+    let of_this = GITLAB_REPORTS.into_iter().filter(|(report, _)| !moves_traffic || *report == "dotenv");
+    for (report, file) in of_this {
         text.push_str(&format!("      {report}: \"$[[ inputs.out ]]/{file}\"\n"));
     }
     text

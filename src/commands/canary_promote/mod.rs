@@ -15,6 +15,7 @@ pub mod shadow;
 mod sources;
 mod status;
 mod telling;
+mod trust;
 mod watch;
 
 pub use after::after;

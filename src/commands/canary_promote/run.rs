@@ -303,7 +303,9 @@ fn returned(state: &State) -> String {
 /// What a person can do now.
 fn next(run: &Run, session: &Session<'_>) -> Vec<String> {
     let name = &session.plan.workload.name;
-    let names = format!("--workload {name} --namespace {}", session.plan.workload.namespace());
+    let context = session.plan.workload.context.as_ref().map(|context| format!(" --context {context}"));
+    let names =
+        format!("--workload {name} --namespace {}{}", session.plan.workload.namespace(), context.unwrap_or_default());
     match &run.end {
         End::Done(Ending::Promoted) => vec![format!("the version before: canary-promote rollback {names}")],
         End::Done(Ending::RolledBack) => Vec::new(),

@@ -15,6 +15,9 @@ pub(super) async fn runbook(session: &Session<'_>) -> Result<Outcome, CommandErr
     make_folder(&session.args.out).map_err(|error| CommandError::environment(&error))?;
     let path = session.args.out.join("runbook.md");
     write_atomically(&path, text.as_bytes()).map_err(|error| CommandError::environment(&error))?;
+    // On a host's log no line of it may begin a command.
+    let shown: Vec<String> = text.lines().map(|line| session.context.sink.line(&line.into(), 2000)).collect();
+    let text = shown.join("\n");
     Ok(Outcome {
         exit: Exit::Pass,
         report: None,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::args::{CanaryPromoteArgs, Order};
 use super::load::load;
 use super::owner::owner;
+use super::trust;
 use crate::cluster::{Claim, Cluster, Connection, Contender, Guard, LEASE, Turn};
 use crate::commands::{CommandError, Context};
 use crate::deliver::alert::Channels;
@@ -68,6 +69,12 @@ impl<'a> Session<'a> {
         self.store().read().await.map_err(command_error)
     }
 
+    /// The plan of a rollout in the cluster, as far as it is believed.
+    pub(super) fn believed(&self, kept: &Plan) -> Result<Plan, CommandError> {
+        let own = self.args.rollout.exists().then_some(&self.plan);
+        trust::believed(kept, own)
+    }
+
     /// The place of the state.
     pub(super) fn store(&self) -> Store<'_> {
         Store::new(&self.cluster, self.plan.workload.namespace(), &self.plan.workload.name)
@@ -109,6 +116,7 @@ impl<'a> Session<'a> {
         if plan.strategy != StrategyName::FeatureFlag {
             return Ok(None);
         }
+        let plan = &self.believed(plan)?;
         let client = net::client(&net::ClientOptions::default()).map_err(|error| CommandError::environment(&error))?;
         let router = flag::router(plan, &self.cluster, &client, &|name| self.secret(name)).map_err(command_error)?;
         Ok(Some(Arc::from(router)))
@@ -139,10 +147,13 @@ impl<'a> Session<'a> {
 async fn connect(plan: &Plan, args: &CanaryPromoteArgs, context: &Context) -> Result<Cluster, CommandError> {
     let kubeconfig = match args.kubeconfig.as_deref() {
         None => None,
-        Some(text) if text.contains('\n') => Some(text.to_owned()),
+        // What could be the text itself is never taken for a path, which an error would quote.
+        Some(text) if text.contains('\n') || text.trim_start().starts_with('{') || text.contains("apiVersion") => {
+            Some(text.to_owned())
+        }
         Some(path) => {
             let read = std::fs::read_to_string(Path::new(path));
-            Some(read.map_err(|error| CommandError::Inputs(format!("--kubeconfig {path}: {error}").into()))?)
+            Some(read.map_err(|error| CommandError::Inputs(format!("the file of --kubeconfig: {error}").into()))?)
         }
     };
     let connection = Connection {
@@ -150,6 +161,9 @@ async fn connect(plan: &Plan, args: &CanaryPromoteArgs, context: &Context) -> Re
         kubeconfig,
         no_proxy: context.environment.get("NO_PROXY").or(context.environment.get("no_proxy")).map(str::to_owned),
     };
+    let secrets = connection.secrets();
+    context.redactor.learn(&secrets);
+    context.host.mask(&secrets);
     let cluster = Cluster::connect(&connection).await.map_err(|error| command_error(error.into()))?;
     let secrets = cluster.secrets();
     context.redactor.learn(secrets);

@@ -16,7 +16,7 @@ use crate::net::chain_of;
 
 /// The sources of a rollout; none where it has no rules.
 pub(super) fn source(session: &Session<'_>, state: &State) -> Result<Option<Source>, CommandError> {
-    let plan = &state.plan;
+    let plan = &session.believed(&state.plan)?;
     let mut sources: Vec<Source> = Vec::new();
     if let Some(prometheus) = prometheus(session, plan, state, Whose::Sides)? {
         sources.push(Arc::new(prometheus));
@@ -45,6 +45,7 @@ pub(super) fn prometheus(
     state: &State,
     whose: Whose,
 ) -> Result<Option<PrometheusSource>, CommandError> {
+    let plan = &session.believed(plan)?;
     let Some(spec) = &plan.analysis.prometheus else { return Ok(None) };
     let token = spec.token_env.as_deref().map(|name| {
         session.secret(name).ok_or_else(|| {

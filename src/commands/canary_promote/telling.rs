@@ -53,6 +53,8 @@ impl Telling {
         plan: &Plan,
         rollout: &str,
     ) -> (Self, impl Future<Output = Vec<Untrusted>> + use<>) {
+        // A plan that is not believed has been refused by whoever measures; nobody is told its secrets.
+        let plan = &session.believed(plan).unwrap_or_else(|_| session.plan.clone());
         let channels = session.channels(plan);
         let page = plan.alerts.environment.as_ref().map(|environment| Page {
             host: session.context.environment.clone(),
@@ -94,7 +96,7 @@ impl Telling {
                 }
             }
             Event::Look { judgement, .. } => heard.judgement = Some((**judgement).clone()),
-            Event::Moved { to, why, .. } => {
+            Event::Moved { to, why, seen, .. } => {
                 if let Some(state) = heard.state.as_mut() {
                     state.stage = *to;
                     state.why.clone_from(why);
@@ -102,8 +104,15 @@ impl Telling {
                 match to {
                     Stage::Done(Ending::Promoted) => self.notice(&mut heard, Kind::Completed, why),
                     Stage::Done(Ending::RolledBack) => {}
-                    Stage::Return => self.notice(&mut heard, Kind::Failed, why),
-                    Stage::Prepare | Stage::Step(_) | Stage::Promote | Stage::Keep | Stage::Clean | Stage::Undo => {}
+                    // What a person wanted has not failed.
+                    Stage::Return if seen.is_some() => self.notice(&mut heard, Kind::Failed, why),
+                    Stage::Prepare
+                    | Stage::Step(_)
+                    | Stage::Promote
+                    | Stage::Keep
+                    | Stage::Clean
+                    | Stage::Return
+                    | Stage::Undo => {}
                 }
             }
             Event::Reached { stage, split } => {
@@ -119,7 +128,12 @@ impl Telling {
             Event::Asked { .. } => self.notice(&mut heard, Kind::Attention(Wanted::Approval), ""),
             Event::Paused { .. } => self.notice(&mut heard, Kind::Attention(Wanted::Paused), ""),
             Event::Foreign { why } => self.notice(&mut heard, Kind::Attention(Wanted::ForeignEdit), why),
-            Event::Waiting { .. } | Event::Flapped { .. } | Event::Again { .. } | Event::Ended { .. } => {}
+            Event::Ended { end, .. } => match end {
+                End::Stuck(why) | End::Failed(why) => self.notice(&mut heard, Kind::Failed, why),
+                End::LockLost => self.notice(&mut heard, Kind::Failed, "the lock was lost"),
+                End::Done(_) | End::Asked | End::Cancelled | End::Foreign => {}
+            },
+            Event::Waiting { .. } | Event::Flapped { .. } | Event::Again { .. } => {}
         }
         if let Event::Look { judgement, .. } = event
             && judgement.blind
@@ -196,15 +210,16 @@ struct Page {
 async fn send(mut waiting: mpsc::Receiver<Notice>, channels: Channels, page: Option<Page>) -> Vec<Untrusted> {
     let mut unsent = Vec::new();
     let mut deployments = None;
-    if let Some(Page { host, environment, rollout }) = page {
-        let variable = |name: &str| host.get(name).map(str::to_owned);
-        let (opened, warnings) = Deployments::open(&variable, &environment, &rollout, None).await;
-        unsent.extend(warnings);
-        deployments = Some(opened);
-    }
     while let Some(notice) = waiting.recv().await {
         unsent.extend(channels.send_all(&notice, PATIENCE).await);
-        if let (Some(deployments), Some(going)) = (deployments.as_mut(), going(notice.kind)) {
+        let going = going(notice.kind);
+        if let (Some(Page { host, environment, rollout }), None, Some(_)) = (&page, &deployments, going) {
+            let variable = |name: &str| host.get(name).map(str::to_owned);
+            let (opened, warnings) = Deployments::open(&variable, environment, rollout, None).await;
+            unsent.extend(warnings);
+            deployments = Some(opened);
+        }
+        if let (Some(deployments), Some(going)) = (deployments.as_mut(), going) {
             unsent.extend(deployments.say(going, notice.kind.words()).await);
         }
     }

@@ -2,6 +2,7 @@
 //! chance. Each look is a line of `watch.jsonl`; a rollback leaves its reason and a picture of all measurements in
 //! `rollback.json` and as an Event of the workload.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,6 +11,7 @@ use super::record::{self, Said, instant};
 use super::run::{abort, back};
 use super::session::Session;
 use super::sources::{Whose, prometheus};
+use super::status::status;
 use super::telling::{Telling, beside};
 use crate::cluster::{EventType, Note};
 use crate::commands::{CommandError, Exit, Outcome};
@@ -46,8 +48,8 @@ enum Ended {
 struct Seen {
     lines: Vec<String>,
     last: Vec<WatchFinding>,
-    /// Looks at which some rule had data.
-    with_data: u64,
+    /// Looks at which each rule had as many samples as it needs.
+    adequate: BTreeMap<String, u64>,
 }
 
 /// Watches the release that the state in the cluster speaks of.
@@ -59,9 +61,9 @@ pub(super) async fn watch(session: &Session<'_>) -> Result<Outcome, CommandError
     };
     let mut state = kept.state;
     if state.ending() == Some(Ending::RolledBack) {
-        let name = &state.plan.workload.name;
-        let text = format!("the rollout of `{name}` was rolled back: there is no release to watch");
-        return Err(CommandError::Inputs(text.into()));
+        let mut outcome = status(session, "there is no release to watch").await?;
+        outcome.exit = Exit::Fail;
+        return Ok(outcome);
     }
     // The rules may be newer than the release; the release's own plan says how it comes back.
     if session.plan.analysis.prometheus.is_some() {
@@ -76,7 +78,7 @@ pub(super) async fn watch(session: &Session<'_>) -> Result<Outcome, CommandError
         return Err(CommandError::Inputs(text.into()));
     }
     let (telling, sending) = Telling::new(session, &state.plan, &state.id);
-    let mut seen = Seen { lines: Vec::new(), last: Vec::new(), with_data: 0 };
+    let mut seen = Seen { lines: Vec::new(), last: Vec::new(), adequate: BTreeMap::new() };
     let work = async {
         let ended = looks(session, &mut state, &rules, &telling, &mut seen).await;
         telling.close();
@@ -154,7 +156,7 @@ async fn looks(
 ) -> Ended {
     let watch = &state.plan.watch.clone();
     let until = session.clock.now().after(watch.for_seconds);
-    let mut memory = Memory { last_rollback: state.last_rollback(), no_data_since: None };
+    let mut memory = Memory { last_rollback: state.last_rollback(), ..Memory::default() };
     let mut blind = false;
     loop {
         // A rollout that ends meanwhile changes who is watched; what cannot be read stays as it was.
@@ -176,7 +178,9 @@ async fn looks(
             })
             .collect();
         seen.lines.push(format!("{}\n", json!({"at": instant(now), "findings": findings})));
-        seen.with_data += u64::from(findings.iter().any(|finding| finding.says != Says::Nothing));
+        for finding in findings.iter().filter(|finding| matches!(finding.says, Says::Stay | Says::RollBack)) {
+            *seen.adequate.entry(finding.rule.clone()).or_default() += 1;
+        }
         for finding in findings.iter().filter(|finding| finding.says != Says::Stay && !session.args.quiet) {
             let why = Untrusted::new(finding.why.as_str());
             print_error(&format!("{}\n", session.context.sink.line(&why, 500)));
@@ -190,13 +194,13 @@ async fn looks(
                 let text = format!("{why}; the last rollback was a moment ago: nothing is done for {left} s");
                 print_error(&format!("{}\n", session.context.sink.line(&text.into(), 500)));
             }
-            Next::Blind if !blind => {
+            Next::Blind(rule) if !blind => {
                 blind = true;
                 let mut notice = Notice::of(state, Kind::NoData, now);
-                notice.why = "the release is watched, and there are no measurements".into();
+                notice.why = Untrusted::new(format!("the release is watched, and `{rule}` has no data"));
                 telling.say(notice);
             }
-            Next::Blind => {}
+            Next::Blind(_) => {}
             Next::Look => blind = false,
         }
         let left = until.since(now);
@@ -234,11 +238,18 @@ async fn over(
     warnings: Vec<Untrusted>,
 ) -> Result<Outcome, CommandError> {
     let split = session.split(state).await;
-    let (verdict, why) = match (ended, seen.with_data) {
+    let rules = state.plan.watch.rules.iter().map(|rule| &rule.name);
+    let lacking: Vec<&String> = rules.filter(|name| !seen.adequate.contains_key(*name)).collect();
+    let (verdict, why) = match (ended, lacking.first()) {
         (Ended::Cancelled, _) => (Verdict::Error, "the watch was told to end".to_owned()),
         (Ended::Gone, _) => (Verdict::Fail, "the release was brought back by somebody else".to_owned()),
-        (_, 0) => (Verdict::Inconclusive, "no look had any data: nothing was watched".to_owned()),
-        (_, looks) => (Verdict::Pass, format!("no rule was shown to be broken in {looks} looks with data")),
+        (_, Some(rule)) => {
+            (Verdict::Inconclusive, format!("`{rule}` had at no look as many samples as it needs: it was not watched"))
+        }
+        (_, None) => {
+            let looks = seen.adequate.values().min().copied().unwrap_or_default();
+            (Verdict::Pass, format!("no rule was shown to be broken; each was judged at {looks} looks at least"))
+        }
     };
     let said = Said {
         verdict,

@@ -3,6 +3,7 @@
 use super::super::analysis::Judgement;
 use super::super::state::State;
 use super::super::{Ending, Split, Stage, Trouble};
+use crate::gate::Verdict;
 
 /// What a run does when a person has to approve the next step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,6 +28,8 @@ pub enum Event {
         to: Stage,
         /// The traffic before.
         split: Split,
+        /// What was seen of the stage that is left; none where a person or the host wanted it.
+        seen: Option<Verdict>,
         /// One sentence.
         why: String,
     },

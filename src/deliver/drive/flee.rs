@@ -1,5 +1,7 @@
 //! The process is to end: the traffic goes to stable at once, and the state says that the rest is left to the next run.
 
+use std::time::Duration;
+
 use super::super::reach::{Hands, Pass};
 use super::super::state::{Reached, State};
 use super::super::store::Kept;
@@ -9,6 +11,8 @@ use super::{Drive, End, Event, undisturbed};
 
 /// How often the announcement is tried: somebody else may write a wish at the same time.
 const TRIES: usize = 5;
+/// How long the announcement may take.
+const ANNOUNCE: Duration = Duration::from_millis(1500);
 /// A runner gives seconds: so often is stable looked at for a pod that takes the traffic.
 const LOOKS: u32 = 10;
 
@@ -18,7 +22,12 @@ impl Drive<'_> {
         if self.deps.hands.lock_lost.is_cancelled() {
             return (End::LockLost, None);
         }
-        let (state, mut trouble) = match self.announce_return().await {
+        // The users count more than the record: a state that cannot be written soon is written later.
+        let announced_in_time = match tokio::time::timeout(ANNOUNCE, self.announce_return()).await {
+            Ok(said) => said,
+            Err(_) => Err(crate::cluster::ClusterError::Unreachable("the state was not written in time".into()).into()),
+        };
+        let (state, mut trouble) = match announced_in_time {
             Ok(Some(kept)) => (kept.state, None),
             Ok(None) => return (End::Cancelled, None),
             // The state cannot be written; the users count more.
@@ -30,12 +39,12 @@ impl Drive<'_> {
                 Some(_) | None => return (End::Cancelled, Some(error)),
             },
         };
-        let never = undisturbed();
+        let (unwritten, never) = (trouble.is_some(), undisturbed());
         let hands = Hands { cancel: &never, ..self.deps.hands };
         for _ in 0..LOOKS {
             match hands.pass(&state, strategy::target(&state.plan, Stage::Return)).await {
                 Ok(Pass::Reached(looked)) => {
-                    if trouble.is_none() {
+                    if !unwritten {
                         trouble = self.confirm_return(looked.seen.split).await.err();
                     }
                     break;
@@ -44,8 +53,12 @@ impl Drive<'_> {
                     hands.clock.wait(0.2, &never).await;
                 }
                 Err(error) => {
+                    let passes = super::passes(&error);
                     trouble = Some(error);
-                    break;
+                    if !passes {
+                        break;
+                    }
+                    hands.clock.wait(0.2, &never).await;
                 }
             }
         }
@@ -64,7 +77,7 @@ impl Drive<'_> {
             let state = announced(&kept.state, Stage::Return, "the process was told to end", self.now());
             if let Some(written) = self.write(&kept, &state).await? {
                 let (from, split) = (kept.state.stage, kept.state.split);
-                self.tell(Event::Moved { from, to: Stage::Return, split, why: state.why });
+                self.tell(Event::Moved { from, to: Stage::Return, split, seen: None, why: state.why });
                 return Ok(Some(written));
             }
         }

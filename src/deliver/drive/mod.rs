@@ -9,6 +9,8 @@ mod look;
 pub(super) mod testing;
 mod turn;
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::health::{Suspicion, cut};
@@ -27,6 +29,8 @@ pub use turn::announced;
 const SOON: f64 = 2.0;
 /// How often the state and the pods are looked at between two measurements, in seconds: an abort is seen so fast.
 const OFTEN: f64 = 5.0;
+/// How long a call that is on its way is waited for when the process is to end.
+const LAST_CALL: Duration = Duration::from_millis(500);
 /// Calls in a row that may fail, each two seconds after the one before, until the run gives up with its state kept.
 const FAILURES: u32 = 30;
 
@@ -90,11 +94,18 @@ impl Drive<'_> {
         let mut failures = 0;
         loop {
             let (cancel, lost) = (self.deps.hands.cancel, self.deps.hands.lock_lost);
-            let turn = tokio::select! {
-                biased;
-                () = lost.cancelled() => Err(Trouble::Held("the lock was lost".into())),
-                () = cancel.cancelled() => Err(Trouble::Cancelled),
-                turn = self.turn() => turn,
+            let turn = {
+                let mut turn = std::pin::pin!(self.turn());
+                tokio::select! {
+                    biased;
+                    () = lost.cancelled() => Err(Trouble::Held("the lock was lost".into())),
+                    () = cancel.cancelled() => match tokio::time::timeout(LAST_CALL, &mut turn).await {
+                        // A call on its way is waited for: dropped, it could still move the traffic after the flight.
+                        Ok(Ok(Turn::Over(end))) => Ok(Turn::Over(end)),
+                        Ok(Ok(Turn::Again(_)) | Err(_)) | Err(_) => Err(Trouble::Cancelled),
+                    },
+                    turn = &mut turn => turn,
+                }
             };
             let wait = match turn {
                 Ok(Turn::Over(end)) => return (end, None),

@@ -148,7 +148,7 @@ impl Drive<'_> {
         }
         self.forget();
         let (from, split) = (kept.state.stage, kept.state.split);
-        self.tell(Event::Moved { from, to: next, split, why: state.why });
+        self.tell(Event::Moved { from, to: next, split, seen, why: state.why });
         Ok(Turn::Again(0.0))
     }
 

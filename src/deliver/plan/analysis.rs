@@ -19,7 +19,7 @@ pub enum Preset {
     Tgi,
     /// SGLang's server.
     Sglang,
-    /// NVIDIA's GPU exporter: memory, utilisation, Xid errors.
+    /// NVIDIA's GPU exporter: memory and utilisation.
     Dcgm,
 }
 

@@ -103,15 +103,24 @@ fn nothing(rule: &WatchRule, why: NoData) -> WatchFinding {
 
 /// What is done after a look. `blind_after` is how long nobody may be without data, in seconds.
 pub fn next(watch: &Watch, findings: &[WatchFinding], memory: &mut Memory, now: Moment, blind_after: f64) -> Next {
-    let blind = findings.iter().all(|finding| finding.says == Says::Nothing);
-    memory.no_data_since = if blind { Some(memory.no_data_since.unwrap_or(now)) } else { None };
+    for finding in findings {
+        match finding.says {
+            Says::Nothing => {
+                memory.no_data_since.entry(finding.rule.clone()).or_insert(now);
+            }
+            Says::RollBack | Says::Stay | Says::TooFew => {
+                memory.no_data_since.remove(&finding.rule);
+            }
+        }
+    }
     let broken = findings.iter().find(|finding| finding.says == Says::RollBack).map(|finding| finding.why.clone());
-    let too_long = memory.no_data_since.is_some_and(|since| now.since(since) >= blind_after);
+    let too_long = memory.no_data_since.iter().find(|(_, since)| now.since(**since) >= blind_after);
+    let too_long = too_long.map(|(rule, _)| rule.clone());
     let reason = match (broken, too_long, watch.on_no_data) {
         (Some(why), ..) => why,
-        (None, true, OnNoData::RollBack) => "no data for too long".to_owned(),
-        (None, true, OnNoData::Alert) => return Next::Blind,
-        (None, false, _) => return Next::Look,
+        (None, Some(rule), OnNoData::RollBack) => format!("{rule}: no data for too long"),
+        (None, Some(rule), OnNoData::Alert) => return Next::Blind(rule),
+        (None, None, _) => return Next::Look,
     };
     let since = memory.last_rollback.map_or(f64::INFINITY, |last| now.since(last));
     if since < watch.cooldown_seconds {
@@ -190,7 +199,10 @@ mod tests {
         let mut memory = Memory::default();
         assert_eq!(next(&watch, std::slice::from_ref(&finding), &mut memory, Moment(0), 600.0), Next::Look);
         assert_eq!(next(&watch, std::slice::from_ref(&finding), &mut memory, Moment(599_000), 600.0), Next::Look);
-        assert_eq!(next(&watch, std::slice::from_ref(&finding), &mut memory, Moment(600_000), 600.0), Next::Blind);
+        assert_eq!(
+            next(&watch, std::slice::from_ref(&finding), &mut memory, Moment(600_000), 600.0),
+            Next::Blind("r".to_owned())
+        );
         let watch = Watch { on_no_data: OnNoData::RollBack, ..watch };
         let asked = next(&watch, &[finding], &mut memory, Moment(601_000), 600.0);
         assert!(matches!(asked, Next::RollBack(_)));
@@ -199,7 +211,7 @@ mod tests {
     #[test]
     fn after_a_rollback_no_other_one_follows_within_the_cooldown() {
         let broken = decide(&rate(), &counts(90, 100), 0.001);
-        let mut memory = Memory { last_rollback: Some(Moment(0)), no_data_since: None };
+        let mut memory = Memory { last_rollback: Some(Moment(0)), ..Memory::default() };
         let watch = Watch::default();
         let at = |seconds: i64, memory: &mut Memory| {
             next(&watch, std::slice::from_ref(&broken), memory, Moment(seconds * 1000), 600.0)

@@ -17,9 +17,13 @@ pub fn default_rules(preset: Preset) -> Vec<WatchRule> {
     let p99 = || WatchMetric::Quantile { histogram: None, quantile: 0.99 };
     match preset {
         // Istio counts milliseconds.
-        Preset::Istio => vec![rule("error_rate", rate(), 0.05), rule("latency", p99(), 5000.0)],
-        Preset::IngressNginx => vec![rule("error_rate", rate(), 0.05), rule("latency", p99(), 5.0)],
-        Preset::Vllm | Preset::Tgi | Preset::Sglang => vec![rule("latency", p99(), 5.0)],
+        Preset::Istio => vec![rule("istio_error_rate", rate(), 0.05), rule("istio_latency", p99(), 5000.0)],
+        Preset::IngressNginx => {
+            vec![rule("ingress-nginx_error_rate", rate(), 0.05), rule("ingress-nginx_latency", p99(), 5.0)]
+        }
+        Preset::Vllm => vec![rule("vllm_latency", p99(), 5.0)],
+        Preset::Tgi => vec![rule("tgi_latency", p99(), 5.0)],
+        Preset::Sglang => vec![rule("sglang_latency", p99(), 5.0)],
         Preset::Dcgm => Vec::new(),
     }
 }

@@ -5,6 +5,8 @@
 mod decide;
 mod defaults;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,12 +52,12 @@ pub enum Says {
 }
 
 /// What is remembered between looks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Memory {
     /// When the last rollback was.
     pub last_rollback: Option<Moment>,
-    /// Since when no rule has had data; none while one has.
-    pub no_data_since: Option<Moment>,
+    /// Since when each rule has had no data; those that have some are not in it.
+    pub no_data_since: BTreeMap<String, Moment>,
 }
 
 /// What is to be done after a look.
@@ -65,8 +67,8 @@ pub enum Next {
     Look,
     /// A rule asks for a rollback, and the last one is too recent: its name, and the seconds that are left.
     CoolingDown(String, u64),
-    /// Nobody has had data for too long: somebody is told.
-    Blind,
+    /// This rule has had no data for too long: somebody is told.
+    Blind(String),
     /// The release comes back, for this reason.
     RollBack(String),
 }

@@ -27,7 +27,7 @@ pub(super) fn check(plan: &Plan, found: &mut Found<'_>) {
         None if !plan.watch.rules.is_empty() => {
             found.at("/watch", "there are rules, and nobody who measures", "set `analysis.prometheus.url`");
         }
-        Some(_) if !any => {
+        Some(_) if !any && plan.watch.rules.is_empty() => {
             let help = "set `analysis.presets`, such as [istio], or rules of your own";
             found.at("/analysis", "Prometheus is there, and nothing is asked of it", help);
         }
