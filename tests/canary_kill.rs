@@ -188,7 +188,8 @@ fn a_rollout_that_is_killed_after_any_call_ends_with_everybody_on_one_judged_ver
     let bed = Bed::new();
     let output = bed.command(Program::Promote).output().unwrap();
     assert_eq!(code(&output), 0, "{}", text(&output));
-    assert!(text(&output).trim_end().ends_with("traffic: 100 % at the new version, `r/llm:2`"), "{}", text(&output));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.trim_end().ends_with("traffic: 100 % at the new version, `r/llm:2`"), "{said}");
     let whole = bed.kube.calls().len();
     assert!(whole > 40, "{whole}");
     let cases = Mutex::new((1..=whole).collect::<Vec<usize>>());

@@ -245,7 +245,15 @@ fn line(event: &Event) -> Option<String> {
         }
         Event::Moved { from, to, why, .. } => {
             let (from, to) = (stage_word(*from), ended(*to));
-            if why.is_empty() { format!("{from} -> {to}") } else { format!("{from} -> {to}: {why}") }
+            // The last move only ends what an earlier one has decided.
+            if why.is_empty() || stage_is_over(event) {
+                format!("{from} -> {to}")
+            } else {
+                format!("{from} -> {to}: {why}")
+            }
+        }
+        Event::Reached { stage: stage @ (Stage::Clean | Stage::Undo), .. } => {
+            format!("{}: reached, what the rollout made is removed", stage_word(*stage))
         }
         Event::Reached { stage, split } => {
             let mirrored =
@@ -265,6 +273,10 @@ fn line(event: &Event) -> Option<String> {
         Event::Again { why } => format!("tried again: {why}"),
         Event::Ended { .. } => return None,
     })
+}
+
+fn stage_is_over(event: &Event) -> bool {
+    matches!(event, Event::Moved { to: Stage::Done(_) | Stage::Undo, .. })
 }
 
 fn ended(stage: Stage) -> String {

@@ -13,7 +13,7 @@ use super::super::traffic::{Router, restore, set_version};
 use super::super::workload::{
     Layout, Names, ROLLOUT_LABEL, TRACK_LABEL, canary_deployment, canary_service, edits, layout, misfit, replicas, text,
 };
-use super::super::{Target, Trouble, health};
+use super::super::{Canary, Target, Trouble, health};
 use super::{Do, Looked, Order, Version, plan};
 use crate::cluster::{
     Cluster, ClusterError, DEPLOYMENT, EVENT, Edit, INFERENCE_SERVICE, POD, Place, ROLLOUT, Resource, SERVICE,
@@ -79,6 +79,11 @@ impl Hands<'_> {
         for _ in 0..ROUNDS {
             let moves = plan(order(state, target), looked.seen);
             if moves.is_empty() {
+                // A run that was killed before it made the Deployment has left its Service alone.
+                if target.canary == Canary::Absent && layout(&state.plan) == Layout::Beside {
+                    let names = Names::in_state(state);
+                    self.delete(&SERVICE.at(&names.namespace, &names.canary_service), &names).await?;
+                }
                 return Ok(Pass::Reached(Box::new(looked)));
             }
             for one in moves {
