@@ -3,6 +3,8 @@
 //! `scripts/gitlab-tools` installs the tools; in CI a missing one fails.
 #![expect(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "tests")]
 
+#[path = "support/kube/mod.rs"]
+mod kube;
 #[path = "safety_gate/model.rs"]
 #[expect(dead_code, reason = "the tests of safety-gate use the rest of it")]
 mod model;
@@ -27,6 +29,16 @@ fn tools() -> Option<(PathBuf, PathBuf)> {
     let node = node.into_iter().find(|path| path.is_file()).unwrap();
     Some((node, modules.join("gitlab-ci-local/dist/index.js")))
 }
+
+/// A rollout by health alone, and a rule to watch whose metrics nobody has.
+const ROLLOUT: &str = "version: 1
+workload: {name: llm}
+change: {image: \"r/llm:0\"}
+canary: {steps: [50, 100], hold_seconds: 0}
+patience: {lock_seconds: 3}
+analysis: {prometheus: {url: \"http://127.0.0.1:9\", timeout_seconds: 1}}
+watch: {rules: [{name: errors, metric: {rate: {bad: 'bad_total{pod=~\"{pods}\"}', all: 'all_total{pod=~\"{pods}\"}'}}, threshold: 0.05}]}
+";
 
 /// A repository with the quickstart and the templates in it.
 struct Repository {
@@ -99,7 +111,12 @@ impl Repository {
     fn ci(&self, arguments: &[&str]) -> std::process::Output {
         let (node, program) = &self.tools;
         let programs = Path::new(env!("CARGO_BIN_EXE_llmci")).parent().unwrap();
-        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        // In the image every name is a link to the one program.
+        let names = self.path().join(".git/names");
+        if std::fs::create_dir_all(&names).is_ok() && !names.join("canary-promote-post").exists() {
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_llmci"), names.join("canary-promote-post")).unwrap();
+        }
+        let path = format!("{}:{}:{}", programs.display(), names.display(), std::env::var("PATH").unwrap());
         Command::new(node)
             .arg(program)
             .args([
@@ -310,8 +327,10 @@ async fn the_whole_pipeline_runs_its_stages_and_leaves_out_what_is_not_asked_for
       unit-policy: tapes/pass.yaml
       baseline: llmci-out
       safety-policy: safety/llmci.yaml
-      canary-model: good
-      canary-script: ['echo canary is there']
+      rollout: rollout/rollout.yaml
+      kubeconfig: rollout/kubeconfig.yaml
+      image-to-promote: r/llm:2
+      watch-seconds: '0'
 ";
     let all = [
         ("m-quality", "PASS"),
@@ -322,16 +341,21 @@ async fn the_whole_pipeline_runs_its_stages_and_leaves_out_what_is_not_asked_for
         ("m-safety: [bias]", "PASS"),
         ("m-safety: [jailbreak]", "PASS"),
         ("m-canary", "PASS"),
-        ("m-monitor", "PASS"),
+        // Nobody measures here, and a watch without data is no pass.
+        ("m-monitor", "FAIL"),
     ];
+    let cluster = kube::Kube::start();
+    cluster.deployment("llm", "r/llm:1", 3);
+    write(repository.path(), "rollout/kubeconfig.yaml", &cluster.kubeconfig());
+    write(repository.path(), "rollout/rollout.yaml", ROLLOUT);
     let pipeline = repository.pipeline(most, &["--manual", "m-canary"]);
     pipeline.holds(&all);
+    assert_eq!(cluster.traffic("llm"), BTreeMap::from([("r/llm:2".to_owned(), 1.0)]), "{}", pipeline.text);
     // Nobody has started the canary: there is nothing to monitor.
     let pipeline = repository.pipeline(most, &[]);
     assert!(!pipeline.jobs.contains_key("m-canary"), "{}", pipeline.text);
-    // An unset canary script is no canary.
-    let pipeline =
-        repository.pipeline(&most.replace("      canary-script: ['echo canary is there']\n", ""), &["m-canary"]);
+    // The version runs already: there is nothing to roll out, and that is no pass.
+    let pipeline = repository.pipeline(most, &["m-canary"]);
     assert_eq!(pipeline.jobs.get("m-canary").map(String::as_str), Some("WARN"), "{}", pipeline.text);
 }
 
@@ -353,7 +377,8 @@ fn gitlabs_schema_accepts_what_the_templates_become_and_their_headers() {
         ("eval-gate", "runner-tags: [gpu]"),
         ("regression-check", "runner-tags: [gpu]"),
         ("safety-gate", "runner-tags: [gpu]"),
-        ("llm-ci", "gpu-tags: [gpu], unit-policy: a, baseline: b, safety-policy: c, canary-model: d"),
+        ("canary-promote", "runner-tags: [gpu]"),
+        ("llm-ci", "gpu-tags: [gpu], unit-policy: a, baseline: b, safety-policy: c, rollout: d"),
     ] {
         let file = format!("include:\n  - local: gitlab-templates/{template}.yml\n    inputs: {{{inputs}}}\n");
         write(repository.path(), ".gitlab-ci.yml", &file);

@@ -184,6 +184,9 @@ fn reply(request: &Request, state: &mut State) -> Reply {
     if request.method == "PATCH" && std::mem::take(&mut state.lose_answer) { Reply::Cut } else { done }
 }
 
+/// What the API server says of a patch that does not apply, whichever edit it was (1.36).
+const UNPATCHED: &str = "the server rejected our request due to an error in our request";
+
 /// Kubernetes: a JSON patch is done whole or not at all, and a failed `test` is 422.
 fn config_map(request: &Request, state: &mut State) -> Reply {
     state.others(0);
@@ -197,7 +200,7 @@ fn config_map(request: &Request, state: &mut State) -> Reply {
         let key = last.replace("~1", "/").replace("~0", "~");
         let parent = object.pointer_mut(parent);
         let refused =
-            || answer(422, &json!({"kind": "Status", "reason": "Invalid", "message": format!("{edit}"), "code": 422}));
+            || answer(422, &json!({"kind": "Status", "reason": "Invalid", "message": UNPATCHED, "code": 422}));
         let Some(fields) = parent.and_then(Value::as_object_mut) else { return refused() };
         match edit["op"].as_str().unwrap() {
             "test" if fields.get(&key) == Some(&edit["value"]) => {}

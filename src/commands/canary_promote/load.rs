@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::args::CanaryPromoteArgs;
+use super::shadow::check_requests;
 use crate::commands::CommandError;
 use crate::deliver::plan::{self, Plan, Purpose, StrategyName};
 use crate::deliver::probe::check_queries;
@@ -28,6 +29,14 @@ pub(super) fn load(args: &CanaryPromoteArgs, purpose: Purpose) -> Result<Plan, C
     let wrong = check_queries(&plan, &document);
     if !wrong.is_empty() {
         return Err(problems(wrong));
+    }
+    let shadowed = plan.strategy == StrategyName::Shadow && purpose == Purpose::Begin;
+    if let (true, Some(answers)) = (shadowed, &plan.shadow.answers) {
+        let folder = args.rollout.parent().unwrap_or(Path::new(""));
+        let wrong = check_requests(folder, &plan.shadow, answers);
+        if !wrong.is_empty() {
+            return Err(problems(wrong));
+        }
     }
     if let Some(answers) = plan.shadow.answers.as_mut() {
         // The plan travels with the rollout: what stands beside its file is named from everywhere.

@@ -13,6 +13,8 @@ use super::{Drive, End, Event, undisturbed};
 const TRIES: usize = 5;
 /// How long the announcement may take.
 const ANNOUNCE: Duration = Duration::from_millis(1500);
+/// How long one attempt at the return may take.
+const ONE_PASS: Duration = Duration::from_secs(4);
 /// A runner gives seconds: so often is stable looked at for a pod that takes the traffic.
 const LOOKS: u32 = 10;
 
@@ -42,7 +44,10 @@ impl Drive<'_> {
         let (unwritten, never) = (trouble.is_some(), undisturbed());
         let hands = Hands { cancel: &never, ..self.deps.hands };
         for _ in 0..LOOKS {
-            match hands.pass(&state, strategy::target(&state.plan, Stage::Return)).await {
+            let pass = hands.pass(&state, strategy::target(&state.plan, Stage::Return));
+            // What a service beside the cluster still waits for after its change was sent, the next run waits for.
+            let Ok(passed) = tokio::time::timeout(ONE_PASS, pass).await else { break };
+            match passed {
                 Ok(Pass::Reached(looked)) => {
                     if !unwritten {
                         trouble = self.confirm_return(looked.seen.split).await.err();

@@ -10,7 +10,7 @@ use super::super::state::{Moment, State};
 use super::super::store::Kept;
 use super::super::target::{Canary, Stable};
 use super::super::workload::{Layout, Names, digest, layout};
-use super::super::{Percent, Stage, Trouble, strategy};
+use super::super::{Percent, Split, Stage, Trouble, strategy};
 use super::{Drive, Event};
 use crate::gate::Verdict;
 use crate::trust::Untrusted;
@@ -56,7 +56,7 @@ impl Drive<'_> {
     }
 
     /// Looks; what somebody else changed is [`Trouble::Foreign`].
-    pub(super) async fn unchanged(&self, state: &State) -> Result<Looked, Trouble> {
+    pub(super) async fn unchanged(&self, state: &State) -> Result<Option<Looked>, Trouble> {
         let looked = self.deps.hands.look(state).await?;
         let names = Names::in_state(state);
         if let (Some(stable), false) = (&looked.stable, layout(&state.plan) == Layout::Driven) {
@@ -65,12 +65,14 @@ impl Drive<'_> {
         let target = strategy::target(&state.plan, state.stage);
         let lacks = matches!(target.canary, Canary::For(_)) && looked.canary.is_none();
         if lacks && layout(&state.plan) != Layout::Driven {
-            return Ok(looked);
+            return Ok(Some(looked));
         }
         let ready = looked.seen.canary.is_none_or(|side| side.ready);
-        let mut follow = false;
+        let (mut follow, mut fled) = (false, false);
         for one in moves_to(order(state, target), looked.seen) {
             match one {
+                // A flight whose record could not be written: the traffic is where a return would bring it.
+                Do::Shift(_) if looked.seen.split == Split::STABLE && state.split.canary > Percent::ZERO => fled = true,
                 Do::Shift(wanted) if layout(&state.plan) != Layout::Shared || ready => {
                     return Err(foreign(format!(
                         "{} gives {} % to the new version (and mirrors {} %); the rollout had set {} % ({} %)",
@@ -100,10 +102,13 @@ impl Drive<'_> {
                 | Do::Retire(_) => {}
             }
         }
+        if fled {
+            return Ok(None);
+        }
         if follow {
             self.deps.hands.pass(state, target).await?;
         }
-        Ok(looked)
+        Ok(Some(looked))
     }
 
     /// The verdict of a look. None: the state was written by somebody else meanwhile.

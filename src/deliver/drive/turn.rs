@@ -97,7 +97,10 @@ impl Drive<'_> {
             let (next, _) = strategy::next(&kept.state.plan, kept.state.stage, over(&kept.state));
             return self.leave(&kept, next, "", None).await;
         }
-        let looked = self.unchanged(&kept.state).await?;
+        let Some(looked) = self.unchanged(&kept.state).await? else {
+            let why = "the traffic is at stable already, by a run that could not write so";
+            return self.leave(&kept, Stage::Return, why, None).await;
+        };
         let look = match self.judge(&mut kept, &looked).await? {
             Some(look) => look,
             None => return Ok(Turn::Again(0.0)),

@@ -4,7 +4,7 @@ use super::queries::queries;
 use super::shell::{block, code, command};
 use super::traffic::{Kubectl, way};
 use super::{Revision, Seen};
-use crate::deliver::plan::{Alerts, Plan, Slack, WorkloadKind};
+use crate::deliver::plan::{Alerts, Plan, Slack, Workload, WorkloadKind};
 use crate::deliver::state::{State, Version};
 use crate::deliver::strategy;
 
@@ -19,7 +19,7 @@ pub(super) fn page(plan: &Plan, state: Option<&State>, seen: &Seen, file: &str) 
     page.push_str(
         "## Bring it back now\n\nTraffic first, then the pods, then the model version; safe to run twice:\n\n",
     );
-    page.push_str(&block("sh", &[program("rollback", file, &[])]));
+    page.push_str(&block("sh", &[program("rollback", plan, file, &[])]));
     page.push_str("\nThe last line that it prints says where the traffic is. A rollout that is under way is ended by this, whoever runs it.\n\n");
     page.push_str(&format!(
         "## Bring it back without the program\n\n1. The traffic goes through {}. {}\n\n",
@@ -31,7 +31,7 @@ pub(super) fn page(plan: &Plan, state: Option<&State>, seen: &Seen, file: &str) 
         page.push_str(&undo(plan, state, &revisions, &kubectl));
     }
     page.push_str("\nThen tell the program what was done, so that it does not go on from where it was:\n\n");
-    page.push_str(&block("sh", &[program("abort", file, &[])]));
+    page.push_str(&block("sh", &[program("abort", plan, file, &[])]));
     page.push_str(&versions(plan, state, &revisions, &kubectl, file));
     page.push_str(&verify(plan, &way.look, &kubectl));
     page.push_str(&steer(plan, file));
@@ -41,9 +41,15 @@ pub(super) fn page(plan: &Plan, state: Option<&State>, seen: &Seen, file: &str) 
 }
 
 /// A call of the program.
-fn program(what: &str, file: &str, more: &[&str]) -> String {
-    let mut words = vec!["canary-promote", what, "--plan", file];
+fn program(what: &str, plan: &Plan, file: &str, more: &[&str]) -> String {
+    let Workload { name, context, .. } = &plan.workload;
+    let mut words = vec!["canary-promote", what];
     words.extend(more);
+    // The names too: at night nobody has the file at hand, and another context would be another cluster.
+    words.extend(["--rollout", file, "--workload", name, "--namespace", plan.workload.namespace()]);
+    if let Some(context) = context {
+        words.extend(["--context", context]);
+    }
     command(&words)
 }
 
@@ -156,7 +162,7 @@ fn versions(plan: &Plan, state: Option<&State>, revisions: &[Revision], kubectl:
         text.push('\n');
     }
     let wanted = number.map_or_else(|| "REVISION".to_owned(), |number| number.to_string());
-    text.push_str(&block("sh", &[program("rollback", file, &["--to-revision", &wanted])]));
+    text.push_str(&block("sh", &[program("rollback", plan, file, &["--to-revision", &wanted])]));
     let name = &plan.workload.name;
     match plan.workload.kind {
         WorkloadKind::Deployment => {
@@ -219,7 +225,10 @@ fn verify(plan: &Plan, look: &[String], kubectl: &Kubectl) -> String {
     }
     if !presets.is_empty() {
         let presets: Vec<String> = presets.iter().map(|preset| code(preset)).collect();
-        text.push_str(&format!("\nMeasured by presets, shown by `canary-promote status`: {}.\n", presets.join(", ")));
+        text.push_str(&format!(
+            "\nMeasured by presets, with the queries that docs/how-to/rollout-metrics.md lists: {}.\n",
+            presets.join(", ")
+        ));
     }
     text
 }
@@ -227,9 +236,9 @@ fn verify(plan: &Plan, look: &[String], kubectl: &Kubectl) -> String {
 fn steer(plan: &Plan, file: &str) -> String {
     let stages: Vec<String> = strategy::way(plan).into_iter().map(|stage| stage_words(plan, stage)).collect();
     let lines =
-        [("status", ""), ("pause", ""), ("resume", ""), ("abort", "")].map(|(what, _)| program(what, file, &[]));
+        [("status", ""), ("pause", ""), ("resume", ""), ("abort", "")].map(|(what, _)| program(what, plan, file, &[]));
     let mut lines = lines.to_vec();
-    lines.push(program("resume", file, &["--or-rollback"]));
+    lines.push(program("resume", plan, file, &["--or-rollback"]));
     format!(
         "\n## Steer a rollout that is under way\n\nIt goes: {}.\n\n{}\nThe last line goes on where an earlier job was killed; past the deadline it returns the traffic instead.\n",
         stages.join(", "),

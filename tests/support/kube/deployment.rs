@@ -1,5 +1,5 @@
 //! The Deployment controller: ReplicaSets by template, revisions, rolling updates, status.
-//! Learned from kubernetes v1.36 `pkg/controller/deployment` (sync.go, rolling.go, progress.go) and checked against a real one.
+//! Learned from kubernetes `pkg/controller/deployment` (sync.go, rolling.go, progress.go) and checked against a real one.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -36,7 +36,7 @@ pub fn scale(world: &mut World) {
 }
 
 /// KServe: `spec.predictor.canaryTrafficPercent` splits between the newest revision and the last one that was rolled out.
-/// Fields as in kserve v0.15 `pkg/apis/serving/v1beta1/inference_service_status.go`.
+/// Fields as in kserve's `inference_service_status.go`.
 pub fn serve(world: &mut World) {
     let keys: Vec<Key> = world.objects.keys().filter(|key| key.plural == "inferenceservices").cloned().collect();
     for key in keys {

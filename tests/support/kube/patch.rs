@@ -93,7 +93,7 @@ pub fn merge(object: &Value, patch: &Value) -> Value {
     Value::Object(map)
 }
 
-/// The key by which items of a list are told apart: `k8s.io/api` v0.36 `patchMergeKey` and `listMapKey`.
+/// The key by which items of a list are told apart: `k8s.io/api` `patchMergeKey` and `listMapKey`.
 pub fn list_keys(field: &str) -> &'static [&'static str] {
     match field {
         "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" => &["name"],

@@ -94,7 +94,7 @@ fn gateway(world: &World, namespace: &str, service: &str) -> Option<Vec<(Backend
     Some(weighed.collect())
 }
 
-/// Annotations of ingress-nginx v1.12, `internal/ingress/annotations/canary/main.go`.
+/// Annotations of ingress-nginx, `internal/ingress/annotations/canary/main.go`.
 fn nginx(world: &World, namespace: &str, service: &str) -> Option<Vec<(Backend, f64)>> {
     let backend = |ingress: &Value| {
         let paths = &ingress["spec"]["rules"][0]["http"]["paths"];
