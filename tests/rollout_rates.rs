@@ -4,7 +4,7 @@
 #[expect(dead_code, unreachable_pub, clippy::unwrap_used, reason = "shared with the benchmark")]
 mod rollouts;
 
-use rollouts::{Service, plan, sequential, threshold};
+use rollouts::{Latency, Service, latencies, latency_plan, plan, sequential, threshold};
 
 const SEED: u64 = 7;
 
@@ -39,4 +39,13 @@ fn a_fixed_threshold_tosses_a_coin_over_the_same_versions() {
     assert!(good.failed > 100, "{good:?}");
     let bad = threshold(Service { rate: 5, stable: 0.005, canary: 0.01 }, 400, SEED);
     assert!(bad.promoted > 10, "{bad:?}");
+}
+
+#[test]
+fn a_latency_within_the_tolerance_is_not_brought_back_and_one_that_doubles_is_never_promoted() {
+    let of = |times| latencies(&latency_plan(), Latency { rate: 50, bucket: 1.3, times }, 30, SEED);
+    let (same, allowed, double) = (of(1.0), of(1.2), of(2.0));
+    assert!(same.failed <= 2 && same.promoted >= 28, "{same:?}");
+    assert!(allowed.failed <= 2, "{allowed:?}");
+    assert!(double.promoted == 0 && double.failed == 30, "{double:?}");
 }

@@ -2,11 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use llmci::stats::{
-    Alpha, Alternative, BinomialPlan, Certain, Count, ErrorOrigin, Errors, Generator, MeanNull, Pairs, Progress, Side,
-    beta_quantile, binomial_lower_tail, binomial_pmf, binomial_upper_tail, clopper_pearson_lower,
-    clopper_pearson_upper, curtailment, empirical_bernstein_sequence, error_origin_log_e_value, exact_binomial_bounds,
-    float, group_sequential_bounds, incomplete_beta, look_counts, mixture_log_e_value, normal_cdf, normal_quantile,
-    rejects, samples_to_decide, student_quantile, student_upper, tango, tango_score, wilson,
+    Alpha, Alternative, BinomialPlan, Certain, Count, ErrorOrigin, Errors, Generator, MeanNull, Pairs, Portion,
+    Progress, Side, beta_quantile, binomial_lower_tail, binomial_pmf, binomial_upper_tail, clopper_pearson_lower,
+    clopper_pearson_upper, curtailment, difference_log_e_value, empirical_bernstein_sequence, error_origin_log_e_value,
+    exact_binomial_bounds, float, group_sequential_bounds, hedged, incomplete_beta, look_counts, mixture_log_e_value,
+    normal_cdf, normal_quantile, portion_log_e_value, rejects, samples_to_decide, student_quantile, student_upper,
+    tango, tango_score, wilson,
 };
 use proptest::prelude::*;
 
@@ -281,4 +282,104 @@ fn the_published_sample_sizes_come_out() {
     // All of n successes show a rate of 0.9 from 29 on: 0.9^29 = 0.0471 < 0.05 <= 0.9^28.
     assert_eq!(samples_to_decide(count(12, 12), 0.9, alpha(0.05)), Some(29));
     assert_eq!(samples_to_decide(count(9, 10), 0.9, alpha(0.05)), None);
+}
+
+#[test]
+fn evidence_about_shares_keeps_its_error_whenever_one_stops() {
+    // Both sides at the very edge of what each null hypothesis allows, looked at after 50, 100, ... 6400 requests.
+    let (truth, margin) = (0.02, 0.01);
+    let mut generator = Generator::new(20_261_126);
+    let mut wrong = [0; 4];
+    for _ in 0..200 {
+        let (mut one, mut other, mut seen) = (0, 0, 0_u64);
+        let mut crossed = [false; 4];
+        for look in 0..8 {
+            while seen < 50 << look {
+                seen += 1;
+                one += u64::from(generator.unit() < truth + margin);
+                other += u64::from(generator.unit() < truth);
+            }
+            let (one, other) = (Portion::of(one, seen).unwrap(), Portion::of(other, seen).unwrap());
+            let evidence = [
+                portion_log_e_value(other, truth, Alternative::Above),
+                portion_log_e_value(other, truth, Alternative::Below),
+                difference_log_e_value(one, other, margin, Alternative::Above),
+                difference_log_e_value(one, other, margin, Alternative::Below),
+            ];
+            for (crossed, evidence) in crossed.iter_mut().zip(evidence) {
+                *crossed |= rejects(evidence, alpha(0.05));
+            }
+        }
+        for (wrong, crossed) in wrong.iter_mut().zip(crossed) {
+            *wrong += u32::from(crossed);
+        }
+    }
+    // At most 10 of 200 are expected; more than 20 would have a chance of 0.1 %.
+    assert!(wrong.iter().all(|wrong| *wrong <= 20), "{wrong:?}");
+}
+
+/// The ratios of odds that the evidence about shares averages over.
+fn ratios() -> Vec<f64> {
+    (0..24).map(|step| 1.1 * (20.0_f64 / 1.1).powf(f64::from(step) / 23.0)).collect()
+}
+
+#[test]
+fn evidence_about_a_share_is_the_average_likelihood_ratio() {
+    let direct = |bad: i32, all: i32, bound: f64, sign: f64| {
+        let each = ratios().into_iter().map(|ratio| {
+            let odds = ratio.powf(sign) * bound / (1.0 - bound);
+            let other = odds / (1.0 + odds);
+            (other / bound).powi(bad) * ((1.0 - other) / (1.0 - bound)).powi(all - bad)
+        });
+        (each.sum::<f64>() / 24.0).ln()
+    };
+    for (bad, all, bound) in [(0, 400, 0.01), (7, 90, 0.02), (3, 3, 0.5), (12, 1000, 0.01)] {
+        let portion = Portion::of(u64::try_from(bad).unwrap(), u64::try_from(all).unwrap()).unwrap();
+        for (shown, sign) in [(Alternative::Above, 1.0), (Alternative::Below, -1.0)] {
+            let (found, wanted) = (portion_log_e_value(portion, bound, shown), direct(bad, all, bound, sign));
+            assert!((found - wanted).abs() < 1e-9 * wanted.abs().max(1.0), "{bad}/{all} {shown:?}: {found} {wanted}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_portion_and_no_margin_is_no_evidence() {
+    for (bad, all) in [(f64::NAN, 1.0), (0.0, f64::NAN), (0.0, f64::INFINITY), (2.0, 1.0), (-1.0, 1.0), (0.0, 0.0)] {
+        assert_eq!(Portion::new(bad, all), None, "{bad}/{all}");
+    }
+    let (bad, good) = (Portion::of(500, 500).unwrap(), Portion::of(0, 500).unwrap());
+    for margin in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(difference_log_e_value(bad, good, margin, Alternative::Above), f64::NEG_INFINITY, "{margin}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_sum_of_fractions_shows_no_more_than_a_bet_on_each(
+        values in proptest::collection::vec(0.0_f64..=1.0, 1..60), bound in 0.01_f64..0.99, up in proptest::bool::ANY,
+    ) {
+        let (shown, sign) = if up { (Alternative::Above, 1.0) } else { (Alternative::Below, -1.0) };
+        let capital = |ratio: f64| -> f64 {
+            let step = ratio.powf(sign) - 1.0;
+            values.iter().map(|value| (1.0 + step * value) / (1.0 + step * bound)).product()
+        };
+        let bets = (ratios().into_iter().map(capital).sum::<f64>() / 24.0).ln();
+        let portion = Portion::new(values.iter().sum(), float(values.len() as u64)).unwrap();
+        prop_assert!(portion_log_e_value(portion, bound, shown) <= bets + 1e-9);
+    }
+
+    #[test]
+    fn evidence_of_a_difference_is_never_above_that_at_any_share_that_the_other_side_may_have(
+        all in 1_u64..3000, bad in 0_u64..3000, other_all in 1_u64..30_000, other_bad in 0_u64..30_000,
+        margin in 0.0_f64..0.2, share in 0.0_f64..=1.0, up in proptest::bool::ANY,
+    ) {
+        let (one, other) = (Portion::of(bad.min(all), all).unwrap(), Portion::of(other_bad.min(other_all), other_all).unwrap());
+        let (shown, back) = match up {
+            true => (Alternative::Above, Alternative::Below),
+            false => (Alternative::Below, Alternative::Above),
+        };
+        let truth = share * (1.0 - margin);
+        let there = hedged(portion_log_e_value(one, truth + margin, shown)) + hedged(portion_log_e_value(other, truth, back));
+        prop_assert!(difference_log_e_value(one, other, margin, shown) <= there + 1e-9);
+    }
 }

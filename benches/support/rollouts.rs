@@ -3,9 +3,9 @@
 use llmci::deliver::Percent;
 use llmci::deliver::analysis::{Evidence, Words, judge_with};
 use llmci::deliver::plan::Plan;
-use llmci::deliver::probe::{Reading, Sides, Tally};
+use llmci::deliver::probe::{Buckets, NoData, Reading, Sides, Tally};
 use llmci::gate::Verdict;
-use llmci::stats::{Generator, float};
+use llmci::stats::{Generator, float, normal_cdf};
 
 /// The steps, in percent.
 const STEPS: [u8; 4] = [10, 25, 50, 100];
@@ -93,8 +93,7 @@ fn one(plan: &Plan, service: Service, random: &mut Generator) -> (Verdict, u64) 
             let requests = float(service.rate * LOOK);
             add(&mut canary, requests * share, service.canary, random);
             add(&mut stable, requests * (1.0 - share), service.stable, random);
-            let side =
-                |tally: Tally| if tally.all == 0 { Err(llmci::deliver::probe::NoData::NoTraffic) } else { Ok(tally) };
+            let side = |tally: Tally| if tally.all == 0 { Err(NoData::NoTraffic) } else { Ok(tally) };
             let reading = Ok(Reading::Counts(Sides { stable: side(stable), canary: side(canary) }));
             let readings = [("errors".to_owned(), reading)];
             let percent = Percent::new(step).unwrap();
@@ -164,4 +163,85 @@ fn poisson(mean: f64, random: &mut Generator) -> u64 {
         }
     }
     count
+}
+
+/// A service whose latencies are lognormal: the canary's are so many times stable's.
+#[derive(Clone, Copy, Debug)]
+pub struct Latency {
+    /// Requests a second in all.
+    pub rate: u64,
+    /// Each bound of the histogram is this many times the one before.
+    pub bucket: f64,
+    pub times: f64,
+}
+
+/// The standard deviation of the logarithm of a latency.
+const SPREAD: f64 = 0.5;
+
+/// The plan whose latency is simulated: the rule of a preset.
+pub fn latency_plan() -> Plan {
+    serde_json::from_value(serde_json::json!({
+        "version": 1, "workload": {"name": "llm"}, "change": {"image": "r:2"},
+        "analysis": {"quantiles": [{"name": "latency", "histogram": "h", "max_increase": 0.2}]},
+    }))
+    .unwrap()
+}
+
+/// Rollouts judged by p99, at most 20 % above stable's.
+pub fn latencies(plan: &Plan, service: Latency, rollouts: u32, seed: u64) -> Outcome {
+    let mut random = Generator::new(seed);
+    let mut outcome = Outcome::default();
+    // Stable's median is 1; the bounds reach from a twentieth of it to a hundred times, off any round place.
+    let bounds: Vec<f64> = std::iter::successors(Some(0.053), |bound| Some(bound * service.bucket))
+        .take_while(|bound| *bound < 100.0)
+        .collect();
+    for _ in 0..rollouts {
+        let (end, seconds) = one_latency(plan, service, &bounds, &mut random);
+        outcome.add(end, seconds);
+    }
+    outcome
+}
+
+fn one_latency(plan: &Plan, service: Latency, bounds: &[f64], random: &mut Generator) -> (Verdict, u64) {
+    let mut evidence = Evidence::default();
+    let mut seconds = 0;
+    for step in STEPS {
+        let empty = || Buckets { upto: bounds.iter().map(|bound| (*bound, 0)).collect(), all: 0 };
+        let (mut canary, mut stable) = (empty(), empty());
+        let mut held = 0;
+        loop {
+            held += LOOK;
+            let share = f64::from(step) / 100.0;
+            let requests = float(service.rate * LOOK);
+            add_latencies(&mut canary, requests * share, service.times, random);
+            add_latencies(&mut stable, requests * (1.0 - share), 1.0, random);
+            let side = |buckets: &Buckets| if buckets.all == 0 { Err(NoData::NoTraffic) } else { Ok(buckets.clone()) };
+            let reading = Ok(Reading::Buckets(Sides { stable: side(&stable), canary: side(&canary) }));
+            let readings = [("latency".to_owned(), reading)];
+            let percent = Percent::new(step).unwrap();
+            match judge_with(plan, percent, &readings, &mut evidence, Words::Short).verdict {
+                Verdict::Fail => return (Verdict::Fail, seconds + held),
+                Verdict::Pass if held >= HOLD => break,
+                Verdict::Pass | Verdict::Inconclusive | Verdict::Error => {}
+            }
+            if held >= HOLD + LIMIT {
+                return (Verdict::Inconclusive, seconds + held);
+            }
+        }
+        seconds += held;
+        evidence.close_step();
+    }
+    (Verdict::Pass, seconds)
+}
+
+/// Requests of a window, by their latency: those of each bucket are Poisson.
+fn add_latencies(buckets: &mut Buckets, expected: f64, times: f64, random: &mut Generator) {
+    let (mut below, mut added) = (0.0, 0);
+    for (bound, upto) in &mut buckets.upto {
+        let share = normal_cdf((*bound / times).ln() / SPREAD);
+        added += poisson(expected * (share - below), random);
+        *upto += added;
+        below = share;
+    }
+    buckets.all += added + poisson(expected * (1.0 - below), random);
 }

@@ -33,8 +33,6 @@ pub struct RuleEvidence {
     pub streak: i32,
     /// What stable showed when it last had traffic of its own.
     pub stable: Option<Seen>,
-    /// Stable's quantile, once it had enough requests in this window.
-    pub frozen: Option<f64>,
 }
 
 /// What stable showed.
@@ -59,7 +57,6 @@ impl Evidence {
             rule.old_capital = 0.0;
             rule.new_capital = 0.0;
             rule.streak = 0;
-            rule.frozen = None;
         }
     }
 }

@@ -197,3 +197,59 @@ proptest! {
         prop_assert!(after >= before, "{bad} -> {worse} of {all}: {before} -> {after}");
     }
 }
+
+fn latency(rule: serde_json::Value, stable: Buckets, canary: Buckets) -> Verdict {
+    let mut rule = rule;
+    rule["name"] = json!("latency");
+    rule["histogram"] = json!("h");
+    let reading = Reading::Buckets(Sides { stable: Ok(stable), canary: Ok(canary) });
+    said(&plan(json!({"quantiles": [rule]})), &[("latency".to_owned(), Ok(reading))]).verdict
+}
+
+#[test]
+fn a_limit_drawn_from_a_hundred_requests_of_stable_brings_no_version_back() {
+    // All of 100 took at most 1 s, which says little of the hundredth part: 4 % above 2 s may be stable's own share.
+    let of = |slow: u64, all: u64| Buckets { upto: vec![(1.0, all - slow), (2.0, all - slow), (4.0, all)], all };
+    assert_eq!(latency(json!({"max_increase": 0.2}), of(0, 100), of(40, 1000)), Verdict::Inconclusive);
+    assert_eq!(latency(json!({"max_increase": 0.2}), of(0, 5000), of(40, 1000)), Verdict::Fail);
+    // Exactly a hundredth above 1 s: its p99 may lie on either side, however many there are.
+    assert_eq!(latency(json!({"max_increase": 0.2}), of(500, 50_000), of(40, 1000)), Verdict::Inconclusive);
+}
+
+#[test]
+fn what_lies_beyond_the_histogram_counts_as_it_is_worst() {
+    let of = |within: u64, all: u64| Buckets { upto: vec![(1.0, within)], all };
+    // A limit of 3 s: of those beyond 1 s nobody knows which took longer.
+    for (canary, wanted) in [
+        (of(10_000, 10_000), Verdict::Pass),
+        (of(9_900, 10_000), Verdict::Pass),
+        (of(5_000, 10_000), Verdict::Inconclusive),
+        (of(0, 10_000), Verdict::Inconclusive),
+    ] {
+        assert_eq!(latency(json!({"max": 3.0}), of(9_000, 10_000), canary.clone()), wanted, "{canary:?}");
+    }
+    // Stable's own quantile beyond it: nothing to compare with.
+    assert_eq!(latency(json!({"max_increase": 0.2}), of(9_000, 10_000), of(10_000, 10_000)), Verdict::Inconclusive);
+    // A histogram without any bound decides nothing, and counts that cross are no crash.
+    let bare = || Buckets { upto: Vec::new(), all: 10_000 };
+    assert_eq!(latency(json!({"max": 3.0, "max_increase": 0.2}), bare(), bare()), Verdict::Inconclusive);
+    assert_ne!(latency(json!({"max": 1.0}), of(11, 10), of(11, 10)), Verdict::Fail);
+}
+
+proptest! {
+    #[test]
+    fn slower_requests_never_turn_a_failure_into_a_pass(
+        all in 1_u64..5000, fast in 0_u64..5000, moved in 0_u64..500, stable in 0_u64..5000,
+    ) {
+        let of = |fast: u64, all: u64| Buckets { upto: vec![(1.0, fast.min(all)), (1.3, fast.min(all)), (2.0, all)], all };
+        let rank = |verdict: Verdict| match verdict {
+            Verdict::Pass => 0,
+            Verdict::Inconclusive | Verdict::Error => 1,
+            Verdict::Fail => 2,
+        };
+        let rule = || json!({"max_increase": 0.2, "max": 1.5, "min_samples": 1});
+        let before = rank(latency(rule(), of(stable, 5000), of(fast, all)));
+        let after = rank(latency(rule(), of(stable, 5000), of(fast.saturating_sub(moved), all)));
+        prop_assert!(after >= before, "{fast} of {all}, {moved} slower: {before} -> {after}");
+    }
+}
