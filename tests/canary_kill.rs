@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use support::{canary_promote, code, text, write};
 
 /// Cases at once: each of them mostly waits for the lock of the dead run, and for the drain.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 16;
 const OLD: &str = "r/llm:1";
 const NEW: &str = "r/llm:2";
 const PLAN: &str = "version: 1
@@ -26,7 +26,7 @@ workload: {name: llm}
 change: {image: \"r/llm:2\"}
 canary: {steps: [50, 100], hold_seconds: 0}
 traffic: {istio: {virtual_service: llm}}
-patience: {lock_seconds: 3}
+patience: {lock_seconds: 5}
 ";
 
 /// Who goes on after the kill.
@@ -117,7 +117,7 @@ fn one_owner(bed: &Bed) {
             && !holder.is_empty()
             && *before != holder
         {
-            assert!(call.time - at >= 3000, "{before} -> {holder} after {} ms", call.time - at);
+            assert!(call.time - at >= 5000, "{before} -> {holder} after {} ms", call.time - at);
         }
         last = Some((holder, call.time));
     }
@@ -129,7 +129,7 @@ fn killed(call: usize, next: Next) {
     let before = Arc::new(Mutex::new(None));
     let (seen, kube) = (Arc::clone(&before), bed.kube.clone());
     // Half of the answers are on their way when the process dies, half are not.
-    let when = if call % 2 == 0 { When::BeforeAnswer(call) } else { When::AfterAnswer(call) };
+    let when = if call.is_multiple_of(2) { When::BeforeAnswer(call) } else { When::AfterAnswer(call) };
     bed.kube.on(when, move || {
         if let Ok(process) = told.recv() {
             let _dead = Command::new("kill").args(["-9", &process.to_string()]).status();

@@ -1,5 +1,4 @@
 //! Every command of the program that a runbook prints is one that the program takes.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
