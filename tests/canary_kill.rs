@@ -273,7 +273,7 @@ fn a_second_promoter_stops_with_the_first_ones_name_and_moves_nothing() {
 }
 
 #[test]
-fn an_edit_by_somebody_else_stops_the_rollout_and_a_person_brings_it_back_over_it() {
+fn an_edit_by_somebody_else_stops_the_rollout_and_nothing_overwrites_it() {
     let bed = Bed::new();
     let child = halfway(&bed);
     bed.kube.edit("VirtualService", "llm", |object| {

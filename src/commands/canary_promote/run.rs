@@ -316,7 +316,7 @@ fn next(run: &Run, session: &Session<'_>) -> Vec<String> {
         End::Cancelled => vec![format!("remove what is left of it: canary-promote resume {names}")],
         End::Foreign => vec![
             format!("undo that change, then: canary-promote resume {names}"),
-            format!("or bring the old version back over it: canary-promote rollback {names}"),
+            format!("or bring the traffic to stable by hand, then: canary-promote rollback {names}"),
         ],
         End::LockLost => vec![format!("see who has it: canary-promote status {names}")],
         End::Stuck(_) | End::Failed(_) => vec![

@@ -180,8 +180,6 @@ impl Scope<'_> {
         let gained = format!("increase({selector}[{window}s])");
         match self.whose {
             Whose::Stable | Whose::Past => format!("({grown}) or {gained}"),
-            // Without a stable side beside it the canary's series may be as old as the service.
-            Whose::Canary if self.naming.stable.is_none() => format!("({grown}) or {gained}"),
             Whose::Canary => {
                 let born = format!("({selector} unless {selector} offset {window}s) and {steady}");
                 format!("({grown}) or ({born}) or {gained}")
