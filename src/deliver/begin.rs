@@ -13,12 +13,12 @@ use super::plan::{Plan, StrategyName, WorkloadKind};
 use super::reach::resource;
 use super::state::{Happening, LAST_ROLLBACK, Moment, Owner, Reached, State, Version};
 use super::store::{Kept, SCHEMA, Store, Written};
-use super::traffic::{self, Router, version_of};
+use super::traffic::{self, Router, steps_of, version_of};
 use super::workload::{
     CANARY_NOTE, Layout, Names, ROLLOUT_LABEL, STABLE_NOTE, digest, layout, misfit, names_at_begin, new_version,
     owner_of, replicas, scaled_by, version,
 };
-use super::{Ending, Split, Stage, Trouble, alert};
+use super::{Ending, Percent, Split, Stage, Trouble, alert};
 use crate::cluster::{Cluster, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SERVICE};
 use crate::trust::{Digest, Untrusted};
 
@@ -167,6 +167,9 @@ async fn look(begin: &Begin<'_>) -> Result<Fresh, Trouble> {
         return Err(misfit(format!("{} is not there: see `workload.name` and `workload.namespace`", place.words())));
     };
     let (old, new) = versions(plan, &workload)?;
+    if plan.workload.kind == WorkloadKind::Rollout {
+        its_own_steps(plan, &workload)?;
+    }
     let mut mark = None;
     if plan.workload.kind == WorkloadKind::Deployment {
         healthy(&names, &workload)?;
@@ -213,6 +216,21 @@ fn is_retired(plan: &Plan, there: &Value) -> bool {
     let ours = there.pointer("/metadata/labels").and_then(|labels| labels.get(ROLLOUT_LABEL));
     let ours = ours.and_then(Value::as_str) == Some(plan.workload.name.as_str());
     ours && layout(plan) == Layout::Colours && replicas(there) == 0
+}
+
+/// A Rollout takes its own steps: the plan's must be the same ones.
+fn its_own_steps(plan: &Plan, rollout: &Value) -> Result<(), Trouble> {
+    let own = steps_of(rollout)?;
+    if own == plan.canary.steps {
+        return Ok(());
+    }
+    let words = |steps: &[Percent]| steps.iter().map(|step| step.get().to_string()).collect::<Vec<_>>().join(", ");
+    Err(misfit(format!(
+        "the Rollout `{}` has the steps {} and the plan has {}: set `canary.steps` to the Rollout's own",
+        plan.workload.name,
+        words(&own),
+        words(&plan.canary.steps)
+    )))
 }
 
 /// The version that runs, and the one that comes. They differ, but for a flag.

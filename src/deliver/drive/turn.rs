@@ -6,6 +6,7 @@ use super::super::reach::{Do, Looked, Pass};
 use super::super::state::{Happening, LAST_ROLLBACK, Moment, Reached, State};
 use super::super::store::Kept;
 use super::super::strategy::{self, Action};
+use super::super::workload::{Layout, layout};
 use super::super::{Percent, Stage, Trouble};
 use super::{Drive, End, Event, OFTEN, SOON, Turn, WhenAsked};
 use crate::deliver::plan::StrategyName;
@@ -94,6 +95,14 @@ impl Drive<'_> {
     async fn weigh(&mut self, mut kept: Kept) -> Result<Turn, Trouble> {
         self.tell_reached(&kept.state);
         if !can_turn_back(kept.state.stage) {
+            let marks = match layout(&kept.state.plan) {
+                // Blue-green's mark stays while its other colour may come back; the others' routers are cleared where they lower.
+                Layout::Beside | Layout::Shared | Layout::Colours | Layout::InPlace => false,
+                Layout::Flag | Layout::Driven => matches!(kept.state.stage, Stage::Clean | Stage::Undo),
+            };
+            if marks {
+                self.deps.hands.router.clear().await?;
+            }
             let (next, _) = strategy::next(&kept.state.plan, kept.state.stage, over(&kept.state));
             return self.leave(&kept, next, "", None).await;
         }

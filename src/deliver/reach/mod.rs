@@ -195,9 +195,9 @@ fn driven(order: Order, seen: Seen) -> Vec<Do> {
     let runs = seen.stable.map(|side| side.runs);
     let mut moves = Vec::new();
     match (target.stable, target.canary) {
-        // Once it has everything its controller has made it the stable one: then only the version leads back.
+        // Traffic first; where its controller has made the new version its stable one, the version leads back, and the shift hastens it.
         (Stable::Old, Canary::Absent | Canary::AsItIs) => {
-            if target.split != seen.split && seen.split.canary != Percent::ALL {
+            if target.split != seen.split {
                 moves.push(Do::Shift(target.split));
             }
             if runs != Some(Runs::Old) {

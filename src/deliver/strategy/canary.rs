@@ -23,8 +23,8 @@ pub(super) fn next(plan: &Plan, stage: Stage, facts: Facts) -> (Stage, Asks) {
 pub(super) fn target(plan: &Plan, stage: Stage) -> Target {
     let at = |stable, canary, share| Target { stable, canary, split: Split::to_canary(share), ready: Ready::Awaited };
     match stage {
-        // Behind one Service a pod that is ready has users at once: there the first step makes the canary.
-        Stage::Prepare if shares_a_service(plan) => at(Stable::Old, Canary::Absent, Percent::ZERO),
+        // Where a pod that is ready has users at once, the first step makes the canary.
+        Stage::Prepare if has_users_at_once(plan) => at(Stable::Old, Canary::Absent, Percent::ZERO),
         Stage::Prepare => at(Stable::Old, Canary::For(share(&plan.canary.steps, 0)), Percent::ZERO),
         Stage::Step(step) => {
             let share = share(&plan.canary.steps, step);
@@ -39,11 +39,13 @@ pub(super) fn target(plan: &Plan, stage: Stage) -> Target {
     }
 }
 
-/// Whether both versions stand behind one Service, so that the number of replicas is the split.
-pub(super) fn shares_a_service(plan: &Plan) -> bool {
+/// Whether the new version cannot be made ready without users: both stand behind one Service, so that the number of replicas is
+/// the split, or an Argo Rollout takes its first step as soon as it has the version.
+fn has_users_at_once(plan: &Plan) -> bool {
     let traffic = &plan.traffic;
-    plan.workload.kind == WorkloadKind::Deployment
-        && traffic.istio.is_none()
-        && traffic.gateway.is_none()
-        && traffic.nginx.is_none()
+    match plan.workload.kind {
+        WorkloadKind::Deployment => traffic.istio.is_none() && traffic.gateway.is_none() && traffic.nginx.is_none(),
+        WorkloadKind::Rollout => true,
+        WorkloadKind::InferenceService => false,
+    }
 }

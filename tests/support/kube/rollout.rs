@@ -55,6 +55,7 @@ fn reconcile(world: &mut World, key: &Key) {
     let ready = available(world, &rollout, &canary_hash) >= wanted(&rollout, weight, &canary_hash, &stable_hash);
     if !aborted && progress.step >= progress.steps.len() && ready && !finished {
         progress.status["stableRS"] = json!(canary_hash);
+        drop_fields(&mut progress.status, &["promoteFull"]);
         finished = true;
         place(world, &rollout, &canary_hash, &canary_hash, 100);
         super::pods::run(world);
@@ -107,6 +108,11 @@ fn advance(world: &World, rollout: &Value, progress: &mut Progress, aborted: boo
             progress.status["abortedAt"] = json!(world.now());
         }
         return 0;
+    }
+    // A full promotion leaves no step and no pause.
+    if progress.status["promoteFull"] == true {
+        progress.step = progress.steps.len();
+        drop_fields(&mut progress.status, &["pauseConditions", "controllerPause"]);
     }
     let hash = text(&progress.status["currentPodHash"]).to_owned();
     let stable = text(&progress.status["stableRS"]).to_owned();
