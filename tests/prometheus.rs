@@ -471,3 +471,37 @@ async fn a_server_that_misbehaves_is_unreachable_and_costs_no_more_than_its_time
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_in_the_scrapes_does_not_make_an_old_counter_new() {
+    let Some(program) = program() else { return };
+    let exporter = Exporter::start().await;
+    exporter.set("all_total{pod=\"chat-canary-b5d7c-xzw42\"}", 100_000);
+    exporter.set("bad_total{pod=\"chat-canary-b5d7c-xzw42\"}", 50_000);
+    let server = Server::start(&program, &[("chat", &exporter)]).await;
+    let rules = json!({"rates": [{"name": "errors", "max": 0.01,
+        "bad": "bad_total{pod=~\"{pods}\"}", "all": "all_total{pod=~\"{pods}\"}"}]});
+    let source = source(&server.url, &plan(rules, json!({})));
+    let counted = async || {
+        let found = read(&source, Window { seconds: 3 }).await;
+        counts(&found, "errors").and_then(|sides| sides.canary.ok()).map(|tally| tally.all)
+    };
+    let end = Instant::now() + PATIENCE;
+    while counted().await.is_none()
+        && canary_lacks(&read(&source, Window { seconds: 3 }).await, "errors") != Some(NoData::NoTraffic)
+    {
+        assert!(Instant::now() < end, "no first sample: {:?}", read(&source, Window { seconds: 3 }).await);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    // Until the window begins within the gap, the series looks as if it had not been there before.
+    exporter.down(true);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    exporter.down(false);
+    let until = Instant::now() + Duration::from_secs(6);
+    while Instant::now() < until {
+        if let Some(all) = counted().await {
+            assert!(all < 1000, "{all} requests in a window without any");
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

@@ -66,13 +66,6 @@ pub async fn begin(begin: &Begin<'_>) -> Result<Begun, Trouble> {
     let store = Store::new(begin.cluster, plan.workload.namespace(), &plan.workload.name);
     let before = store.read().await?;
     let earlier = before.as_ref().map(|kept| kept.state.clone());
-    if let Some(kept) = &before
-        && kept.state.stage.is_done()
-        && layout(&kept.state.plan) == Layout::Colours
-    {
-        // Its mark stays on the Service while its colour may still be brought back; from here on it may not.
-        router_of(begin.cluster, &kept.state.plan, &Names::in_state(&kept.state), None).await?.clear().await?;
-    }
     if let Some(kept) = before.filter(|kept| !kept.state.stage.is_done()) {
         return if kept.state.plan == *plan {
             take_over(begin.cluster, &store, kept, &begin.owner, begin.flag.clone()).await
@@ -81,6 +74,10 @@ pub async fn begin(begin: &Begin<'_>) -> Result<Begun, Trouble> {
         };
     }
     let fresh = look(begin).await?;
+    if let Some(earlier) = earlier.as_ref().filter(|earlier| layout(&earlier.plan) == Layout::Colours) {
+        // Its mark stays on the Service while its colour may still be brought back; from here on it may not.
+        router_of(begin.cluster, &earlier.plan, &Names::in_state(earlier), None).await?.clear().await?;
+    }
     let router = router_of(begin.cluster, plan, &fresh.names, begin.flag.clone()).await?;
     let split = router.split().await?;
     if split != Split::STABLE {

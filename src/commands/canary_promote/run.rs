@@ -56,7 +56,7 @@ pub(super) async fn start(session: &Session<'_>) -> Result<Outcome, CommandError
 /// Goes on with a rollout that is under way; with `--or-rollback` one that is past its deadline returns.
 pub(super) async fn resume(session: &Session<'_>) -> Result<Outcome, CommandError> {
     let Some(kept) = session.state().await?.filter(|kept| !kept.state.stage.is_done()) else {
-        return nothing(session, "no rollout is under way").await;
+        return as_it_stands(session, "no rollout is under way").await;
     };
     if kept.state.wish == Wish::Pause && !session.args.or_rollback {
         session.store().wish(Wish::Proceed).await.map_err(command_error)?;
@@ -66,13 +66,13 @@ pub(super) async fn resume(session: &Session<'_>) -> Result<Outcome, CommandErro
         // Somebody drives it: there is nothing to do.
         Taken::Held(why) => {
             print_error(&format!("{}\n", session.context.sink.line(&why, 500)));
-            return nothing(session, "somebody else drives the rollout").await;
+            return as_it_stands(session, "somebody else drives the rollout").await;
         }
     };
     // The lock may have been waited for: what was read before it is old.
     let Some(kept) = session.state().await?.filter(|kept| !kept.state.stage.is_done()) else {
         release(lock).await;
-        return nothing(session, "no rollout is under way any more").await;
+        return as_it_stands(session, "no rollout is under way any more").await;
     };
     match resume_or_rollback(&kept.state, &undo::Lock::Free, &session.owner.run, session.clock.now()) {
         Found::RollBack if session.args.or_rollback => back(session, &To::Previous, lock).await,
@@ -89,7 +89,7 @@ pub(super) async fn approve(session: &Session<'_>) -> Result<Outcome, CommandErr
     session.store().wish(Wish::Approve).await.map_err(command_error)?;
     match session.lock().await? {
         Taken::Ours(lock) => go_on(session, lock).await,
-        Taken::Held(_) => nothing(session, "approved; the run that drives the rollout goes on").await,
+        Taken::Held(_) => as_it_stands(session, "approved; the run that drives the rollout goes on").await,
     }
 }
 
@@ -241,6 +241,20 @@ pub(super) async fn driven(session: &Session<'_>, begun: Begun, lock: Guard) -> 
     let path = record::write(&report, &session.args.out, context)?;
     let exit = exit(session.order, &run, verdict);
     Ok(Outcome { exit, report: None, rollout: Some((Box::new(report), path)), text: String::new() })
+}
+
+/// The same for an order whose exit code says whether everybody has the new version; a schedule (`--or-rollback`) only looks after
+/// what is left over.
+async fn as_it_stands(session: &Session<'_>, why: &str) -> Result<Outcome, CommandError> {
+    let ending = session.state().await?.and_then(|kept| kept.state.ending());
+    let mut outcome = nothing(session, why).await?;
+    outcome.exit = match ending {
+        _ if session.args.or_rollback => Exit::Pass,
+        Some(Ending::Promoted) => Exit::Pass,
+        Some(Ending::RolledBack) => Exit::Fail,
+        None => Exit::Inconclusive,
+    };
+    Ok(outcome)
 }
 
 /// A report of an order that had nothing to drive.

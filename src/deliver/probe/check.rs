@@ -1,4 +1,5 @@
 //! What can be wrong with the queries of a plan, with their places in the file. Everything at once.
+//! Kept out: names, bounds and times, which need no PromQL (`plan::check`).
 
 use super::presets;
 use super::promql::{self, Fault, Values};
@@ -108,22 +109,8 @@ fn check_rules(plan: &Plan, document: &Document, scope: Scope<'_>) -> Problems {
     for (index, rule) in analysis.levels.iter().enumerate() {
         rules.push((format!("/analysis/levels/{index}"), &rule.name, rule.preset, scope.of_level(rule)));
     }
-    let of_analysis = rules.len();
     for (index, rule) in watch.rules.iter().enumerate() {
         rules.push((format!("/watch/rules/{index}"), &rule.name, rule.preset, scope.of_watch(rule)));
-    }
-    let (steps, after) = rules.split_at(of_analysis);
-    for part in [steps, after] {
-        for (index, (pointer, name, ..)) in part.iter().enumerate() {
-            if part.iter().take(index).any(|(_, other, ..)| other == name) {
-                let place = format!("{pointer}/name");
-                problems.push(
-                    document
-                        .problem(&place, format!("two rules have the name {name:?}"))
-                        .help("reports and state tell rules apart by their names"),
-                );
-            }
-        }
     }
     // Its label `canary` is set by its own split alone.
     let apart = plan.traffic.nginx.is_some() || scope.naming.stable.is_none();
@@ -136,7 +123,6 @@ fn check_rules(plan: &Plan, document: &Document, scope: Scope<'_>) -> Problems {
             document.problem(&place, text).help("set `traffic.nginx`, or take a preset of the mesh or the server"),
         );
     }
-    let any = !rules.is_empty() || !analysis.presets.is_empty();
     for (pointer, _, preset, wanted) in rules {
         let Err(Fault { message, help }) = wanted else { continue };
         let place = if preset.is_some() { format!("{pointer}/preset") } else { pointer };
@@ -148,29 +134,6 @@ fn check_rules(plan: &Plan, document: &Document, scope: Scope<'_>) -> Problems {
             let place = format!("/analysis/presets/{index}");
             problems.push(document.problem(&place, format!("the preset {} is there twice", presets::word(*preset))));
         }
-    }
-    match &analysis.prometheus {
-        None if any => {
-            let problem = document.problem("/analysis", "rules are there, and nothing that they could be read from");
-            problems.push(problem.help("set `analysis.prometheus.url`"));
-        }
-        Some(spec) if !(spec.scrape_seconds.is_finite() && spec.scrape_seconds > 0.0) => {
-            problems.push(
-                document.problem(
-                    "/analysis/prometheus/scrape_seconds",
-                    "targets are scraped every so many seconds: above 0",
-                ),
-            );
-        }
-        Some(spec) if !(spec.timeout_seconds.is_finite() && spec.timeout_seconds > 0.0) => {
-            problems.push(
-                document.problem(
-                    "/analysis/prometheus/timeout_seconds",
-                    "an answer is waited for so many seconds: above 0",
-                ),
-            );
-        }
-        Some(_) | None => {}
     }
     problems
 }
@@ -224,11 +187,6 @@ mod tests {
             ("  levels:\n    - {name: l, query: 'x{s=\"{side}\"'}", "'x", "`}` is missing"),
             ("  levels:\n    - {name: l, query: '{s=\"{side}\"}'}", "'{s", "does not name its metric"),
             (
-                "  levels:\n    - {name: k, query: 'x{s=\"{side}\"}'}\n    - {name: k, query: 'x{s=\"{side}\"}'}",
-                "",
-                "two rules",
-            ),
-            (
                 "watch:\n  rules:\n    - {name: q, threshold: 1, metric: {mean: {sum: 'a{b=\"{c}\"}', all: 'n'}}}",
                 "'a{",
                 "{c} is no placeholder",
@@ -239,11 +197,7 @@ mod tests {
             let at = yaml.find(needle).unwrap();
             let (line, column) =
                 (yaml[..at].matches('\n').count() + 5, at - yaml[..at].rfind('\n').map_or(0, |end| end + 1) + 1);
-            let place = if needle.is_empty() {
-                "rollout.yaml:7:14: ".to_owned()
-            } else {
-                format!("rollout.yaml:{line}:{column}: ")
-            };
+            let place = format!("rollout.yaml:{line}:{column}: ");
             assert!(found[0].starts_with(&place) && found[0].contains(part), "{yaml}: {place} {found:?}");
         }
         let nginx = problems(&format!("{PROMETHEUS}  presets: [ingress-nginx]\n"));
@@ -252,6 +206,5 @@ mod tests {
         assert_eq!(problems(&split), Vec::<String>::new());
         let vllm = problems(&format!("{PROMETHEUS}  rates:\n    - {{name: error_rate, preset: vllm}}\n"));
         assert!(vllm[0].contains("`preset: istio` or `preset: ingress-nginx`"), "{vllm:?}");
-        assert!(problems("analysis: {presets: [vllm]}\n")[0].contains("nothing that they could be read from"));
     }
 }

@@ -10,6 +10,9 @@ use crate::deliver::plan::{
 /// Letters of generated names. Source: k8s.io/apimachinery, pkg/util/rand/rand.go: neither vowels nor 0, 1, 3.
 const GENERATED: &str = "[bcdfghjklmnpqrstvwxz2456789]";
 
+/// A series that had a sample so many seconds before the window was not born in it, however many scrapes failed in between.
+const BEFORE: u64 = 3600;
+
 /// How one side is told from the other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SideNames {
@@ -181,7 +184,8 @@ impl Scope<'_> {
         match self.whose {
             Whose::Stable | Whose::Past => format!("({grown}) or {gained}"),
             Whose::Canary => {
-                let born = format!("({selector} unless {selector} offset {window}s) and {steady}");
+                let born =
+                    format!("({selector} unless last_over_time({selector}[{BEFORE}s] offset {window}s)) and {steady}");
                 format!("({grown}) or ({born}) or {gained}")
             }
         }

@@ -2,6 +2,7 @@
 
 use super::shell::{quoted, variable};
 use crate::deliver::plan::{Plan, Preset};
+use crate::deliver::probe::Naming;
 
 /// Lines for a shell; and what a preset asks, which is named and not spelt out.
 pub(super) fn queries(plan: &Plan) -> (Vec<String>, Vec<String>) {
@@ -42,15 +43,17 @@ pub(super) fn queries(plan: &Plan) -> (Vec<String>, Vec<String>) {
     (lines, presets)
 }
 
+/// The query about the new version, on one line: a line of its own could be a command of the log that shows this page.
 fn filled(plan: &Plan, query: &str) -> String {
-    let workload = &plan.workload;
+    let Naming { namespace, service, canary, .. } = Naming::of(plan);
     query
+        .replace(['\n', '\r'], " ")
         .replace("{window}", "5m")
         .replace("{side}", "canary")
-        .replace("{workload}", &workload.name)
-        .replace("{service}", workload.service())
-        .replace("{namespace}", workload.namespace())
-        .replace("{pods}", &format!("{}-canary-.*", workload.name))
+        .replace("{workload}", &canary.workload)
+        .replace("{service}", &service)
+        .replace("{namespace}", &namespace)
+        .replace("{pods}", &canary.pods)
 }
 
 fn word(preset: Preset) -> &'static str {

@@ -134,7 +134,7 @@ fn numbers(finding: &RolloutFinding) -> [String; 3] {
 fn number(value: f64) -> String {
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text.is_empty() || text == "-" { "0".to_owned() } else { text.to_owned() }
+    if matches!(text, "" | "-" | "-0") { "0".to_owned() } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -196,6 +196,6 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_never_empty() {
-        assert_eq!([number(0.05), number(0.0), number(-0.0), number(12.0)], ["0.05", "0", "-0", "12"]);
+        assert_eq!([number(0.05), number(0.0), number(-0.0), number(12.0)], ["0.05", "0", "0", "12"]);
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with a plan, as far as the plan alone can tell. Everything at once, each at its line.
 
+mod addresses;
 mod names;
 mod rules;
 mod seconds;
@@ -29,6 +30,7 @@ pub fn check(plan: &Plan, document: &Document, purpose: Purpose) -> Problems {
     if plan.version != 1 {
         found.at("/version", format!("version {} is not known", plan.version), "this program reads version 1");
     }
+    addresses::check(plan, &mut found);
     names::check(plan, &mut found);
     seconds::check(plan, &mut found);
     rules::check(plan, &mut found);

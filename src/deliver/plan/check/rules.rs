@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Found;
-use crate::deliver::plan::{Plan, Preset, WatchMetric};
+use crate::deliver::plan::{Plan, Preset, StrategyName, WatchMetric};
 
 pub(super) fn check(plan: &Plan, found: &mut Found<'_>) {
     let analysis = &plan.analysis;
@@ -31,11 +31,9 @@ pub(super) fn check(plan: &Plan, found: &mut Found<'_>) {
             let help = "set `analysis.presets`, such as [istio], or rules of your own";
             found.at("/analysis", "Prometheus is there, and nothing is asked of it", help);
         }
-        Some(prometheus) if !prometheus.url.starts_with("http://") && !prometheus.url.starts_with("https://") => {
-            found.at("/analysis/prometheus/url", "an address begins with http:// or https://", "");
-        }
         None | Some(_) => {}
     }
+    compared(plan, found);
     rates(plan, found);
     quantiles(plan, found);
     levels(plan, found);
@@ -48,6 +46,24 @@ pub(super) fn check(plan: &Plan, found: &mut Found<'_>) {
         if name.trim().is_empty() || !names.insert(name) {
             found.at(&format!("/analysis/{section}"), format!("the name `{name}` is empty, or there twice"), "");
         }
+    }
+}
+
+/// Where no stable runs beside the new version, what is compared with it needs its past.
+fn compared(plan: &Plan, found: &mut Found<'_>) {
+    let analysis = &plan.analysis;
+    let alone = matches!(plan.strategy, StrategyName::Rolling | StrategyName::FeatureFlag);
+    let compares = !analysis.presets.is_empty()
+        || analysis.rates.iter().any(|rule| rule.max_increase.is_some())
+        || analysis.quantiles.iter().any(|rule| rule.max_increase.is_some())
+        || analysis.levels.iter().any(|rule| rule.tolerance.is_some());
+    if alone && compares && analysis.baseline_window_seconds.is_none() {
+        let help = "set `analysis.baseline_window_seconds`, such as 86400, or rules with `max` or `bound` alone";
+        found.at(
+            "/analysis",
+            "this strategy has no stable side to compare with, so these rules could never pass",
+            help,
+        );
     }
 }
 

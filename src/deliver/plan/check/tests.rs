@@ -38,6 +38,7 @@ fn each_wrong_setting_is_found_at_its_line() {
         ("analysis: {presets: [istio]}", "nobody who measures"),
         ("analysis: {prometheus: {url: \"http://p:9090\"}}", "nothing is asked"),
         ("analysis: {prometheus: {url: \"p:9090\"}, presets: [istio]}", "begins with http"),
+        ("analysis: {prometheus: {url: \"http://u:p@p:9090\"}, presets: [istio]}", "no user and no password"),
         ("analysis: {false_rollback: 0.7}", "below 0.5"),
         ("patience: {lock_seconds: 0.1}", "3 to 3600"),
         ("patience: {deadline_seconds: 1e12}", "year"),
