@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use kube::{Fault, Kube, When};
 use llmci::cluster::{Cluster, Connection, HTTP_ROUTE, INFERENCE_SERVICE, INGRESS, ROLLOUT, Resource, VIRTUAL_SERVICE};
 use llmci::deliver::plan::Plan;
-use llmci::deliver::traffic::{Names, Router, restore, router, set_version, steps_of};
+use llmci::deliver::traffic::{Router, RouterNames, restore, router, set_version, steps_of};
 use llmci::deliver::{Percent, Split, Trouble};
 use serde_json::{Value, json};
 
@@ -44,8 +44,8 @@ fn canary_deployment(name: &str, labels: &Value, replicas: u32) -> Value {
 }
 
 impl World {
-    fn names(&self) -> Names {
-        Names {
+    fn names(&self) -> RouterNames {
+        RouterNames {
             namespace: self.namespace.clone(),
             stable_service: "llm".into(),
             canary_service: "llm-canary".into(),
@@ -249,7 +249,8 @@ async fn a_canary_ingress_comes_and_goes_beside_the_users() {
 #[tokio::test(flavor = "multi_thread")]
 async fn blue_green_switches_one_label_and_stays_where_it_ends() {
     let world = world().await;
-    let names = Names { canary_labels: BTreeMap::from([("app".to_owned(), "llm-canary".to_owned())]), ..world.names() };
+    let names =
+        RouterNames { canary_labels: BTreeMap::from([("app".to_owned(), "llm-canary".to_owned())]), ..world.names() };
     let plan = plan_of(&format!("{DEPLOYED}strategy: blue-green\n"));
     let router = router(&plan, &world.cluster, &names);
     for percent in [0, 100, 0, 100] {

@@ -23,6 +23,13 @@ impl Moment {
         (self.0.saturating_sub(earlier.0).max(0)) as f64 / 1000.0
     }
 
+    /// RFC 3339 in UTC; none for a moment that no calendar has.
+    pub fn rfc3339(self) -> Option<String> {
+        let nanoseconds = i128::from(self.0).checked_mul(1_000_000)?;
+        let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
+        time.format(&time::format_description::well_known::Rfc3339).ok()
+    }
+
     /// This many seconds later.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "a plan's seconds are far below 2^53 milliseconds")]
@@ -50,6 +57,16 @@ pub struct Version {
     pub model: Option<String>,
     /// The workload's revision, where the cluster counts them.
     pub revision: Option<String>,
+}
+
+impl Version {
+    /// The image, the model and the revision in one line, as far as they are known.
+    pub fn words(&self) -> String {
+        let revision = self.revision.as_ref().map(|revision| format!("revision {revision}"));
+        let model = self.model.as_ref().map(|model| format!("model {model}"));
+        let parts: Vec<String> = self.image.iter().cloned().chain(model).chain(revision).collect();
+        if parts.is_empty() { "not known".to_owned() } else { parts.join(", ") }
+    }
 }
 
 /// Who brings the release out.

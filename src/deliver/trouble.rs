@@ -1,7 +1,7 @@
 //! Why a rollout could not go on. Each has a name of its own in docs, since each asks a person for something else.
 
 use crate::cluster::ClusterError;
-use crate::trust::Untrusted;
+use crate::trust::{Untrusted, clean};
 
 /// What stands in the way.
 #[derive(Debug, thiserror::Error)]
@@ -24,4 +24,9 @@ pub enum Trouble {
     /// The process is to end.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// A refusal: the plan does not fit what is there. Names from the cluster are cleaned.
+pub(super) fn misfit(words: impl Into<String>) -> Trouble {
+    Trouble::Plan(Untrusted::new(clean(&words.into()).into_owned()))
 }

@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use time::format_description::well_known::Rfc3339;
-
 use super::args::Order;
 use crate::commands::{CommandError, Context};
 use crate::deliver::analysis::Finding;
 use crate::deliver::plan::{Plan, StrategyName, Workload};
-use crate::deliver::state::{Moment, State, Version};
+use crate::deliver::state::{Moment, State};
 use crate::deliver::{Ending, Split, Stage, strategy};
 use crate::gate::Verdict;
 use crate::report::{RolloutFinding, RolloutReport, RolloutStep, rollout_json, rollout_markdown};
@@ -53,8 +51,8 @@ pub(super) fn report(order: Order, plan: &Plan, state: Option<&State>, said: Sai
         id: state.map(|state| state.id.as_str().into()),
         workload: words_of(&plan.workload).into(),
         strategy: strategy_word(plan.strategy).to_owned(),
-        old: state.map(|state| version_words(&state.old)).unwrap_or_default().into(),
-        new: state.map(|state| version_words(&state.new)).unwrap_or_default().into(),
+        old: state.map(|state| state.old.words()).unwrap_or_default().into(),
+        new: state.map(|state| state.new.words()).unwrap_or_default().into(),
         verdict,
         ending: ending.map(str::to_owned),
         stage: state.map_or_else(|| "none".to_owned(), |_| stage_word(stage)),
@@ -99,10 +97,7 @@ fn finding(finding: Finding) -> RolloutFinding {
 
 /// RFC 3339 of a moment; empty beyond the calendar.
 pub(super) fn instant(moment: Moment) -> String {
-    let nanoseconds = i128::from(moment.0) * 1_000_000;
-    let moment = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
-    let moment = moment.and_then(|moment| moment.replace_nanosecond(0).ok());
-    moment.and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_default()
+    Moment(moment.0 - moment.0.rem_euclid(1000)).rfc3339().unwrap_or_default()
 }
 
 /// `Deployment prod/llm`.
@@ -114,16 +109,6 @@ pub(super) fn words_of(workload: &Workload) -> String {
         WorkloadKind::InferenceService => "InferenceService",
     };
     format!("{kind} {}/{}", workload.namespace(), workload.name)
-}
-
-/// Image and model of a version.
-pub(super) fn version_words(version: &Version) -> String {
-    match (&version.image, &version.model) {
-        (Some(image), Some(model)) => format!("{image} with model {model}"),
-        (Some(image), None) => image.clone(),
-        (None, Some(model)) => format!("model {model}"),
-        (None, None) => "unknown".to_owned(),
-    }
 }
 
 /// The stage as outputs and reports have it: `step-1` is the first one.

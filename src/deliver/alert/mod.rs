@@ -147,22 +147,12 @@ impl Notice {
 
     /// RFC 3339 in UTC; none for a moment that no calendar has.
     pub(crate) fn time(&self) -> Option<String> {
-        let nanoseconds = i128::from(self.at.0).checked_mul(1_000_000)?;
-        let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()?;
-        time.format(&time::format_description::well_known::Rfc3339).ok()
+        self.at.rfc3339()
     }
 }
 
 /// The note of a state under which [`Notice::recovers`] is kept.
 pub const RECOVERS: &str = "recovers";
-
-/// A version in one line: the image, and the model where there is one.
-fn version(version: &Version) -> String {
-    let revision = version.revision.as_ref().map(|revision| format!("revision {revision}"));
-    let model = version.model.as_ref().map(|model| format!("model {model}"));
-    let parts: Vec<String> = version.image.iter().cloned().chain(model).chain(revision).collect();
-    if parts.is_empty() { "not known".to_owned() } else { parts.join(", ") }
-}
 
 /// Where the traffic is, in one line.
 fn traffic(split: Split) -> String {

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Action, Channel, Notice, action, traffic, version, web_address};
+use super::{Action, Channel, Notice, action, traffic, web_address};
 use crate::report::Sink;
 use crate::trust::{Digest, Secret, Untrusted};
 
@@ -60,8 +60,8 @@ fn payload(notice: &Notice, sink: &Sink) -> Value {
         "class": notice.kind.word(),
         "custom_details": {
             "why": text(notice.why.raw().to_owned(), DETAIL),
-            "old version": text(version(&notice.old), DETAIL),
-            "new version": text(version(&notice.new), DETAIL),
+            "old version": text(notice.old.words(), DETAIL),
+            "new version": text(notice.new.words(), DETAIL),
             "traffic": traffic(notice.split),
             "rollout": text(notice.rollout.clone(), DETAIL),
         },

@@ -8,7 +8,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Notice, traffic, version, web_address};
+use super::{Notice, traffic, web_address};
 use crate::report::Sink;
 use crate::trust::Untrusted;
 
@@ -24,7 +24,7 @@ const NOTIFICATION: usize = 3000;
 /// The message; `channel` for `chat.postMessage`.
 pub fn message(notice: &Notice, channel: Option<&str>, sink: &Sink) -> Value {
     let title = format!("{}: {}", notice.workload, notice.kind.words());
-    let versions = format!("{} -> {}", version(&notice.old), version(&notice.new));
+    let versions = format!("{} -> {}", notice.old.words(), notice.new.words());
     let place = format!("{}/{}", notice.namespace, notice.workload);
     let summary = format!("{title}. {}. {}", traffic(notice.split), notice.why.raw());
     let fields: Vec<Value> = [

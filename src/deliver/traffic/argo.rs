@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::plan::{Change, Plan, Workload};
 use super::super::{Percent, Split, Trouble};
 use super::Router;
-use super::build::Names;
+use super::build::RouterNames;
 use super::istio::cautious;
 use super::object::{foreign, list, misfit, read, text};
 use super::version::{is_new, place_of};
@@ -104,7 +104,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(plan: &Plan, names: &Names) -> Self {
+    fn new(plan: &Plan, names: &RouterNames) -> Self {
         Self {
             place: place_of(&plan.workload, &names.namespace),
             workload: plan.workload.clone(),
@@ -248,7 +248,7 @@ pub(super) struct Argo {
 }
 
 impl Argo {
-    pub(super) fn new(cluster: &Cluster, plan: &Plan, names: &Names) -> Self {
+    pub(super) fn new(cluster: &Cluster, plan: &Plan, names: &RouterNames) -> Self {
         Self { cluster: cluster.clone(), reader: Reader::new(plan, names) }
     }
 }

@@ -19,7 +19,7 @@ use crate::cluster::Cluster;
 
 /// What things are called in the cluster; whoever makes them knows.
 #[derive(Clone, Default)]
-pub struct Names {
+pub struct RouterNames {
     /// Of everything.
     pub namespace: String,
     /// The users' Service.
@@ -38,7 +38,7 @@ pub struct Names {
 }
 
 /// The router that the plan asks for. What cannot be split so is said by its first call.
-pub fn router(plan: &Plan, cluster: &Cluster, names: &Names) -> Box<dyn Router> {
+pub fn router(plan: &Plan, cluster: &Cluster, names: &RouterNames) -> Box<dyn Router> {
     match plan.workload.kind {
         WorkloadKind::Deployment => {}
         WorkloadKind::Rollout => return Box::new(Argo::new(cluster, plan, names)),
@@ -143,7 +143,7 @@ impl Router for Missing {
 }
 
 #[cfg(test)]
-impl Names {
+impl RouterNames {
     /// `llm` in `prod`, as the tests of routers have it.
     pub(super) fn for_test() -> Self {
         Self {
@@ -194,9 +194,9 @@ mod tests {
             ("workload: {name: llm, kind: InferenceService}", "InferenceService prod/llm"),
         ];
         for (text, name) in table {
-            assert_eq!(router(&plan(text), &cluster, &Names::for_test()).name(), name);
+            assert_eq!(router(&plan(text), &cluster, &RouterNames::for_test()).name(), name);
         }
-        let flag = Names { flag: Some(Arc::new(Still)), ..Names::for_test() };
+        let flag = RouterNames { flag: Some(Arc::new(Still)), ..RouterNames::for_test() };
         let found = router(&plan("workload: {name: llm}\nstrategy: feature-flag"), &cluster, &flag);
         assert_eq!(found.split().await.unwrap(), Split::STABLE);
     }

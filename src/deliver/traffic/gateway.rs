@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::plan::GatewaySpec;
 use super::super::{Percent, Split, Trouble};
-use super::build::Names;
+use super::build::RouterNames;
 use super::istio::cautious;
 use super::object::{list, misfit, text};
 use super::ours::{Clearing, Entry};
@@ -28,7 +28,7 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    pub(super) fn new(spec: &GatewaySpec, names: &Names) -> Self {
+    pub(super) fn new(spec: &GatewaySpec, names: &RouterNames) -> Self {
         Self {
             place: HTTP_ROUTE.at(&names.namespace, &spec.http_route),
             rule: spec.rule.clone(),
@@ -240,7 +240,7 @@ mod tests {
 
     fn kind(rule: Option<&str>) -> Gateway {
         let spec = GatewaySpec { http_route: "web".into(), rule: rule.map(Into::into) };
-        Gateway::new(&spec, &Names::for_test())
+        Gateway::new(&spec, &RouterNames::for_test())
     }
 
     fn route(rules: Value) -> Value {

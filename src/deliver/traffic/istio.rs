@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::plan::IstioSpec;
 use super::super::{Percent, Split, Trouble};
-use super::build::Names;
+use super::build::RouterNames;
 use super::object::{list, misfit, pick, text};
 use super::ours::{Clearing, Entry};
 use crate::cluster::{Place, VIRTUAL_SERVICE};
@@ -34,7 +34,7 @@ enum Whose {
 }
 
 impl Istio {
-    pub(super) fn new(spec: &IstioSpec, names: &Names) -> Self {
+    pub(super) fn new(spec: &IstioSpec, names: &RouterNames) -> Self {
         Self {
             place: VIRTUAL_SERVICE.at(&names.namespace, &spec.virtual_service),
             route: spec.route.clone(),

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 fn kind(route: Option<&str>) -> Istio {
     let spec = IstioSpec { virtual_service: "vs".into(), route: route.map(Into::into) };
-    Istio::new(&spec, &Names::for_test())
+    Istio::new(&spec, &RouterNames::for_test())
 }
 
 fn service(http: Value) -> Value {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::plan::{Change, Plan, Workload};
 use super::super::{Percent, Split, Trouble};
-use super::build::Names;
+use super::build::RouterNames;
 use super::istio::cautious;
 use super::object::{annotate, annotation, changes, list, misfit, text};
 use super::ours::{Clearing, Entry, SPLIT_ANNOTATION, look, mark};
@@ -31,7 +31,7 @@ pub(super) struct KServe {
 }
 
 impl KServe {
-    pub(super) fn new(plan: &Plan, names: &Names) -> Self {
+    pub(super) fn new(plan: &Plan, names: &RouterNames) -> Self {
         Self {
             place: place_of(&plan.workload, &names.namespace),
             workload: plan.workload.clone(),

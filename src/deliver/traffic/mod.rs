@@ -18,7 +18,7 @@ mod testing;
 mod version;
 
 pub use argo::steps_of;
-pub use build::{Names, router};
+pub use build::{RouterNames, router};
 pub use ours::SPLIT_ANNOTATION;
 pub use replicas::{StableReplicas, replicas_for, stable_replicas};
 pub use version::{restore, set_version, version_of};

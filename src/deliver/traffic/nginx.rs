@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::plan::NginxSpec;
 use super::super::{Percent, Split, Trouble};
 use super::Router;
-use super::build::Names;
+use super::build::RouterNames;
 use super::object::{annotation, canonical, foreign, last_writer, list, misfit, pick, read, text};
 use super::ours::SPLIT_ANNOTATION;
 use crate::cluster::{Cluster, ClusterError, INGRESS, Place};
@@ -178,13 +178,13 @@ pub(super) struct Nginx {
 }
 
 impl Nginx {
-    pub(super) fn new(cluster: &Cluster, spec: &NginxSpec, names: &Names) -> Self {
+    pub(super) fn new(cluster: &Cluster, spec: &NginxSpec, names: &RouterNames) -> Self {
         Self { cluster: cluster.clone(), rules: Rules::new(spec, names) }
     }
 }
 
 impl Rules {
-    fn new(spec: &NginxSpec, names: &Names) -> Self {
+    fn new(spec: &NginxSpec, names: &RouterNames) -> Self {
         Self {
             user: INGRESS.at(&names.namespace, &spec.ingress),
             ours: INGRESS.at(&names.namespace, &format!("{}-canary", spec.ingress)),
@@ -259,7 +259,7 @@ mod tests {
 
     fn rules() -> Rules {
         let spec = NginxSpec { ingress: "web".into(), annotation_prefix: "nginx.ingress.kubernetes.io".into() };
-        Rules::new(&spec, &Names::for_test())
+        Rules::new(&spec, &RouterNames::for_test())
     }
 
     fn path(path: &str, service: &str) -> Value {
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn another_prefix_is_used_throughout() {
         let spec = NginxSpec { ingress: "web".into(), annotation_prefix: "edge.corp".into() };
-        let rules = Rules::new(&spec, &Names::for_test());
+        let rules = Rules::new(&spec, &RouterNames::for_test());
         let ours = rules.ingress(&user(), &[], Percent::ALL).unwrap();
         assert_eq!(annotation(&ours, "edge.corp/canary-weight"), Some("100"));
         assert_eq!(rules.weight(&ours).unwrap(), Percent::ALL);

@@ -4,25 +4,17 @@
 
 use std::collections::BTreeSet;
 
+pub(super) use super::super::trouble::misfit;
+pub(super) use super::super::workload::text;
 use serde_json::{Map, Value};
 
 use super::super::Trouble;
 use crate::cluster::{Cluster, ClusterError, Edit, Place};
 use crate::trust::Untrusted;
 
-/// The text at a JSON pointer.
-pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer).and_then(Value::as_str)
-}
-
 /// The list at a JSON pointer; none is an empty one.
 pub(super) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-/// The plan does not fit what was found.
-pub(super) fn misfit(words: impl Into<String>) -> Trouble {
-    Trouble::Plan(Untrusted::new(words))
 }
 
 /// Somebody else changed what was ours.

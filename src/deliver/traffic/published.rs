@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::Split;
 use super::super::plan::{GatewaySpec, IstioSpec, Plan};
-use super::build::Names;
+use super::build::RouterNames;
 use super::gateway::Gateway;
 use super::istio::Istio;
 use super::ours::Entry;
@@ -71,7 +71,7 @@ fn walk(schema: &Value, kind: &dyn Entry, object: &Value, splits: &[Split]) {
 fn virtual_services_are_as_published() {
     for version in ["v1", "v1beta1"] {
         let Some(schema) = schema("istio-virtualservices.crd.yaml", version) else { return };
-        let kind = Istio::new(&IstioSpec { virtual_service: "vs".into(), route: None }, &Names::for_test());
+        let kind = Istio::new(&IstioSpec { virtual_service: "vs".into(), route: None }, &RouterNames::for_test());
         let object = json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
             "metadata": {"name": "vs", "resourceVersion": "7"},
             "spec": {"hosts": ["llm"], "http": [{"route": [{"destination": {"host": "llm", "port": {"number": 80}, "subset": "a"},
@@ -89,7 +89,7 @@ fn virtual_services_are_as_published() {
 #[test]
 fn http_routes_are_as_published() {
     let Some(schema) = schema("gateway-api-httproutes.crd.yaml", "v1") else { return };
-    let kind = Gateway::new(&GatewaySpec { http_route: "web".into(), rule: None }, &Names::for_test());
+    let kind = Gateway::new(&GatewaySpec { http_route: "web".into(), rule: None }, &RouterNames::for_test());
     let object = json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
         "metadata": {"name": "web", "namespace": "prod", "resourceVersion": "7"},
         "spec": {"parentRefs": [{"name": "gateway"}], "rules": [{"backendRefs": [{"name": "llm", "port": 80}]}]}});

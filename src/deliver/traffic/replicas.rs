@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::{Percent, Split, Trouble};
 use super::Router;
-use super::build::Names;
+use super::build::RouterNames;
 use super::istio::cautious;
 use super::object::{list, misfit, read, text, unchanged};
 use super::ours::{Swapped, swap};
@@ -129,7 +129,7 @@ pub(super) struct Replicas {
 }
 
 impl Replicas {
-    pub(super) fn new(cluster: &Cluster, names: &Names) -> Self {
+    pub(super) fn new(cluster: &Cluster, names: &RouterNames) -> Self {
         let namespace = names.namespace.as_str();
         Self {
             cluster: cluster.clone(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::{Percent, Split, Trouble};
-use super::build::Names;
+use super::build::RouterNames;
 use super::object::misfit;
 use super::ours::{Clearing, Entry};
 use crate::cluster::{Place, SERVICE};
@@ -21,7 +21,7 @@ pub(super) struct Selector {
 }
 
 impl Selector {
-    pub(super) fn new(names: &Names) -> Self {
+    pub(super) fn new(names: &RouterNames) -> Self {
         Self { place: SERVICE.at(&names.namespace, &names.stable_service), labels: names.canary_labels.clone() }
     }
 }
@@ -107,11 +107,11 @@ mod tests {
 
     fn green() -> Selector {
         let labels = BTreeMap::from([("app".to_owned(), "llm-green".to_owned())]);
-        Selector::new(&Names { canary_labels: labels, ..Names::for_test() })
+        Selector::new(&RouterNames { canary_labels: labels, ..RouterNames::for_test() })
     }
 
     fn ratio() -> Selector {
-        Selector::new(&Names::for_test())
+        Selector::new(&RouterNames::for_test())
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::Trouble;
 use super::super::plan::{Change, Plan, Workload, WorkloadKind};
 use super::super::state::Version;
-use super::build::Names;
+use super::build::RouterNames;
 use super::kserve::KServe;
 use super::object::{foreign, list, misfit, text, unchanged};
 use super::ours::swap;
@@ -36,7 +36,7 @@ pub(super) fn place_of(workload: &Workload, namespace: &str) -> Place {
 
 /// Sets the new image and model; what was there before. An InferenceService gets `canaryTrafficPercent: 0` in the same patch:
 /// without it the new revision would have all traffic at once.
-pub async fn set_version(cluster: &Cluster, plan: &Plan, names: &Names) -> Result<Version, Trouble> {
+pub async fn set_version(cluster: &Cluster, plan: &Plan, names: &RouterNames) -> Result<Version, Trouble> {
     let place = place_of(&plan.workload, &names.namespace);
     let old = std::sync::Mutex::new(Version::default());
     swap(cluster, &place, |object| {
@@ -52,7 +52,7 @@ pub async fn set_version(cluster: &Cluster, plan: &Plan, names: &Names) -> Resul
 }
 
 /// Puts the old image and model back. [`Trouble::Foreign`] where neither the new nor the old one is there any more.
-pub async fn restore(cluster: &Cluster, plan: &Plan, names: &Names, old: &Version) -> Result<(), Trouble> {
+pub async fn restore(cluster: &Cluster, plan: &Plan, names: &RouterNames, old: &Version) -> Result<(), Trouble> {
     let place = place_of(&plan.workload, &names.namespace);
     swap(cluster, &place, |object| restoring(object, &plan.workload, &plan.change, old)).await.map(drop)
 }

@@ -8,11 +8,11 @@ mod version;
 
 use serde_json::Value;
 
-use super::Trouble;
 use super::plan::{Plan, StrategyName, WorkloadKind};
 use super::state::State;
-use crate::trust::{Untrusted, clean};
 
+use super::Trouble;
+pub(super) use super::trouble::misfit;
 pub use build::{canary_deployment, canary_service, owner_of, replicas_for};
 pub use colour::{names_at_begin, scaled_by};
 pub use version::{container, digest, edits, new_version, version};
@@ -117,14 +117,14 @@ impl Names {
         plan: &Plan,
         service: Option<&Value>,
         flag: Option<std::sync::Arc<dyn super::traffic::Router>>,
-    ) -> Result<super::traffic::Names, Trouble> {
+    ) -> Result<super::traffic::RouterNames, Trouble> {
         let track = std::collections::BTreeMap::from([(TRACK_LABEL.to_owned(), self.track.clone())]);
         let canary_labels = match (layout(plan), service) {
             (Layout::Colours, Some(service)) => [build::told_apart(service, self)?].into_iter().collect(),
             (Layout::Colours, None) => return Err(misfit(format!("the Service `{}` is not there", self.service))),
             (Layout::Beside | Layout::Shared | Layout::InPlace | Layout::Flag | Layout::Driven, _) => track,
         };
-        Ok(super::traffic::Names {
+        Ok(super::traffic::RouterNames {
             namespace: self.namespace.clone(),
             stable_service: self.service.clone(),
             canary_service: self.canary_service.clone(),
@@ -159,9 +159,4 @@ pub(super) fn number(object: &Value, pointer: &str) -> Option<u32> {
 /// Replicas that a workload asks for. Kubernetes' own default is one.
 pub fn replicas(object: &Value) -> u32 {
     number(object, "/spec/replicas").unwrap_or(1)
-}
-
-/// A refusal: the plan does not fit what is there.
-pub(super) fn misfit(text: impl Into<String>) -> Trouble {
-    Trouble::Plan(Untrusted::new(clean(&text.into()).into_owned()))
 }

@@ -66,9 +66,7 @@ pub async fn deploy(api: &Api, new: &NewDeployment<'_>) -> Result<u64, Trouble> 
     let path = format!("deployments?sha={sha}&per_page=100");
     let look = async || {
         let there = api.get(&path).await?;
-        // What cannot be read is no proof that the deployment is not there.
-        let there = there.as_array().ok_or_else(|| Trouble::Refused(200, "no list of deployments".into()))?;
-        Ok(there.iter().find(|one| one.pointer("/payload/llmci").and_then(Value::as_str) == Some(key)).cloned())
+        Ok(of_rollout(&there, key)?.cloned())
     };
     let made = api.post("deployments", &body, look).await?;
     // A merge of the base branch is answered with 202 and without an id; we asked for none.
@@ -85,9 +83,13 @@ pub async fn find_deployment(api: &Api, environment: &str, key: &str) -> Result<
         })
         .collect();
     let there = api.get(&format!("deployments?environment={encoded}&per_page=100")).await?;
-    let there = there.as_array().ok_or_else(|| Trouble::Refused(200, "no list of deployments".into()))?;
-    let ours = there.iter().find(|one| one.pointer("/payload/llmci").and_then(Value::as_str) == Some(key));
-    Ok(ours.and_then(|one| one.get("id")).and_then(Value::as_u64))
+    Ok(of_rollout(&there, key)?.and_then(|one| one.get("id")).and_then(Value::as_u64))
+}
+
+/// The deployment of a rollout in a list. What cannot be read is no proof that it is not there.
+fn of_rollout<'a>(list: &'a Value, key: &str) -> Result<Option<&'a Value>, Trouble> {
+    let list = list.as_array().ok_or_else(|| Trouble::Refused(200, "no list of deployments".into()))?;
+    Ok(list.iter().find(|one| one.pointer("/payload/llmci").and_then(Value::as_str) == Some(key)))
 }
 
 /// Says how a deployment goes on. A state that is told twice is told: nothing is looked for.

@@ -33,10 +33,9 @@ pub(super) fn check(plan: &Plan, found: &mut Found<'_>) {
             found.at(pointer, "a name has lower-case letters, digits, hyphens and dots", "");
         }
     }
-    for (pointer, image) in [("/change/image", plan.change.image.as_deref())] {
-        if image.is_some_and(|image| image.is_empty() || image.chars().any(|letter| !letter.is_ascii_graphic())) {
-            found.at(pointer, "an image has no spaces and no letters beyond ASCII", "");
-        }
+    let image = plan.change.image.as_deref();
+    if image.is_some_and(|image| image.is_empty() || image.chars().any(|letter| !letter.is_ascii_graphic())) {
+        found.at("/change/image", "an image has no spaces and no letters beyond ASCII", "");
     }
     if let Some(model) = &plan.change.model {
         let valid = !model.env.is_empty()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Found;
+use super::seconds::LONGEST;
 use crate::deliver::plan::{Plan, Preset, StrategyName, WatchMetric};
 
 pub(super) fn check(plan: &Plan, found: &mut Found<'_>) {
@@ -160,7 +161,7 @@ fn watch(plan: &Plan, found: &mut Found<'_>) {
             let help = "rates and means lie between 0 and 1, latencies above 0";
             found.at(&format!("{pointer}/threshold"), "this threshold could never be broken or kept", help);
         }
-        if !(rule.window_seconds >= 1.0 && rule.window_seconds <= 366.0 * 86_400.0) {
+        if !(rule.window_seconds >= 1.0 && rule.window_seconds <= LONGEST) {
             found.at(&format!("{pointer}/window_seconds"), "a window is 1 second to a year", "");
         }
     }

@@ -4,7 +4,7 @@ use super::Found;
 use crate::deliver::plan::Plan;
 
 /// A year.
-const LONGEST: f64 = 366.0 * 86_400.0;
+pub(super) const LONGEST: f64 = 366.0 * 86_400.0;
 
 pub(super) fn check(plan: &Plan, found: &mut Found<'_>) {
     let (patience, analysis, watch) = (&plan.patience, &plan.analysis, &plan.watch);

@@ -158,7 +158,7 @@ impl Router for Flag {
 }
 
 fn wrong(what: &str) -> Trouble {
-    Trouble::Plan(Untrusted::new(what))
+    super::object::misfit(what)
 }
 
 /// A percentage that is written as a number or as text; only whole ones of 0 to 100 are known.
