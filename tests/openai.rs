@@ -148,7 +148,7 @@ async fn a_streamed_answer_has_a_time_to_its_first_token_and_a_broken_stream_is_
 
 fn rank() -> Request {
     let continuations = vec![" yes".to_owned(), " no".to_owned()];
-    Request::RankChoices(RankChoices { prompt: Prompt::Text("Is it so?".to_owned()), continuations })
+    Request::RankChoices(RankChoices { prompt: Prompt::Text("Is it so?".to_owned()), continuations, alone: Vec::new() })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dialogue::Dialogue;
+use super::promptfoo;
 use super::request::Request;
-use super::sample::AttackInfo;
+use super::sample::{AttackInfo, Sample};
 use super::scorer::Assertion;
+use super::task;
 use crate::trust::{Digest, Untrusted};
 
 /// The level of a test, from the fastest to the roughest.
@@ -114,6 +116,20 @@ pub struct Place {
     pub column: u32,
 }
 
+/// By whose rules an answer is judged.
+#[derive(Default)]
+pub enum Grading {
+    /// By ours: the case's own `assertions`.
+    #[default]
+    Own,
+    /// As promptfoo judges a test.
+    Promptfoo(Box<promptfoo::Test>),
+    /// By the filters and metrics of an lm-eval task.
+    Task(Box<task::Doc>),
+    /// It was asked and judged by another tool: nothing is asked.
+    Recorded(Box<Sample>),
+}
+
 /// One case of a suite.
 pub struct Case {
     /// Unique in the suite.
@@ -134,8 +150,12 @@ pub struct Case {
     pub attack: Option<Arc<AttackInfo>>,
     /// The gold answer.
     pub expected: Option<serde_json::Value>,
-    /// How the answer is judged. Never empty.
+    /// How the answer is judged. Never empty where [`Grading::Own`] judges.
     pub assertions: Vec<Assertion>,
+    /// By whose rules.
+    pub grading: Grading,
+    /// The model of the suite's own that is asked, by its key in [`super::suite::Suite::models`]; none for the run's model.
+    pub model: Option<Arc<str>>,
     /// How many samples are drawn, at least 1.
     pub repeats: u32,
     /// How long one request may take in all, retries included.

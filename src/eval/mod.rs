@@ -12,19 +12,22 @@ pub mod journal;
 pub mod model;
 pub mod planned;
 pub mod policy;
+pub mod promptfoo;
 pub mod redteam;
 pub mod reduce;
 mod request;
 pub mod run;
 mod sample;
 pub mod scorer;
+pub mod script;
 pub mod shard;
 pub mod suite;
+pub mod task;
 
-pub use case::{Case, CaseId, Level, Place};
+pub use case::{Case, CaseId, Grading, Level, Place};
 pub use dialogue::{Adaptive, Dialogue, Method, Turn};
 pub use request::{
     Answer, ChatMessage, Completion, Finish, Generate, LogLikelihood, OutputFormat, Prompt, RankChoices, Request, Role,
-    Usage,
+    Rolling, Usage, Written,
 };
-pub use sample::{AssertionScore, AttackInfo, Sample, SampleError, Status};
+pub use sample::{AssertionScore, AttackInfo, Sample, SampleError, SampleValue, Status};

@@ -35,6 +35,37 @@ pub enum Prompt {
     Text(String),
     /// Turns of a chat; never empty.
     Chat(Vec<ChatMessage>),
+    /// A text that is also a chat: a chat endpoint is sent the turns as they stand, every other model reads the text.
+    Written(Written),
+}
+
+/// A prompt of another tool's suite that is a chat written as text.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Written {
+    /// The whole text.
+    pub text: String,
+    /// The turns as JSON objects, in the form of an endpoint's `messages`; never empty.
+    pub messages: Vec<serde_json::Value>,
+}
+
+impl Written {
+    /// The turns in our own form; of content in parts, the text.
+    pub fn turns(&self) -> Vec<ChatMessage> {
+        let role = |message: &serde_json::Value| match message.get("role").and_then(serde_json::Value::as_str) {
+            Some("system" | "developer") => Role::System,
+            Some("assistant") => Role::Assistant,
+            Some(_) | None => Role::User,
+        };
+        let content = |message: &serde_json::Value| match message.get("content") {
+            Some(serde_json::Value::String(text)) => text.clone(),
+            Some(serde_json::Value::Array(parts)) => {
+                let texts = parts.iter().filter_map(|part| part.get("text").and_then(serde_json::Value::as_str));
+                texts.collect::<Vec<_>>().join("\n")
+            }
+            Some(_) | None => String::new(),
+        };
+        self.messages.iter().map(|message| ChatMessage { role: role(message), content: content(message) }).collect()
+    }
 }
 
 /// The form that an answer is asked in.
@@ -72,8 +103,18 @@ pub struct Generate {
 pub struct RankChoices {
     /// The context.
     pub prompt: Prompt,
-    /// The continuations, with their delimiter in front. At least two.
+    /// The continuations, with their delimiter in front. At least one.
     pub continuations: Vec<String>,
+    /// The same continuations, asked about once more without any context: their log-likelihoods follow the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<String>,
+}
+
+/// A request for the log-likelihood of a whole text, window by window where it is longer than the model's context.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Rolling {
+    /// The text; never empty.
+    pub prompt: Prompt,
 }
 
 /// What a model is asked. Its JSON form is canonical: it is what the cache and the digests are keyed by.
@@ -84,6 +125,8 @@ pub enum Request {
     Generate(Generate),
     /// Log-likelihoods.
     RankChoices(RankChoices),
+    /// The log-likelihood of a text by itself.
+    Rolling(Rolling),
 }
 
 impl Request {
@@ -92,6 +135,7 @@ impl Request {
         match self {
             Request::Generate(generate) => &generate.prompt,
             Request::RankChoices(rank) => &rank.prompt,
+            Request::Rolling(rolling) => &rolling.prompt,
         }
     }
 }
@@ -148,7 +192,7 @@ pub struct LogLikelihood {
 pub enum Answer {
     /// To [`Request::Generate`].
     Completion(Completion),
-    /// To [`Request::RankChoices`], in the order of the continuations.
+    /// To [`Request::RankChoices`], in the order of the continuations; to [`Request::Rolling`], one.
     LogLikelihoods(Vec<LogLikelihood>),
 }
 

@@ -7,7 +7,7 @@ use super::dialogue::Turn;
 use super::redteam::Completions;
 use super::request::{Answer, Usage};
 use crate::gate::safety::Severity;
-use crate::gate::{MetricName, Score};
+use crate::gate::{Aggregate, MetricName, Score};
 use crate::trust::{Digest, Hasher, Redactor, Untrusted};
 
 /// How an attempt ended.
@@ -47,6 +47,17 @@ pub struct AssertionScore {
     pub score: Option<Score>,
     /// Why, in words.
     pub why: Untrusted,
+}
+
+/// A sample's part of a metric that is no mean of shares: a perplexity, a BLEU score.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SampleValue {
+    /// The metric.
+    pub name: MetricName,
+    /// How the parts of all samples become its value.
+    pub aggregate: Aggregate,
+    /// This sample's part, in the form that the aggregate asks for.
+    pub parts: Vec<f64>,
 }
 
 /// What an attack is: enough to make it again.
@@ -90,6 +101,9 @@ pub struct Sample {
     pub score: Option<Score>,
     /// What each assertion said.
     pub assertions: Vec<AssertionScore>,
+    /// Its parts of metrics that are no means of shares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<SampleValue>,
     /// The answer; absent in error.
     pub answer: Option<Answer>,
     /// Why there is none.

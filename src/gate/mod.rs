@@ -1,6 +1,7 @@
 //! The currency of both wings: score, metric, threshold, verdict, and the rule that turns one into the next.
 //! Pure: no I/O, no clock. Kept out: where scores come from (`eval`), how a verdict is shown (`report`).
 
+mod aggregate;
 mod assess;
 pub mod compare;
 mod conclude;
@@ -21,6 +22,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use aggregate::{Aggregate, Declared};
 pub use assess::{Assessed, DISPLAY_CONFIDENCE, Subject, assess, assess_rule};
 pub use conclude::{Facts, conclude, decided, in_gravity, lacking, settle_failures};
 pub use data::{Data, Estimate, FEWEST_CLUSTERS, Unit as CaseUnit};

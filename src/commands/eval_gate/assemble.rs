@@ -226,6 +226,7 @@ fn prompt_of(request: &Request) -> String {
     match request.prompt() {
         Prompt::Text(text) => text.clone(),
         Prompt::Chat(messages) => messages.last().map(|message| message.content.clone()).unwrap_or_default(),
+        Prompt::Written(written) => written.turns().pop().map(|message| message.content).unwrap_or_default(),
     }
 }
 

@@ -99,10 +99,12 @@ impl Replay {
         });
         let answer = line.answer.or(text).or(line.log_likelihoods.map(Answer::LogLikelihoods)).ok_or_else(missing)?;
         match (request, &answer) {
-            (Request::Generate(_), Answer::Completion(_)) | (Request::RankChoices(_), Answer::LogLikelihoods(_)) => {
+            (Request::Generate(_), Answer::Completion(_))
+            | (Request::RankChoices(_) | Request::Rolling(_), Answer::LogLikelihoods(_)) => {
                 Ok(Answered { answer, usage: line.usage, latency_ms: None, ttft_ms: None, attempts: 1 })
             }
-            (Request::Generate(_), Answer::LogLikelihoods(_)) | (Request::RankChoices(_), Answer::Completion(_)) => {
+            (Request::Generate(_), Answer::LogLikelihoods(_))
+            | (Request::RankChoices(_) | Request::Rolling(_), Answer::Completion(_)) => {
                 Err(ModelError::Malformed("the recorded answer is of another kind than the case asks for".into()))
             }
         }

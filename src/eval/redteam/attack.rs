@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::probe::{Applicable, PAYLOAD, Probe};
 use super::strategy::{Family, Stack};
 use crate::document::{Problem, Spot};
-use crate::eval::case::{Case, CaseId, Level};
+use crate::eval::case::{Case, CaseId, Grading, Level};
 use crate::eval::dialogue::{Adaptive, Dialogue};
 use crate::eval::request::{ChatMessage, Generate, OutputFormat, Prompt, Request, Role};
 use crate::eval::sample::AttackInfo;
@@ -151,6 +151,8 @@ impl Attack {
             attack: Some(Arc::new(self.info())),
             expected: None,
             assertions,
+            grading: Grading::Own,
+            model: None,
             repeats: 1,
             timeout: settings.timeout,
             place: probe.place.clone(),

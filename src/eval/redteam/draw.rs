@@ -131,7 +131,16 @@ impl SuiteAttacks {
             shown: Arc::clone(&self.suite.shown),
         };
         let shown = Arc::clone(&self.suite.shown);
-        Ok(Suite::made(Made { name, shown, digest: hasher.finish(), heads, judges, source: Box::new(source) }))
+        Ok(Suite::made(Made {
+            name,
+            shown,
+            digest: hasher.finish(),
+            heads,
+            judges,
+            models: BTreeMap::new(),
+            declared: Vec::new(),
+            source: Box::new(source),
+        }))
     }
 }
 

@@ -1,11 +1,13 @@
 //! From an answer to a sample: every assertion is asked, and the sample's status follows from what they say.
 
-use crate::eval::case::Case;
+use crate::eval::case::{Case, Grading};
 use crate::eval::dialogue::Turn;
 use crate::eval::model::{Answered, ModelError};
+use crate::eval::promptfoo;
 use crate::eval::request::{Answer, Completion, Finish};
 use crate::eval::sample::{AssertionScore, Sample, SampleError, Status};
-use crate::eval::scorer::{Assertion, Judges, Scored, Sense, Subject};
+use crate::eval::scorer::{Assertion, Judged, Judges, Scored, Sense, Subject};
+use crate::eval::task;
 use crate::gate::Score;
 use crate::trust::Untrusted;
 use tokio_util::sync::CancellationToken;
@@ -26,11 +28,43 @@ pub(super) struct Graded<'a> {
     pub turns: Vec<Turn>,
 }
 
-/// Judges an answer by every assertion of its case.
+/// Judges an answer by the rules of its case.
 pub(super) async fn grade(case: &Case, repeat: u32, graded: Graded<'_>) -> Sample {
     let Graded { answered, cost_usd, cached, judges, cancel, turns } = graded;
     let latency_ms = if cached { None } else { answered.latency_ms };
-    let subject = Subject { case, answer: &answered.answer, turns: &turns, latency_ms, cost_usd, judges, cancel };
+    let usage = answered.usage;
+    let subject =
+        Subject { case, answer: &answered.answer, turns: &turns, latency_ms, cost_usd, usage, cached, judges, cancel };
+    let Judged { rows, values, mut status, mut score, error } = match &case.grading {
+        Grading::Own | Grading::Recorded(_) => by_assertions(case, subject).await,
+        Grading::Promptfoo(test) => promptfoo::judge(test, subject).await,
+        Grading::Task(doc) => task::judge(doc, subject),
+    };
+    // An attack that was answered by nothing because the answer was cut off has not been stood.
+    if status == Status::Passed && case.attack.is_some() && is_cut_off(&answered.answer) {
+        (status, score) = (Status::Unscored, None);
+    }
+    let blank = blank(case, repeat);
+    Sample {
+        status,
+        score,
+        assertions: rows,
+        values,
+        error,
+        answer: Some(answered.answer),
+        usage: answered.usage,
+        latency_ms,
+        ttft_ms: if cached { None } else { answered.ttft_ms },
+        cost_usd,
+        attempts: if cached { 0 } else { answered.attempts },
+        cached,
+        turns,
+        ..blank
+    }
+}
+
+/// Every assertion of ours is asked.
+async fn by_assertions(case: &Case, subject: Subject<'_>) -> Judged {
     let mut rows = Vec::with_capacity(case.assertions.len());
     let mut verdict = Tally::default();
     for assertion in &case.assertions {
@@ -42,26 +76,8 @@ pub(super) async fn grade(case: &Case, repeat: u32, graded: Graded<'_>) -> Sampl
             rows.push(row(assertion, Some(name), 0.0, scored));
         }
     }
-    let (mut status, mut score) = verdict.conclude();
-    // An attack that was answered by nothing because the answer was cut off has not been stood.
-    if status == Status::Passed && case.attack.is_some() && is_cut_off(&answered.answer) {
-        (status, score) = (Status::Unscored, None);
-    }
-    let blank = blank(case, repeat);
-    Sample {
-        status,
-        score,
-        assertions: rows,
-        answer: Some(answered.answer),
-        usage: answered.usage,
-        latency_ms,
-        ttft_ms: if cached { None } else { answered.ttft_ms },
-        cost_usd,
-        attempts: if cached { 0 } else { answered.attempts },
-        cached,
-        turns,
-        ..blank
-    }
+    let (status, score) = verdict.conclude();
+    Judged { rows, values: Vec::new(), status, score, error: None }
 }
 
 /// Whether there is no word because of something else than the end of the answer: the limit of tokens went into thoughts, or a
@@ -114,6 +130,7 @@ fn blank(case: &Case, repeat: u32) -> Sample {
         status: Status::Error,
         score: None,
         assertions: Vec::new(),
+        values: Vec::new(),
         answer: None,
         error: None,
         usage: None,

@@ -45,6 +45,7 @@ pub(super) fn exchanges(subject: &Subject<'_>) -> Result<Vec<Exchange>, &'static
     let request = match subject.case.request.prompt() {
         Prompt::Text(text) => vec![ChatMessage { role: Role::User, content: text.clone() }],
         Prompt::Chat(messages) => messages.clone(),
+        Prompt::Written(written) => written.turns(),
     };
     if subject.turns.is_empty() {
         return match subject.answer {

@@ -228,6 +228,7 @@ pub(super) fn text_of(prompt: &Prompt) -> String {
         Prompt::Chat(messages) => {
             messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")
         }
+        Prompt::Written(written) => written.text.clone(),
     }
 }
 

@@ -28,7 +28,8 @@ use serde::{Deserialize, Serialize};
 use super::case::Case;
 use super::dialogue::Turn;
 use super::model::Model;
-use super::request::Answer;
+use super::request::{Answer, Usage};
+use super::sample::{AssertionScore, SampleError, SampleValue, Status};
 use crate::gate::{MetricName, Score};
 use crate::trust::Untrusted;
 
@@ -66,6 +67,21 @@ pub struct Outcome {
     pub named: Vec<(MetricName, Scored)>,
 }
 
+/// What became of an answer: all that a sample keeps of its judgement.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Judged {
+    /// What each assertion said.
+    pub rows: Vec<AssertionScore>,
+    /// Parts of metrics that are no means of shares.
+    pub values: Vec<SampleValue>,
+    /// How it ended.
+    pub status: Status,
+    /// 0 to 1; absent when unscored or in error.
+    pub score: Option<Score>,
+    /// Why it could not be judged, where that is an error by the suite's own rules.
+    pub error: Option<SampleError>,
+}
+
 impl Scored {
     /// One or zero, and why.
     fn holds(holds: bool, why: impl Into<Untrusted>) -> Self {
@@ -97,6 +113,10 @@ pub struct Subject<'a> {
     pub latency_ms: Option<f64>,
     /// USD; absent without a price.
     pub cost_usd: Option<f64>,
+    /// Tokens, where the model counted them.
+    pub usage: Option<Usage>,
+    /// Whether the answer came from the cache.
+    pub cached: bool,
     /// The policy's models by name, for judges.
     pub judges: &'a Judges,
     /// Ends a judge's request at once.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::spec::{CaseSpec, Defaults};
 use super::template::Templates;
 use crate::document::Spot;
-use crate::eval::case::{Case, CaseId, Place};
+use crate::eval::case::{Case, CaseId, Grading, Place};
 use crate::eval::dialogue::Dialogue;
 use crate::eval::request::{ChatMessage, Generate, Prompt, RankChoices, Request, Role};
 use crate::eval::scorer::{self, Assertion, AssertionSpec, ChoiceSpec};
@@ -85,6 +85,8 @@ pub(super) fn case(spec: &CaseSpec, spot: Spot, frame: &Frame<'_>, purpose: Purp
         attack: None,
         expected: spec.expected.clone(),
         assertions,
+        grading: Grading::Own,
+        model: None,
         repeats: numbers.repeats,
         timeout: numbers.timeout,
         place: Place { path: Arc::clone(frame.path), line: spot.line, column: spot.column },
@@ -163,7 +165,7 @@ fn request(
     match choices {
         Some(ChoiceSpec { choices, delimiter }) => {
             let continuations = choices.into_iter().map(|choice| format!("{delimiter}{choice}")).collect();
-            Request::RankChoices(RankChoices { prompt, continuations })
+            Request::RankChoices(RankChoices { prompt, continuations, alone: Vec::new() })
         }
         None => Request::Generate(Generate {
             prompt,

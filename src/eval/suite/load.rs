@@ -10,11 +10,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::build::{self, Fault, Frame};
 use super::lines::{At, Lines, hash_of, parse};
+use super::recognise::{Form, recognise};
 use super::spec::{CaseSpec, CasesSpec, Defaults, HeadLine, SuiteFile};
-use super::{CaseHead, Source, Suite};
+use super::{Around, CaseHead, Source, Suite};
 use crate::document::{self, Document, Problem, Problems, Spot};
 use crate::eval::input;
 use crate::eval::run::cluster_number;
+use crate::eval::{promptfoo, task};
 use crate::trust::Hasher;
 
 /// Problems after which the rest is only counted.
@@ -22,10 +24,30 @@ const MOST_PROBLEMS: usize = 100;
 /// The longest line of a JSONL file, in bytes.
 const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
+/// Reads the suites of the file at `path`, in our form or another tool's; `shown` is what the user calls it. Only a group of
+/// tasks holds more than one.
+pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Vec<Suite>, Problems> {
+    if is_lines(path) {
+        return Suite::load(path, shown).map(|suite| vec![suite]);
+    }
+    let text = input::read(path, shown, "suite")?;
+    // Tags such as `!function` are another tool's, and refused by name there.
+    let form = document::parse_yaml(shown, &text).map_or(Form::Own, |document| recognise(&document));
+    match form {
+        Form::Own => Suite::load(path, shown).map(|suite| vec![suite]),
+        Form::Promptfoo => promptfoo::load(path, shown, around).map(|suite| vec![suite]),
+        Form::Task => task::load(path, shown, around),
+    }
+}
+
+fn is_lines(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
+}
+
 impl Suite {
-    /// Reads the suite at `path`; `shown` is what the user calls it.
+    /// Reads the suite of our own form at `path`; `shown` is what the user calls it.
     pub fn load(path: &Path, shown: &str) -> Result<Suite, Problems> {
-        if path.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson") {
+        if is_lines(path) {
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             return load_lines(path, shown, Named::ByHeadOr(name), Hasher::new());
         }
@@ -158,7 +180,10 @@ fn load_listed(
         listed.push((spec, spot));
     }
     let (heads, judges) = checker.finish(&shown)?;
-    Ok(Suite { name, shown, digest: hasher.finish(), heads, defaults, judges, source: Source::Listed(listed) })
+    let source = Source::Listed(listed);
+    let digest = hasher.finish();
+    let (models, declared) = (BTreeMap::new(), Vec::new());
+    Ok(Suite { name, shown, digest, heads, defaults, judges, models, declared, source })
 }
 
 fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Result<Suite, Problems> {
@@ -241,7 +266,9 @@ fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Res
     let (heads, judges) = checker.finish(&shown)?;
     hasher.part(&bytes_digest.finalize());
     let source = Source::Lines(Lines { file, shown: Arc::clone(&shown), places });
-    Ok(Suite { name: suite_name, shown, digest: hasher.finish(), heads, defaults, judges, source })
+    let digest = hasher.finish();
+    let (models, declared) = (BTreeMap::new(), Vec::new());
+    Ok(Suite { name: suite_name, shown, digest, heads, defaults, judges, models, declared, source })
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -5,6 +5,7 @@ mod build;
 mod filter;
 mod lines;
 mod load;
+mod recognise;
 mod spec;
 mod template;
 
@@ -13,10 +14,13 @@ use std::sync::Arc;
 
 use crate::document::{Problem, Spot};
 use crate::eval::case::{Case, Level};
+use crate::eval::model::ModelSpec;
+use crate::gate::Declared;
 use crate::trust::Digest;
 
 pub use filter::Filter;
-pub use load::cases_beside;
+pub use load::{cases_beside, load};
+pub use recognise::Form;
 pub use spec::{CaseSpec, CasesSpec, Defaults, SuiteFile, schemas};
 
 /// What is kept of each case: enough to filter and to count.
@@ -40,7 +44,38 @@ pub struct Suite {
     heads: Vec<CaseHead>,
     defaults: Defaults,
     judges: BTreeMap<String, Spot>,
+    models: BTreeMap<String, OwnModel>,
+    declared: Vec<Declared>,
     source: Source,
+}
+
+/// A model that a suite of another tool names itself.
+#[derive(Clone, Debug)]
+pub struct OwnModel {
+    /// How it is reached.
+    pub spec: ModelSpec,
+    /// Where it stands in the suite.
+    pub spot: Spot,
+}
+
+/// What is around a suite when it is read.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The environment, for suites that look into it.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Who is asked.
+    pub asked: Asked,
+    /// The policy's model that judges where a suite of another tool says only that a model judges.
+    pub judge: Option<&'a str>,
+}
+
+/// Who answers the cases of a suite that names models itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// The models that it names.
+    Own,
+    /// The policy's model under test, in the place of all of them.
+    Policy,
 }
 
 /// Makes cases that stand in no file as they are asked: attacks.
@@ -61,6 +96,10 @@ pub struct Made {
     pub heads: Vec<CaseHead>,
     /// The models that its cases ask besides the one under test, and where the first mention of each stands.
     pub judges: BTreeMap<String, Spot>,
+    /// The models that it names itself, by the keys that its cases and graders use.
+    pub models: BTreeMap<String, OwnModel>,
+    /// Metrics that it brings along.
+    pub declared: Vec<Declared>,
     /// Makes the cases.
     pub source: Box<dyn CaseSource>,
 }
@@ -77,9 +116,9 @@ enum Source {
 impl Suite {
     /// A suite of cases that stand in no file as they are asked.
     pub fn made(made: Made) -> Self {
-        let Made { name, shown, digest, heads, judges, source } = made;
+        let Made { name, shown, digest, heads, judges, models, declared, source } = made;
         let source = Source::Made(source);
-        Self { name, shown, digest, heads, defaults: Defaults::default(), judges, source }
+        Self { name, shown, digest, heads, defaults: Defaults::default(), judges, models, declared, source }
     }
 
     /// `name:` of the suite.
@@ -105,6 +144,16 @@ impl Suite {
     /// The judges that its assertions ask, and where the first of each stands.
     pub fn judges(&self) -> &BTreeMap<String, Spot> {
         &self.judges
+    }
+
+    /// The models that the suite names itself, by key.
+    pub fn models(&self) -> &BTreeMap<String, OwnModel> {
+        &self.models
+    }
+
+    /// Metrics that the suite brings along, and which way they are better.
+    pub fn declared(&self) -> &[Declared] {
+        &self.declared
     }
 
     /// Builds one case. It was checked when the suite was read, so a problem here means that its file has changed since.

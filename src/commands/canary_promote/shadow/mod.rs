@@ -233,7 +233,7 @@ fn text(answer: Result<Answer, ModelError>) -> Result<String, ModelError> {
 
 fn form(prompt: &Prompt) -> Form {
     match prompt {
-        Prompt::Chat(_) => Form::Chat,
+        Prompt::Chat(_) | Prompt::Written(_) => Form::Chat,
         Prompt::Text(_) => Form::Completions,
     }
 }

@@ -110,6 +110,7 @@ fn answer(
     let (answer, usage, ttft_ms) = match request {
         Request::Generate(generate) => generated(engine, generate, proceed)?,
         Request::RankChoices(rank) => ranked(engine, rank, proceed)?,
+        Request::Rolling(_) => return Err(EngineError::Unsuitable("no rolling log-likelihoods yet".into())),
     };
     let latency_ms = Some(began.elapsed().as_secs_f64() * 1e3);
     Ok(Answered { answer, usage, latency_ms, ttft_ms, attempts: 1 })
@@ -161,5 +162,6 @@ fn text_of(engine: &Engine, prompt: &Prompt) -> Result<String, EngineError> {
     match prompt {
         Prompt::Text(text) => Ok(text.clone()),
         Prompt::Chat(messages) => engine.chat(messages),
+        Prompt::Written(written) => engine.chat(&written.turns()),
     }
 }

@@ -111,9 +111,13 @@ impl OpenAi {
             return Err(ModelError::Unsupported(text.into()));
         }
         let (messages, prompt) = match (&request.prompt, chat) {
-            (Prompt::Chat(messages), true) => (Some(messages.iter().map(Message::from).collect()), None),
-            (Prompt::Text(text), true) => (Some(vec![Message { role: Role::User, content: text }]), None),
+            (Prompt::Chat(messages), true) => (Some(Messages::Own(messages.iter().map(Message::from).collect())), None),
+            (Prompt::Text(text), true) => {
+                (Some(Messages::Own(vec![Message { role: Role::User, content: text }])), None)
+            }
+            (Prompt::Written(written), true) => (Some(Messages::Given(&written.messages)), None),
             (Prompt::Text(text), false) => (None, Some(text.as_str())),
+            (Prompt::Written(written), false) => (None, Some(written.text.as_str())),
             (Prompt::Chat(_), false) => {
                 return Err(ModelError::Unsupported(
                     "a chat needs `api: chat`; this model has `api: completions`".into(),
@@ -151,7 +155,7 @@ impl OpenAi {
 struct Body<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    messages: Option<Vec<Message<'a>>>,
+    messages: Option<Messages<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<&'a str>,
     max_tokens: u32,
@@ -170,6 +174,14 @@ struct Body<'a> {
     stream_options: Option<StreamOptions>,
     #[serde(flatten)]
     extra: &'a BTreeMap<String, Value>,
+}
+
+/// The turns of a chat: ours, or as another tool's suite has written them.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Messages<'a> {
+    Own(Vec<Message<'a>>),
+    Given(&'a [Value]),
 }
 
 #[derive(Serialize)]
@@ -205,6 +217,7 @@ impl Model for OpenAi {
             match request {
                 Request::Generate(generate) => self.generate(generate, &attempt).await,
                 Request::RankChoices(rank) => self.rank(rank, &attempt).await,
+                Request::Rolling(_) => Err(ModelError::Unsupported("no rolling log-likelihoods yet".into())),
             }
         })
     }

@@ -183,6 +183,7 @@ fn estimate(request: &Generate) -> u32 {
     let characters = match &request.prompt {
         Prompt::Text(text) => text.len(),
         Prompt::Chat(messages) => messages.iter().map(|message| message.content.len()).sum(),
+        Prompt::Written(written) => written.text.len(),
     };
     let prompt = u32::try_from(characters / CHARACTERS_A_TOKEN).unwrap_or(u32::MAX);
     prompt.saturating_add(request.max_tokens)

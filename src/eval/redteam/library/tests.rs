@@ -8,7 +8,7 @@ use crate::eval::redteam::Probe;
 use crate::eval::redteam::load::Format;
 use crate::eval::scorer::{self, Assertion, Scored, Sense};
 use crate::eval::{
-    Answer, Case, CaseId, Completion, Dialogue, Finish, Generate, Level, OutputFormat, Prompt, Request, Turn,
+    Answer, Case, CaseId, Completion, Dialogue, Finish, Generate, Grading, Level, OutputFormat, Prompt, Request, Turn,
 };
 use crate::gate::safety::{Evidence, Side};
 use futures::FutureExt as _;
@@ -195,6 +195,8 @@ fn judged(probe: &Probe, answer: &str, turns: &[Turn], built: &mut BTreeMap<Stri
         attack: None,
         expected: None,
         assertions: Vec::new(),
+        grading: Grading::Own,
+        model: None,
         repeats: 1,
         timeout: std::time::Duration::from_secs(1),
         place: probe.place.clone(),
@@ -208,6 +210,8 @@ fn judged(probe: &Probe, answer: &str, turns: &[Turn], built: &mut BTreeMap<Stri
         turns,
         latency_ms: None,
         cost_usd: None,
+        usage: None,
+        cached: false,
         judges: &judges,
         cancel: &cancel,
     };

@@ -92,7 +92,7 @@ impl Hunt<'_> {
     /// One attack in a fresh conversation: it stands where the case's last message of the user stood.
     pub(super) async fn fire_afresh(&mut self, prompt: &str) -> Result<Shot, Stop> {
         let request = match &self.generate.prompt {
-            Prompt::Text(_) => Prompt::Text(prompt.to_owned()),
+            Prompt::Text(_) | Prompt::Written(_) => Prompt::Text(prompt.to_owned()),
             Prompt::Chat(messages) => {
                 let mut messages = messages.clone();
                 match messages.iter_mut().rfind(|message| message.role == Role::User) {

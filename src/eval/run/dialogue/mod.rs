@@ -84,6 +84,7 @@ fn into_chat(prompt: Prompt) -> Vec<ChatMessage> {
     match prompt {
         Prompt::Text(content) => vec![ChatMessage { role: Role::User, content }],
         Prompt::Chat(messages) => messages,
+        Prompt::Written(written) => written.turns(),
     }
 }
 
@@ -91,6 +92,7 @@ fn into_chat(prompt: Prompt) -> Vec<ChatMessage> {
 fn last_words(prompt: &Prompt) -> &str {
     match prompt {
         Prompt::Text(text) => text,
+        Prompt::Written(written) => &written.text,
         Prompt::Chat(messages) => {
             let user = messages.iter().rfind(|message| message.role == Role::User);
             user.or(messages.last()).map_or("", |message| &message.content)

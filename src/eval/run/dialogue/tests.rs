@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use crate::eval::cache::Cache;
-use crate::eval::case::{Case, CaseId, Level, Place};
+use crate::eval::case::{Case, CaseId, Grading, Level, Place};
 use crate::eval::dialogue::{Adaptive, Dialogue, Method};
 use crate::eval::model::{Answered, Attempt, Model, ModelError, ModelIdentity, Price};
 use crate::eval::request::{
@@ -124,6 +124,8 @@ fn case(prompt: Prompt, dialogue: Dialogue) -> Case {
         attack: None,
         expected: None,
         assertions: vec![detector],
+        grading: Grading::Own,
+        model: None,
         repeats: 1,
         timeout: Duration::from_secs(5),
         place: Place { path: "s.yaml".into(), line: 1, column: 1 },
@@ -260,7 +262,11 @@ async fn an_error_in_any_turn_is_an_error_that_says_which() {
 async fn a_dialogue_over_choices_is_an_error_and_not_asked() {
     let model = Scripted::new("m", |_, _| Ok("fine".to_owned()));
     let mut case = case(Prompt::Text("one".to_owned()), script(&["two"]));
-    case.request = Request::RankChoices(RankChoices { prompt: Prompt::Text("one".to_owned()), continuations: vec![] });
+    case.request = Request::RankChoices(RankChoices {
+        prompt: Prompt::Text("one".to_owned()),
+        continuations: vec![],
+        alone: vec![],
+    });
     let sample = draw(&bench(&model, None), case).await.unwrap();
     assert_eq!((sample.error.unwrap().kind.as_str(), model.requests()), ("unsupported", 0));
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::eval::request::{Answer, ChatMessage, Completion, Finish, Generate, OutputFormat, Prompt, Request, Role};
 use crate::eval::scorer::{AssertionProblem, AssertionSpec, Judges, Scored, Subject, build};
-use crate::eval::{Case, CaseId, Dialogue, Level, Place, Turn};
+use crate::eval::{Case, CaseId, Dialogue, Grading, Level, Place, Turn};
 use crate::gate::Score;
 use crate::trust::Digest;
 
@@ -36,6 +36,8 @@ fn case() -> Case {
         attack: None,
         expected: None,
         assertions: Vec::new(),
+        grading: Grading::Own,
+        model: None,
         repeats: 1,
         timeout: Duration::from_secs(1),
         place: Place { path: Arc::from("suite.yaml"), line: 1, column: 1 },
@@ -65,6 +67,8 @@ fn ask(assertion: Value, replies: &[&str]) -> Scored {
         turns: &turns,
         latency_ms: None,
         cost_usd: None,
+        usage: None,
+        cached: false,
         judges: &judges,
         cancel: &cancel,
     };
@@ -168,6 +172,8 @@ fn log_likelihoods_are_not_judged() {
             turns: &[],
             latency_ms: None,
             cost_usd: None,
+            usage: None,
+            cached: false,
             judges: &judges,
             cancel: &cancel,
         };
@@ -311,6 +317,8 @@ fn a_long_answer_takes_linear_time() {
                 turns: &[],
                 latency_ms: None,
                 cost_usd: None,
+                usage: None,
+                cached: false,
                 judges: &judges,
                 cancel: &cancel,
             };

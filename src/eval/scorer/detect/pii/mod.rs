@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::options::{self, Options};
 use super::text::visible;
 use super::{Built, Subject, each_reply, mask};
-use crate::eval::request::{Prompt, Role};
+use crate::eval::request::{ChatMessage, Prompt, Role};
 
 /// What is looked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -134,14 +134,18 @@ pub(super) fn build(value: Option<&Value>) -> Built {
     })
 }
 
+/// Every message but the system's, line below line.
+fn said(messages: &[ChatMessage]) -> String {
+    let own = messages.iter().filter(|message| message.role != Role::System);
+    own.map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")
+}
+
 /// What the user said, without the system's own message: what a system message holds is not the user's to be told.
 fn asked(subject: Subject<'_>) -> String {
     let mut text = match subject.case.request.prompt() {
         Prompt::Text(text) => text.clone(),
-        Prompt::Chat(messages) => {
-            let own = messages.iter().filter(|message| message.role != Role::System);
-            own.map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")
-        }
+        Prompt::Chat(messages) => said(messages),
+        Prompt::Written(written) => said(&written.turns()),
     };
     for turn in subject.turns {
         text.push('\n');

@@ -1,0 +1,10 @@
+//! Configs of promptfoo, run as they are, without Node: what they say (`config`, `nunjucks`), what their tests are made of
+//! (`test`), and how an answer is judged (`judge`). Kept out: results that promptfoo itself has written (`eval::harness`).
+
+mod config;
+mod judge;
+mod test;
+
+pub use config::load;
+pub use judge::judge;
+pub use test::{AssertSet, Assertion, Code, CodeSource, Grader, Language, Node, Test, Value};
