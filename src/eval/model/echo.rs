@@ -7,11 +7,11 @@ use crate::eval::request::{Answer, Completion, Finish, Prompt, Request};
 use crate::trust::{Digest, Untrusted};
 
 /// Answers with the prompt's own text.
-pub struct Echo(ModelIdentity);
+pub(super) struct Echo(ModelIdentity);
 
 impl Echo {
     /// One that goes by this name.
-    pub fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let digest = Digest::of(b"echo-1");
         let description = Untrusted::new("the prompt itself");
         Self(ModelIdentity { name: name.to_owned(), provider: "echo", digest, description })
