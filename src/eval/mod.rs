@@ -12,6 +12,7 @@ pub mod journal;
 pub mod model;
 pub mod planned;
 pub mod policy;
+mod process;
 pub mod promptfoo;
 pub mod redteam;
 pub mod reduce;

@@ -14,9 +14,10 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use serde::Serialize;
 use serde_json::Value;
 
+use super::courier::Courier;
 use super::{Answered, Api, Attempt, Model, ModelError, ModelIdentity, OpenAiSpec};
 use crate::eval::request::{ChatMessage, Generate, OutputFormat, Prompt, Request, Role};
-use crate::net::{ClientOptions, Limiter, NetError, Reach, RetryPolicy, client};
+use crate::net::{ClientOptions, NetError, Reach};
 use crate::trust::{Hasher, Secret, Untrusted};
 
 /// Stop texts that a chat endpoint takes. Source: OpenAI's API reference, `stop`: up to 4 sequences.
@@ -39,12 +40,10 @@ pub enum OpenAiError {
 /// An endpoint.
 pub struct OpenAi {
     identity: ModelIdentity,
-    client: reqwest::Client,
+    courier: Courier,
     url: reqwest::Url,
     headers: HeaderMap,
     spec: OpenAiSpec,
-    limiter: Limiter,
-    retry: RetryPolicy,
 }
 
 /// Where things come from when an endpoint is built.
@@ -61,7 +60,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     /// What an endpoint may reach: the policy's trusted hosts, and the proxies of the environment, wherever they are.
-    fn reach(&self) -> Reach {
+    pub(super) fn reach(&self) -> Reach {
         let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
         let proxies: Vec<String> = names
             .into_iter()
@@ -88,18 +87,12 @@ impl OpenAi {
         let url = format!("{}/{path}", spec.base_url.trim_end_matches('/'));
         let url = reqwest::Url::parse(&url).map_err(|_| NetError::Build(format!("{url:?} is no URL")))?;
         around.reach().check(&url).map_err(NetError::Refused)?;
-        let retry = RetryPolicy {
-            attempts: spec.retry.attempts,
-            longest_wait: std::time::Duration::from_secs_f64(spec.retry.max_wait_seconds.clamp(0.0, 600.0)),
-        };
         let model = Self {
             identity: identity(name, spec),
-            client: client(&options)?,
+            courier: Courier::new(&options, &spec.limits, &spec.retry)?,
             url,
             headers,
             spec: spec.clone(),
-            limiter: Limiter::new(spec.limits.requests_per_minute, spec.limits.tokens_per_minute),
-            retry,
         };
         Ok((model, secrets))
     }
@@ -264,14 +257,18 @@ fn headers(spec: &OpenAiSpec, around: &Surroundings<'_>, secrets: &mut Vec<Secre
     Ok(headers)
 }
 
-fn sensitive(name: &str, value: &str) -> Result<HeaderValue, OpenAiError> {
+pub(super) fn sensitive(name: &str, value: &str) -> Result<HeaderValue, OpenAiError> {
     let mut value = HeaderValue::from_str(value).map_err(|_| OpenAiError::Header(name.to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 /// Replaces `${NAME}` by the environment's value, which is a secret from then on.
-fn filled(template: &str, around: &Surroundings<'_>, secrets: &mut Vec<Secret>) -> Result<String, OpenAiError> {
+pub(super) fn filled(
+    template: &str,
+    around: &Surroundings<'_>,
+    secrets: &mut Vec<Secret>,
+) -> Result<String, OpenAiError> {
     let mut value = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("${") {
