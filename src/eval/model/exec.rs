@@ -124,7 +124,7 @@ impl Model for Exec {
         Box::pin(async move {
             match request {
                 Request::Generate(generate) => self.ask(generate, &attempt).await,
-                Request::RankChoices(_) | Request::Rolling(_) => {
+                Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => {
                     Err(ModelError::Unsupported("`provider: exec` gives text only".into()))
                 }
             }
@@ -181,7 +181,7 @@ mod tests {
         let attempt = Attempt { suite: "s", case: &case, repeat: 0, deadline, cancel: &cancel };
         match model.answer(&request, attempt).await?.answer {
             Answer::Completion(completion) => Ok(completion.text.raw().to_owned()),
-            Answer::LogLikelihoods(_) => panic!("no text"),
+            Answer::LogLikelihoods(_) | Answer::Embedding(_) => panic!("no text"),
         }
     }
 

@@ -143,7 +143,7 @@ impl Model for Http {
         Box::pin(async move {
             match request {
                 Request::Generate(generate) => self.ask(generate, &attempt).await,
-                Request::RankChoices(_) | Request::Rolling(_) => {
+                Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => {
                     Err(ModelError::Unsupported("`provider: http` gives text only".into()))
                 }
             }

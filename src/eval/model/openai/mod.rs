@@ -2,6 +2,7 @@
 //! endpoint echoes them. Kept out: the client itself (`net`).
 
 mod echo;
+mod embed;
 mod reply;
 mod send;
 mod stream;
@@ -42,6 +43,7 @@ pub struct OpenAi {
     identity: ModelIdentity,
     courier: Courier,
     url: reqwest::Url,
+    embeddings: reqwest::Url,
     headers: HeaderMap,
     spec: OpenAiSpec,
 }
@@ -87,10 +89,14 @@ impl OpenAi {
         let url = format!("{}/{path}", spec.base_url.trim_end_matches('/'));
         let url = reqwest::Url::parse(&url).map_err(|_| NetError::Build(format!("{url:?} is no URL")))?;
         around.reach().check(&url).map_err(NetError::Refused)?;
+        let embeddings = format!("{}/embeddings", spec.base_url.trim_end_matches('/'));
+        let embeddings =
+            reqwest::Url::parse(&embeddings).map_err(|_| NetError::Build(format!("{embeddings:?} is no URL")))?;
         let model = Self {
             identity: identity(name, spec),
             courier: Courier::new(&options, &spec.limits, &spec.retry)?,
             url,
+            embeddings,
             headers,
             spec: spec.clone(),
         };
@@ -210,6 +216,7 @@ impl Model for OpenAi {
             match request {
                 Request::Generate(generate) => self.generate(generate, &attempt).await,
                 Request::RankChoices(rank) => self.rank(rank, &attempt).await,
+                Request::Embed(embed) => self.embed(embed, &attempt).await,
                 Request::Rolling(_) => Err(ModelError::Unsupported("no rolling log-likelihoods yet".into())),
             }
         })
@@ -224,6 +231,9 @@ fn identity(name: &str, spec: &OpenAiSpec) -> ModelIdentity {
     };
     hasher.part(b"openai-1").part(spec.base_url.as_bytes()).part(spec.model.as_bytes()).part(api.as_bytes());
     hasher.part(spec.revision.as_deref().unwrap_or_default().as_bytes());
+    if let Some(model) = &spec.embedding_model {
+        hasher.part(b"embedding-model").part(model.as_bytes());
+    }
     hasher.part(&serde_json::to_vec(&spec.extra_body).unwrap_or_default());
     spec.headers.keys().for_each(|name| {
         hasher.part(name.as_bytes());
