@@ -63,9 +63,9 @@ impl Session {
     ) -> Result<Self, CommandError> {
         let run_policy = &prepared.loaded.policy.run;
         let concurrency = args.concurrency.unwrap_or(run_policy.concurrency);
-        let (built, judges) = prepared.build(args.model, concurrency as usize, context)?;
-        let identity = built.model.identity().clone();
-        let judged_by: Vec<_> = judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
+        let models = prepared.build(args.model, concurrency as usize, context)?;
+        let identity = models.model.identity().clone();
+        let judged_by: Vec<_> = models.judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
         let selection = Selection {
             filter: &prepared.filter,
             shard: args.shard,
@@ -83,11 +83,12 @@ impl Session {
         };
         let deadline = run_policy.deadline_minutes.map(|minutes| args.began + Duration::from_secs_f64(minutes * 60.0));
         let bench = Bench {
-            model: built.model,
-            judges,
+            model: models.model,
+            own: models.own,
+            judges: models.judges,
             cache: cache.map(Cache::new),
             cache_broken: AtomicBool::new(false),
-            price: built.price,
+            price: models.price,
             redactor: context.redactor.clone(),
             completions: prepared.loaded.policy.safety.completions,
             seed: prepared.seed,

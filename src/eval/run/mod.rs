@@ -20,7 +20,7 @@ use super::journal::{self, Entry, Header, Journal, JournalError, Recovered};
 use super::suite::Suite;
 use crate::gate::Next;
 
-pub use attempt::Bench;
+pub use attempt::{Bench, Own, OwnByKey};
 pub use collect::Collected;
 pub use plan::{Plan, PlanError, Selection, Slot};
 pub use progress::{Progress, ProgressStyle};

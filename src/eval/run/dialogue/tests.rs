@@ -142,6 +142,7 @@ fn bench(model: &Arc<Scripted>, attacker: Option<&Arc<Scripted>>) -> Bench {
     }
     Bench {
         model: model.clone(),
+        own: Arc::default(),
         judges,
         cache: None,
         cache_broken: AtomicBool::new(false),
