@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::base::hold;
+use super::base::{hold, refuse_own_models};
 use super::eval_gate::{Models, not_drawn, prepare, progress, write_samples};
 use super::regression_check::rules_of;
 use super::{CommandError, Context, Exit, Outcome};
@@ -44,6 +44,7 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
         let (suites, model) = (args.suite.as_slice(), args.model.as_deref());
         prepare::read_any(loaded, prepare::Given { suites, filter, seed: args.seed, model }, context)?
     };
+    refuse_own_models(&prepared.suites, &args.trust, context)?;
     let rules = rules_of(Some(&prepared.loaded))?;
     let run_policy = &prepared.loaded.policy.run;
     let concurrency = args.concurrency.unwrap_or(run_policy.concurrency) as usize;

@@ -123,11 +123,11 @@ pub(crate) struct Inputs<'a> {
 pub(crate) async fn read_held(inputs: Inputs<'_>, context: &Context) -> Result<(Prepared, Changes), CommandError> {
     let loaded = policy::load(inputs.policy).map_err(prepare::problems)?;
     let held = hold(loaded, inputs.policy, (inputs.trust, inputs.model), context).await?;
-    let prepared = {
-        let Inputs { policy: _, suites, filter, seed, trust: _, model } = inputs;
-        prepare::read(held.loaded.clone(), Given { suites, filter, seed, model }, context)?
-    };
-    let changes = Changes::of(held, &prepared.suites).await?;
+    let Inputs { policy: _, suites, filter, seed, trust: _, model } = inputs;
+    let prepared = prepare::read(held.loaded.clone(), Given { suites, filter, seed, model }, context)?;
+    let environment = |name: &str| context.environment.get(name).map(str::to_owned);
+    let around = prepare::around(&prepared.loaded, model, &environment);
+    let changes = Changes::of(held, &prepared.suites, around).await?;
     Ok((prepared, changes))
 }
 

@@ -7,14 +7,11 @@ use super::prepare::Prepared;
 use crate::commands::{CommandError, Context};
 use crate::document::{Problem, nearest, pointer_part};
 use crate::eval::model::{self, Built, Model, ModelBuildError, ModelSpec, OwnModels, Price, Surroundings};
-use crate::eval::policy::Policy;
+use crate::eval::policy::{Policy, SUITES_OWN};
 use crate::eval::run::{Own, OwnByKey};
 use crate::eval::scorer::Judges;
 use crate::eval::suite::{Asked, Form, OwnModel};
 use crate::trust::Untrusted;
-
-/// The word of `gate.model` and `--model` for the models that the suites name themselves.
-const SUITE: &str = "suite";
 
 /// Everybody who is asked in a run.
 pub(crate) struct Models {
@@ -31,7 +28,7 @@ pub(crate) struct Models {
 /// Who answers the suites of other tools: their own models where the policy has none, or says so.
 pub(crate) fn asked(policy: &Policy, given: Option<&str>) -> Asked {
     match given.or(policy.gate.model.as_deref()) {
-        Some(SUITE) if !policy.models.contains_key(SUITE) => Asked::Own,
+        Some(SUITES_OWN) if !policy.models.contains_key(SUITES_OWN) => Asked::Own,
         Some(_) => Asked::Policy,
         None if policy.models.is_empty() => Asked::Own,
         None => Asked::Policy,

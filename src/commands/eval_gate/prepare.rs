@@ -58,6 +58,16 @@ pub(crate) fn problems(found: Problems) -> CommandError {
     CommandError::Problems(found.sorted())
 }
 
+/// What suites of other tools are read with.
+pub(crate) fn around<'a>(
+    loaded: &'a LoadedPolicy,
+    model: Option<&str>,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+) -> Around<'a> {
+    let policy = &loaded.policy;
+    Around { environment, asked: asked(policy, model), judge: policy.gate.judge.as_deref() }
+}
+
 /// The suites of the command line, of the gate, or all of the policy.
 pub(crate) fn load_suites(
     loaded: &LoadedPolicy,
@@ -67,7 +77,7 @@ pub(crate) fn load_suites(
 ) -> Result<Vec<Suite>, Problems> {
     let policy = &loaded.policy;
     let environment = |name: &str| context.environment.get(name).map(str::to_owned);
-    let around = Around { environment: &environment, asked: asked(policy, model), judge: policy.gate.judge.as_deref() };
+    let around = around(loaded, model, &environment);
     let paths: Vec<(PathBuf, String)> = if given.is_empty() {
         let names = policy.gate.suites.as_ref().unwrap_or(&policy.suites);
         names

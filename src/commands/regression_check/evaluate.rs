@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::RegressionCheckArgs;
 use super::assemble::Asked;
 use super::source::{self, Found};
+use crate::commands::base::refuse_own_models;
 use crate::commands::eval_gate::prepare::{Given, read_any};
 use crate::commands::eval_gate::{Drawing, Finished, Session, SessionArgs, assemble, suite_info, write_samples};
 use crate::commands::{CommandError, Context};
@@ -52,6 +53,7 @@ pub(super) async fn plan(
             Given { suites: &args.suite, filter: Filter::default(), seed: args.seed, model: args.model.as_deref() };
         read_any(loaded, given, context)?
     };
+    refuse_own_models(&prepared.suites, &args.trust, context)?;
     let session_args = SessionArgs { model: args.model.as_deref(), shard: None, concurrency: None, began };
     let session = Session::open(prepared, session_args, context).await?;
     let suite = suite_info(&session.suites, &session.plan, &session.filter);
