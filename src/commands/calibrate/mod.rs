@@ -16,7 +16,7 @@ use crate::eval::Status;
 use crate::eval::journal::FolderLock;
 use crate::eval::policy;
 use crate::eval::redteam::Completions;
-use crate::eval::run::{Bench, Collected, Plan, Resume, Run, Selection};
+use crate::eval::run::{Bench, Collected, Memory, Plan, Resume, Run, Selection};
 use crate::eval::scorer::Judges;
 use crate::eval::suite::{Filter, Suite};
 use crate::gate::noise::RunNoise;
@@ -124,6 +124,8 @@ impl Drawing<'_> {
         let bench = Bench {
             model: Arc::clone(&self.models.model),
             own: Arc::clone(&self.models.own),
+            suites: Arc::clone(self.suites),
+            memory: Memory::default(),
             judges: Judges::new(self.models.judges.0.clone()),
             // A cached answer would hide the noise that is to be measured.
             cache: None,

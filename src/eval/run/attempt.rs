@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dialogue;
 use super::grade::{Graded, failed, grade};
+use super::shared::{Memory, Others};
 use crate::eval::cache::{Cache, Kept};
 use crate::eval::case::{Case, Grading};
 use crate::eval::dialogue::Dialogue;
@@ -17,6 +18,7 @@ use crate::eval::redteam::Completions;
 use crate::eval::request::{Request, Usage};
 use crate::eval::sample::Sample;
 use crate::eval::scorer::Judges;
+use crate::eval::suite::Suite;
 use crate::store::StoreError;
 use crate::trust::{Digest, Redactor};
 
@@ -37,6 +39,10 @@ pub struct Bench {
     pub model: Arc<dyn Model>,
     /// The models that suites name themselves, by suite and key.
     pub own: Arc<OwnByKey>,
+    /// The suites of the run, for assertions that look at other cases.
+    pub suites: Arc<Vec<Suite>>,
+    /// What such assertions have asked for.
+    pub memory: Memory,
     /// The models that may judge.
     pub judges: Judges,
     /// Where answers are kept, if anywhere.
@@ -119,6 +125,10 @@ impl Bench {
 
     /// One answer of the model under test: from the cache, or asked for and kept. Secrets in it are masked.
     pub(super) async fn exchange(&self, asked: Asked<'_>) -> Result<(Answered, Origin), ModelError> {
+        self.memory.answer(asked.case, asked.repeat, self.ask(asked)).await
+    }
+
+    async fn ask(&self, asked: Asked<'_>) -> Result<(Answered, Origin), ModelError> {
         let (model, _) = self.tested(asked.case)?;
         let key = self.cache.as_ref().and_then(|_| Cache::key(model.identity(), asked.request, asked.repeat));
         self.through_cache(model, key.as_ref(), asked).await
@@ -173,7 +183,8 @@ impl Bench {
     /// The sample of an answer; none where the cancellation has cut its judge off.
     pub(super) async fn judged(&self, case: &Case, repeat: u32, frame: Graded<'_>) -> Option<Sample> {
         let cancel = frame.cancel;
-        let mut sample = grade(case, repeat, frame).await;
+        let others = Others { bench: self, case, repeat, cancel };
+        let mut sample = grade(case, repeat, frame, others).await;
         sample.redact(&self.redactor);
         // A judge that was cut off by the cancellation has judged nothing: the sample is drawn again by the next run.
         let cut_off = cancel.is_cancelled() && sample.assertions.iter().any(|row| row.score.is_none());
@@ -212,7 +223,7 @@ impl Bench {
 }
 
 /// Gives each repeat a seed of its own: the case's seed, or the run's, plus the repeat's number.
-fn seed(request: &mut Request, run: u64, repeat: u32) {
+pub(super) fn seed(request: &mut Request, run: u64, repeat: u32) {
     match request {
         Request::Generate(generate) => {
             generate.seed = Some(generate.seed.unwrap_or(run).wrapping_add(u64::from(repeat)));
