@@ -111,6 +111,21 @@ fn check_models(loaded: &LoadedPolicy, found: &mut Problems) {
                     found.push(at("path", format!("no such file: {}", spec.path)));
                 }
             }
+            ModelSpec::Http(spec) => {
+                if let Some(path) = &spec.ca_file
+                    && !loaded.folder.join(path).is_file()
+                {
+                    found.push(at("ca_file", format!("no such file: {path}")));
+                }
+            }
+            ModelSpec::Exec(spec) => {
+                if let Some(path) = &spec.folder
+                    && !loaded.folder.join(path).is_dir()
+                {
+                    found.push(at("folder", format!("no such folder: {path}")));
+                }
+            }
+            ModelSpec::Echo(_) => {}
         }
     }
 }
