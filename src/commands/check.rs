@@ -36,7 +36,7 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Outcome, CommandError>
     let suites = if attacked && loaded.policy.suites.is_empty() && args.suite.is_empty() {
         Vec::new()
     } else {
-        load_suites(&loaded, &args.suite).unwrap_or_else(|others| {
+        load_suites(&loaded, &args.suite, None, context).unwrap_or_else(|others| {
             found.extend(others);
             Vec::new()
         })

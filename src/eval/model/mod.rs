@@ -4,6 +4,7 @@ mod build;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod openai;
+mod own;
 pub mod replay;
 mod spec;
 
@@ -17,6 +18,7 @@ use crate::trust::{Digest, Untrusted};
 
 pub use build::{Built, ModelBuildError, build};
 pub use openai::Surroundings;
+pub use own::OwnModels;
 pub use spec::{Api, Device, EmbeddedSpec, Limits, ModelSpec, OpenAiSpec, OpenAiWord, Price, ReplaySpec, Retry};
 
 /// Who answered: part of the cache key and of the report.
@@ -24,7 +26,7 @@ pub use spec::{Api, Device, EmbeddedSpec, Limits, ModelSpec, OpenAiSpec, OpenAiW
 pub struct ModelIdentity {
     /// The model's key in the policy.
     pub name: String,
-    /// `openai`, `embedded` or `replay`.
+    /// `openai`, `embedded`, `replay`, or `suite` for the models that suites name themselves.
     pub provider: &'static str,
     /// Changes whenever the answers could: weights, endpoint, revision, parameters sent with each request.
     pub digest: Digest,

@@ -40,6 +40,8 @@ pub struct CaseHead {
 pub struct Suite {
     name: Arc<str>,
     shown: Arc<str>,
+    listed: Option<Arc<str>>,
+    form: Form,
     digest: Digest,
     heads: Vec<CaseHead>,
     defaults: Defaults,
@@ -118,7 +120,8 @@ impl Suite {
     pub fn made(made: Made) -> Self {
         let Made { name, shown, digest, heads, judges, models, declared, source } = made;
         let source = Source::Made(source);
-        Self { name, shown, digest, heads, defaults: Defaults::default(), judges, models, declared, source }
+        let defaults = Defaults::default();
+        Self { name, shown, listed: None, form: Form::Own, digest, heads, defaults, judges, models, declared, source }
     }
 
     /// `name:` of the suite.
@@ -129,6 +132,16 @@ impl Suite {
     /// The file as the user named it.
     pub fn shown_path(&self) -> &str {
         &self.shown
+    }
+
+    /// The file that the policy or the command line lists: a group of tasks is listed once, and holds several suites.
+    pub fn listed_as(&self) -> &str {
+        self.listed.as_deref().unwrap_or(&self.shown)
+    }
+
+    /// The tool that its file was written for.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// Over every byte that defines its cases.
