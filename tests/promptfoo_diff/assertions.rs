@@ -6,7 +6,7 @@ use super::dice::Dice;
 use super::texts::{self, Family};
 
 /// Every type that is judged without a model, and needs no trace of an agent.
-pub const KINDS: &[&str] = &[
+pub(crate) const KINDS: &[&str] = &[
     "equals",
     "contains",
     "icontains",
@@ -45,7 +45,7 @@ pub const KINDS: &[&str] = &[
 ];
 
 /// A text that the type was made for, or one that it must turn away.
-pub fn family(dice: &mut Dice, kind: &str) -> Family {
+pub(crate) fn family(dice: &mut Dice, kind: &str) -> Family {
     if dice.percent(15) {
         return dice.one(texts::ALL);
     }
@@ -69,7 +69,7 @@ pub fn family(dice: &mut Dice, kind: &str) -> Family {
 }
 
 /// One assertion of this type about this text, with the fields that any type takes.
-pub fn assertion(dice: &mut Dice, kind: &'static str, not: bool, output: &str) -> Value {
+pub(crate) fn assertion(dice: &mut Dice, kind: &'static str, not: bool, output: &str) -> Value {
     let mut fields = Map::new();
     let written = if not { format!("not-{kind}") } else { kind.to_owned() };
     fields.insert("type".to_owned(), written.into());

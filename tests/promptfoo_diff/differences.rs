@@ -4,19 +4,19 @@
 use serde_json::Value;
 
 /// A difference that is meant.
-pub struct Difference {
+pub(crate) struct Difference {
     /// What it is called.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Why it is meant.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// Whether an assertion may show it, seen with the text that it judges.
-    pub shows: fn(&Value, &str) -> bool,
+    pub(crate) shows: fn(&Value, &str) -> bool,
 }
 
 /// All of them.
-pub const DIFFERENCES: &[Difference] = &[];
+pub(crate) const DIFFERENCES: &[Difference] = &[];
 
 /// The difference that an assertion may show.
-pub fn of(assertion: &Value, output: &str) -> Option<&'static Difference> {
+pub(crate) fn of(assertion: &Value, output: &str) -> Option<&'static Difference> {
     DIFFERENCES.iter().find(|difference| (difference.shows)(assertion, output))
 }

@@ -10,16 +10,16 @@ use super::{differences, texts, yaml};
 
 /// A config, and the files that lie beside it.
 #[derive(Clone)]
-pub struct Generated {
+pub(crate) struct Generated {
     /// What stands in `promptfooconfig.yaml`.
-    pub config: Value,
+    pub(crate) config: Value,
     /// All files by name, the config among them.
-    pub files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
 }
 
 impl Generated {
     /// The same with another config.
-    pub fn with(&self, config: Value) -> Self {
+    pub(crate) fn with(&self, config: Value) -> Self {
         let mut files = self.files.clone();
         files.insert(CONFIG.to_owned(), yaml::document(&mut Dice::new(1, 1), &config));
         Self { config, files }
@@ -27,10 +27,10 @@ impl Generated {
 }
 
 /// The config's name.
-pub const CONFIG: &str = "promptfooconfig.yaml";
+pub(crate) const CONFIG: &str = "promptfooconfig.yaml";
 
 /// The config of a number under a seed. Every type comes first in a test again and again, plain and inverted.
-pub fn generate(seed: u64, number: usize) -> Generated {
+pub(crate) fn generate(seed: u64, number: usize) -> Generated {
     let mut dice = Dice::new(seed, number as u64);
     let mut files = BTreeMap::new();
     let kind = KINDS[number % KINDS.len()];

@@ -6,7 +6,7 @@ use super::dice::Dice;
 
 /// What kind of text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Family {
+pub(crate) enum Family {
     Prose,
     Lines,
     Json,
@@ -24,7 +24,7 @@ pub enum Family {
     Short,
 }
 
-pub const ALL: &[Family] = &[
+pub(crate) const ALL: &[Family] = &[
     Family::Prose,
     Family::Lines,
     Family::Json,
@@ -129,7 +129,7 @@ const HTML: &[&str] = &[
 ];
 
 /// A text without templates in it.
-pub fn output(dice: &mut Dice, family: Family) -> String {
+pub(crate) fn output(dice: &mut Dice, family: Family) -> String {
     match family {
         Family::Prose => prose(dice),
         Family::Lines => lines(dice),
@@ -158,7 +158,7 @@ pub fn output(dice: &mut Dice, family: Family) -> String {
 }
 
 /// One sentence or several.
-pub fn prose(dice: &mut Dice) -> String {
+pub(crate) fn prose(dice: &mut Dice) -> String {
     let count = 1 + dice.below(3);
     let sentences: Vec<&str> = (0..count).map(|_| dice.one(SENTENCES)).collect();
     sentences.join(" ")
@@ -195,7 +195,7 @@ fn json_text(dice: &mut Dice) -> String {
 }
 
 /// Calls of tools in the forms of several vendors.
-pub fn tools(dice: &mut Dice) -> Value {
+pub(crate) fn tools(dice: &mut Dice) -> Value {
     let arguments = dice.one(&["{\"city\": \"Paris\"}", "{\"city\": 5}", "{}", "{not json", "{\"city\": \"Rome\", \"unit\": \"c\"}"]);
     let name = dice.one(&["get_weather", "search", "unknown_tool"]);
     match dice.below(6) {
@@ -209,7 +209,7 @@ pub fn tools(dice: &mut Dice) -> Value {
 }
 
 /// The text with something changed: close to it, but not it.
-pub fn near(dice: &mut Dice, text: &str) -> String {
+pub(crate) fn near(dice: &mut Dice, text: &str) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     match dice.below(6) {
         0 => characters.push('!'),
@@ -229,7 +229,7 @@ pub fn near(dice: &mut Dice, text: &str) -> String {
 }
 
 /// A piece of the text, in whole characters; never empty unless the text is.
-pub fn piece(dice: &mut Dice, text: &str) -> String {
+pub(crate) fn piece(dice: &mut Dice, text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.is_empty() {
         return "x".to_owned();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::dice::Dice;
 
 /// The value as a document.
-pub fn document(dice: &mut Dice, value: &Value) -> String {
+pub(crate) fn document(dice: &mut Dice, value: &Value) -> String {
     let mut text = String::new();
     node(dice, value, 0, &mut text);
     text
