@@ -16,10 +16,11 @@ use crate::gate::{DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric
 use crate::trust::Digest;
 
 mod guard;
+mod models;
 mod regression;
 mod safety;
 
-pub use guard::{Guarded, UntrustedHost, guard};
+pub use guard::{Guarded, RefusedModel, guard};
 
 /// The word of `gate.model` and `--model` for the models that the suites name themselves.
 pub const SUITES_OWN: &str = "suite";
@@ -134,7 +135,9 @@ fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
         let pointer = format!("/models/{}", document::pointer_part(name));
         match model {
             ModelSpec::Openai(spec) => check_openai(spec, &pointer, document, problems),
-            ModelSpec::Embedded(_) | ModelSpec::Replay(_) => {}
+            ModelSpec::Http(spec) => models::check_http(spec, &pointer, document, problems),
+            ModelSpec::Exec(spec) => models::check_exec(spec, &pointer, document, problems),
+            ModelSpec::Embedded(_) | ModelSpec::Replay(_) | ModelSpec::Echo(_) => {}
         }
     }
     check_gate(policy, document, problems);

@@ -1,6 +1,7 @@
 //! Who is asked and who judges: models of the policy, and models that suites of other tools name themselves.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::prepare::Prepared;
@@ -90,8 +91,11 @@ impl Prepared {
         let mut own = OwnByKey::new();
         let mut judges: BTreeMap<String, Arc<dyn Model>> = BTreeMap::new();
         for suite in &self.suites {
+            // What a suite names is beside the suite.
+            let folder = Path::new(suite.shown_path()).parent().unwrap_or(Path::new(""));
+            let beside = Surroundings { folder, ..around };
             for (key, OwnModel { spec, spot }) in suite.models() {
-                let built = model::build(key, spec, &around).map(learned).map_err(|error| {
+                let built = model::build(key, spec, &beside).map(learned).map_err(|error| {
                     let message = crate::net::chain_of(&error);
                     CommandError::Problems(vec![Problem::new(suite.shown_path(), *spot, message)])
                 })?;

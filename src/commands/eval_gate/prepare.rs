@@ -49,6 +49,9 @@ pub(crate) fn read(loaded: LoadedPolicy, given: Given<'_>, context: &Context) ->
 pub(crate) fn read_any(loaded: LoadedPolicy, given: Given<'_>, context: &Context) -> Result<Prepared, CommandError> {
     let Given { suites, filter, seed, model } = given;
     let suites = load_suites(&loaded, suites, model, context).map_err(problems)?;
+    for note in suites.iter().flat_map(Suite::notes) {
+        tracing::warn!("{}", note.render(&|part| context.sink.line(part, 500)));
+    }
     let seed = seed.unwrap_or(loaded.policy.run.seed);
     Ok(Prepared { loaded, suites, filter, seed })
 }

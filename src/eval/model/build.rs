@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::echo::Echo;
 use super::openai::{OpenAi, OpenAiError, Surroundings};
 use super::replay::Replay;
 use super::{EmbeddedSpec, Model, ModelSpec, Price};
@@ -35,6 +36,9 @@ pub enum ModelBuildError {
     /// The engine is not part of this build.
     #[error("this build has no embedded engine; build with the feature `embedded`, or use another provider")]
     NoEngine,
+    /// Known, and not part of this build.
+    #[error("this build does not have this provider")]
+    NotYet,
 }
 
 /// Builds a model of the policy.
@@ -55,6 +59,8 @@ pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<
             let model = embedded(name, spec, around.folder)?;
             Ok(Built { model, secrets: Vec::new(), price: None })
         }
+        ModelSpec::Echo(_) => Ok(Built { model: Arc::new(Echo::new(name)), secrets: Vec::new(), price: None }),
+        ModelSpec::Http(_) | ModelSpec::Exec(_) => Err(ModelBuildError::NotYet),
     }
 }
 

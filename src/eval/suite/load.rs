@@ -187,9 +187,7 @@ fn load_listed(
     }
     let (heads, judges) = checker.finish(&shown)?;
     let source = Source::Listed(listed);
-    let digest = hasher.finish();
-    let (models, declared) = (BTreeMap::new(), Vec::new());
-    Ok(Suite { name, shown, listed: None, form: Form::Own, digest, heads, defaults, judges, models, declared, source })
+    Ok(Suite::read(name, shown, hasher.finish(), (heads, judges), defaults, source))
 }
 
 fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Result<Suite, Problems> {
@@ -272,21 +270,7 @@ fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Res
     let (heads, judges) = checker.finish(&shown)?;
     hasher.part(&bytes_digest.finalize());
     let source = Source::Lines(Lines { file, shown: Arc::clone(&shown), places });
-    let digest = hasher.finish();
-    let (models, declared) = (BTreeMap::new(), Vec::new());
-    Ok(Suite {
-        name: suite_name,
-        shown,
-        listed: None,
-        form: Form::Own,
-        digest,
-        heads,
-        defaults,
-        judges,
-        models,
-        declared,
-        source,
-    })
+    Ok(Suite::read(suite_name, shown, hasher.finish(), (heads, judges), defaults, source))
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -48,6 +48,7 @@ pub struct Suite {
     judges: BTreeMap<String, Spot>,
     models: BTreeMap<String, OwnModel>,
     declared: Vec<Declared>,
+    notes: Vec<Problem>,
     source: Source,
 }
 
@@ -102,6 +103,8 @@ pub struct Made {
     pub models: BTreeMap<String, OwnModel>,
     /// Metrics that it brings along.
     pub declared: Vec<Declared>,
+    /// What is no error, and surely not what its author wanted.
+    pub notes: Vec<Problem>,
     /// Makes the cases.
     pub source: Box<dyn CaseSource>,
 }
@@ -116,12 +119,25 @@ enum Source {
 }
 
 impl Suite {
+    /// A suite of our own form.
+    fn read(
+        name: Arc<str>,
+        shown: Arc<str>,
+        digest: Digest,
+        (heads, judges): (Vec<CaseHead>, BTreeMap<String, Spot>),
+        defaults: Defaults,
+        source: Source,
+    ) -> Self {
+        let (models, declared, notes) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (listed, form) = (None, Form::Own);
+        Self { name, shown, listed, form, digest, heads, defaults, judges, models, declared, notes, source }
+    }
+
     /// A suite of cases that stand in no file as they are asked.
     pub fn made(made: Made) -> Self {
-        let Made { name, shown, digest, heads, judges, models, declared, source } = made;
-        let source = Source::Made(source);
-        let defaults = Defaults::default();
-        Self { name, shown, listed: None, form: Form::Own, digest, heads, defaults, judges, models, declared, source }
+        let Made { name, shown, digest, heads, judges, models, declared, notes, source } = made;
+        let read = Self::read(name, shown, digest, (heads, judges), Defaults::default(), Source::Made(source));
+        Self { models, declared, notes, ..read }
     }
 
     /// `name:` of the suite.
@@ -167,6 +183,11 @@ impl Suite {
     /// Metrics that the suite brings along, and which way they are better.
     pub fn declared(&self) -> &[Declared] {
         &self.declared
+    }
+
+    /// What is no error, and surely not what the suite's author wanted.
+    pub fn notes(&self) -> &[Problem] {
+        &self.notes
     }
 
     /// Builds one case. It was checked when the suite was read, so a problem here means that its file has changed since.
