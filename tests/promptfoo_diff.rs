@@ -1,7 +1,7 @@
 //! Configs of promptfoo from a seed, judged by promptfoo itself and by `eval-gate`: the same row must end in the same way with the
 //! same score. `LLMCI_DIFF_SEED` and `LLMCI_DIFF_COUNT` choose others; what differs on purpose is listed in
 //! `promptfoo_diff/differences.rs`.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
 #[path = "promptfoo_diff/assertions.rs"]
 mod assertions;
@@ -42,7 +42,7 @@ fn tools() -> Option<String> {
 }
 
 fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    std::env::var(name).ok().map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
 fn lay(folder: &Path, generated: &Generated) {
@@ -153,16 +153,22 @@ fn shrink(tools: &str, scratch: &Path, mut generated: Generated, mut what: Strin
 fn a_generated_config_is_judged_as_promptfoo_judges_it() {
     let Some(tools) = tools() else { return };
     let (seed, count) = (number("LLMCI_DIFF_SEED", SEED), number("LLMCI_DIFF_COUNT", COUNT as u64));
+    // With a folder of one's own the configs and both sides' results stay for a look.
+    let own = std::env::var_os("LLMCI_DIFF_FOLDER").map(PathBuf::from);
     let scratch = tempfile::tempdir().unwrap();
+    let scratch = own.as_deref().unwrap_or(scratch.path());
     let all: Vec<Generated> = (0..usize::try_from(count).unwrap()).map(|number| generate(seed, number)).collect();
-    let folders: Vec<PathBuf> = (0..all.len()).map(|number| scratch.path().join(format!("{number:04}"))).collect();
+    let folders: Vec<PathBuf> = (0..all.len()).map(|number| scratch.join(format!("{number:04}"))).collect();
     folders.iter().zip(&all).for_each(|(folder, generated)| lay(folder, generated));
-    let theirs = sides::promptfoo(&tools, scratch.path(), &folders);
+    let theirs = sides::promptfoo(&tools, scratch, &folders);
     let ours: Vec<Side> = folders.iter().map(|folder| sides::llmci(folder)).collect();
 
     let mut ends: BTreeMap<Ended, usize> = BTreeMap::new();
     theirs.iter().flatten().flatten().for_each(|row| *ends.entry(row.ended).or_default() += 1);
     let refused = theirs.iter().filter(|side| side.is_err()).count();
+    for differences::Difference { name, reason, shows: _ } in differences::DIFFERENCES {
+        eprintln!("not compared: {name}: {reason}");
+    }
     eprintln!("{count} configs of seed {seed}: rows by promptfoo {ends:?}, {refused} refused by it");
     let mismatches: Vec<(usize, String)> = theirs
         .iter()
@@ -171,7 +177,7 @@ fn a_generated_config_is_judged_as_promptfoo_judges_it() {
         .filter_map(|(number, (theirs, ours))| differences_of(theirs, ours).map(|what| (number, what)))
         .collect();
     for (number, what) in mismatches.iter().take(SHOWN) {
-        let (least, what) = shrink(&tools, scratch.path(), all[*number].clone(), what.clone());
+        let (least, what) = shrink(&tools, scratch, all[*number].clone(), what.clone());
         eprintln!("--- config {number}: {what}\n{}", least.files[CONFIG]);
         for (name, text) in least.files.iter().filter(|(name, _)| least.files[CONFIG].contains(name.as_str())) {
             eprintln!("  {name}: {text:?}");

@@ -114,11 +114,12 @@ fn value(dice: &mut Dice, kind: &str, output: &str) -> (Option<Value>, Option<Va
         "word-count" => (Some(word_count(dice, output)), None),
         "is-json" | "contains-json" => (dice.percent(60).then(|| schema(dice)), None),
         "is-xml" | "contains-xml" => {
-            let value = match dice.below(4) {
-                0 => None,
-                1 => Some(json!("root,root.item")),
-                2 => Some(json!(["analysis.classification", "analysis.color"])),
-                _ => Some(json!({"requiredElements": ["root.item"]})),
+            let value = match dice.below(8) {
+                0 => Some(json!("root,root.item")),
+                1 => Some(json!(["analysis.classification", "analysis.color"])),
+                2 => Some(json!({"requiredElements": ["root.item"]})),
+                3 => Some(json!("a")),
+                _ => None,
             };
             (value, None)
         }
@@ -208,9 +209,11 @@ fn regex(dice: &mut Dice, output: &str) -> String {
     let piece = texts::piece(dice, output);
     let escaped: String = piece
         .chars()
-        .map(|character| {
-            if "\\^$.|?*+()[]{}/-".contains(character) { format!("\\{character}") } else { character.to_string() }
-        })
+        .map(
+            |character| {
+                if "\\^$.|?*+()[]{}/-".contains(character) { format!("\\{character}") } else { character.to_string() }
+            },
+        )
         .collect();
     if dice.percent(50) { format!("^{escaped}") } else { escaped }
 }
@@ -229,13 +232,19 @@ fn word_count(dice: &mut Dice, output: &str) -> Value {
 
 fn schema(dice: &mut Dice) -> Value {
     match dice.below(7) {
-        0 => json!({"type": "object", "required": ["name", "age"], "properties": {"name": {"type": "string"}, "age": {"type": "number"}}}),
+        0 => {
+            json!({"type": "object", "required": ["name", "age"], "properties": {"name": {"type": "string"}, "age": {"type": "number"}}})
+        }
         1 => json!({"type": "array", "items": {"type": "integer"}, "minItems": 2}),
-        2 => json!({"type": "object", "properties": {"age": {"type": "integer", "minimum": 0}}, "additionalProperties": false}),
+        2 => {
+            json!({"type": "object", "properties": {"age": {"type": "integer", "minimum": 0}}, "additionalProperties": false})
+        }
         3 => json!({"type": ["object", "array"]}),
         4 => json!({"anyOf": [{"required": ["status"]}, {"type": "array"}]}),
         5 => "type: object\nrequired: [name]\nproperties:\n  name:\n    type: string\n    minLength: 1\n".into(),
-        _ => json!({"type": "object", "properties": {"status": {"enum": ["ok", "failed"]}, "name": {"pattern": "^[A-Z]"}}}),
+        _ => {
+            json!({"type": "object", "properties": {"status": {"enum": ["ok", "failed"]}, "name": {"pattern": "^[A-Z]"}}})
+        }
     }
 }
 

@@ -14,7 +14,15 @@ pub(crate) struct Difference {
 }
 
 /// All of them.
-pub(crate) const DIFFERENCES: &[Difference] = &[];
+pub(crate) const DIFFERENCES: &[Difference] = &[Difference {
+    name: "an empty reason",
+    reason: "promptfoo lets a test pass whose last failing script gives an empty reason; here it fails",
+    shows: |assertion, _| text_of(assertion).contains("reason: ''"),
+}];
+
+fn text_of(assertion: &Value) -> &str {
+    assertion["value"].as_str().unwrap_or_default()
+}
 
 /// The difference that an assertion may show.
 pub(crate) fn of(assertion: &Value, output: &str) -> Option<&'static Difference> {

@@ -1,7 +1,10 @@
 // Runs `promptfoo eval` on many folders in one process: its own command, with its own reading of configs, without the second
-// that each start costs. The command is not exported, so its module is read with one line more.
+// that each start costs. Two things are changed while it is loaded, and nothing on disk:
+// - the command is not exported, so its module is read with one line more;
+// - promptfoo 0.121.20 asks the CommonJS package `natural` for names that Node does not find in it, so that every METEOR assertion
+//   is an error. Here it finds them: the stemmer as it is, and a thesaurus without entries, since llmci has none.
 //
-// node driver.mjs ENTRY < folders, one a line: each gets `promptfoo.json`, or `promptfoo.refused` with the reason.
+// node driver.mjs DIST < folders, one a line: each gets `promptfoo.json`, or `promptfoo.refused` with the reason.
 import fs from 'node:fs';
 import { register } from 'node:module';
 import path from 'node:path';
@@ -9,7 +12,14 @@ import { pathToFileURL } from 'node:url';
 
 const entry = path.join(process.argv[2], 'main.js');
 const url = pathToFileURL(entry).href;
-const hook = `export async function load(url, context, next) {
+const natural = `import { createRequire } from 'node:module';
+export const { PorterStemmer } = createRequire(${JSON.stringify(url)})('natural');
+export class WordNet { lookup(word, found) { found([]); } }`;
+const hook = `export async function resolve(name, context, next) {
+  if (name === 'natural') return { url: 'data:text/javascript,' + encodeURIComponent(${JSON.stringify(natural)}), shortCircuit: true };
+  return next(name, context);
+}
+export async function load(url, context, next) {
   const loaded = await next(url, context);
   if (url !== ${JSON.stringify(url)}) return loaded;
   return { ...loaded, source: String(loaded.source) + '\\nexport { evalCommand, Command };\\n' };

@@ -40,7 +40,7 @@ pub(crate) fn generate(seed: u64, number: usize) -> Generated {
     let mut config = Map::new();
     config.insert("description".to_owned(), format!("generated {number}").into());
     config.insert("prompts".to_owned(), prompts(&mut dice, &mut files));
-    config.insert("providers".to_owned(), providers(&mut dice));
+    config.insert("providers".to_owned(), if of_tools(kind) { with_tools() } else { providers(&mut dice) });
     if dice.percent(40) {
         config.insert("defaultTest".to_owned(), default_test(&mut dice));
     }
@@ -54,7 +54,9 @@ fn prompts(dice: &mut Dice, files: &mut BTreeMap<String, String>) -> Value {
     match dice.below(16) {
         0 => json!(["{{out}}", "Say: {{out}}"]),
         1 => json!(["{{ out | upper }}"]),
-        2 => json!([{"raw": "{{out}}", "label": "plain"}, {"raw": "{{ out | trim | replace('a', 'b') }}", "label": "replaced"}]),
+        2 => {
+            json!([{"raw": "{{out}}", "label": "plain"}, {"raw": "{{ out | trim | replace('a', 'b') }}", "label": "replaced"}])
+        }
         3 => {
             files.insert("prompts/all.txt".to_owned(), "{{out}}\n---\nTopic {{topic}}: {{out}}\n".to_owned());
             json!(["file://prompts/all.txt"])
@@ -80,16 +82,23 @@ fn prompts(dice: &mut Dice, files: &mut BTreeMap<String, String>) -> Value {
 fn providers(dice: &mut Dice) -> Value {
     match dice.below(8) {
         0 => json!("echo"),
-        1 => json!([{"id": "echo", "label": "one"}, {"id": "echo", "label": "two", "transform": "output.trim() + '.'"}]),
-        2 => json!([{"id": "echo", "config": {"tools": [weather()]}}]),
+        1 => {
+            json!([{"id": "echo", "label": "one"}, {"id": "echo", "label": "two", "transform": "output.trim() + '.'"}])
+        }
+        2 => with_tools(),
         3 => json!([{"echo": {"label": "mapped"}}]),
         _ => json!(["echo"]),
     }
 }
 
-fn weather() -> Value {
-    json!({"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties":
-        {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["c", "f"]}}, "required": ["city"]}}})
+fn of_tools(kind: &str) -> bool {
+    kind.starts_with("is-valid-") || kind == "tool-call-f1"
+}
+
+fn with_tools() -> Value {
+    let weather = json!({"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties":
+        {"city": {"type": "string"}, "unit": {"type": "string", "enum": ["c", "f"]}}, "required": ["city"]}}});
+    json!([{"id": "echo", "config": {"tools": [weather, {"type": "function", "function": {"name": "search"}}]}}])
 }
 
 fn default_test(dice: &mut Dice) -> Value {
@@ -98,12 +107,15 @@ fn default_test(dice: &mut Dice) -> Value {
         fields.insert("vars".to_owned(), json!({"topic": "food", "shared": "from the default"}));
     }
     if dice.percent(50) {
-        fields.insert("assert".to_owned(), json!([dice.one(&[
-            json!({"type": "javascript", "value": "output.length > 0", "metric": "any"}),
-            json!({"type": "not-contains", "value": "As an AI", "weight": 2}),
-            json!({"type": "not-is-refusal"}),
-            json!({"type": "icontains", "value": "{{topic}}", "weight": 0, "metric": "on_topic"}),
-        ])]));
+        fields.insert(
+            "assert".to_owned(),
+            json!([dice.one(&[
+                json!({"type": "javascript", "value": "output.length > 0", "metric": "any"}),
+                json!({"type": "not-contains", "value": "As an AI", "weight": 2}),
+                json!({"type": "not-is-refusal"}),
+                json!({"type": "icontains", "value": "{{topic}}", "weight": 0, "metric": "on_topic"}),
+            ])]),
+        );
     }
     if dice.percent(20) {
         fields.insert("threshold".to_owned(), dice.one(&[json!(0.5), json!(0.75)]));
@@ -135,13 +147,7 @@ fn any(dice: &mut Dice, output: &str) -> Value {
     drawn(dice, kind, not, output)
 }
 
-fn test(
-    dice: &mut Dice,
-    kind: &'static str,
-    not: bool,
-    place: usize,
-    files: &mut BTreeMap<String, String>,
-) -> Value {
+fn test(dice: &mut Dice, kind: &'static str, not: bool, place: usize, files: &mut BTreeMap<String, String>) -> Value {
     let family = assertions::family(dice, kind);
     let output = texts::output(dice, family);
     let topic = dice.one(&["food", "travel", "code"]);
@@ -154,7 +160,8 @@ fn test(
     }
     if dice.percent(20) {
         let children: Vec<Value> = (0..1 + dice.below(3)).map(|_| any(dice, &output)).collect();
-        let mut set = Map::from_iter([("type".to_owned(), json!("assert-set")), ("assert".to_owned(), children.into())]);
+        let mut set =
+            Map::from_iter([("type".to_owned(), json!("assert-set")), ("assert".to_owned(), children.into())]);
         if dice.percent(50) {
             set.insert("threshold".to_owned(), dice.one(&[json!(0.5), json!(0.34), json!(1)]));
         }
@@ -187,7 +194,11 @@ fn test(
     if dice.percent(10) {
         test.insert("metadata".to_owned(), json!({"team": "b", "number": place}));
     }
-    options(dice, &mut test);
+    if of_tools(kind) && dice.percent(60) {
+        test.insert("options".to_owned(), json!({"transform": "JSON.parse(output)"}));
+    } else {
+        options(dice, &mut test);
+    }
     Value::Object(test)
 }
 
@@ -270,7 +281,12 @@ fn references(dice: &mut Dice, asserts: &mut [Value], output: &str, files: &mut 
 }
 
 /// Writes the tests where a config may have them: in itself, in JSON lines, in YAML, in CSV, in scenarios.
-fn place_tests(dice: &mut Dice, tests: Vec<Value>, config: &mut Map<String, Value>, files: &mut BTreeMap<String, String>) {
+fn place_tests(
+    dice: &mut Dice,
+    tests: Vec<Value>,
+    config: &mut Map<String, Value>,
+    files: &mut BTreeMap<String, String>,
+) {
     match dice.below(12) {
         0 => {
             let lines: String = tests.iter().map(|test| format!("{test}\n")).collect();
@@ -280,7 +296,10 @@ fn place_tests(dice: &mut Dice, tests: Vec<Value>, config: &mut Map<String, Valu
         1 => {
             let text = yaml::document(dice, &Value::from(tests));
             files.insert("more/tests.yaml".to_owned(), text);
-            config.insert("tests".to_owned(), dice.one(&[json!("file://more/tests.yaml"), json!(["file://more/tests.yaml"])]));
+            config.insert(
+                "tests".to_owned(),
+                dice.one(&[json!("file://more/tests.yaml"), json!(["file://more/tests.yaml"])]),
+            );
         }
         2 | 3 => {
             files.insert("tests.csv".to_owned(), csv(dice, &tests));
@@ -306,7 +325,9 @@ fn place_tests(dice: &mut Dice, tests: Vec<Value>, config: &mut Map<String, Valu
 /// Rows with `__expected` columns; assertions that a cell cannot say become others that it can.
 fn csv(dice: &mut Dice, tests: &[Value]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["out", "topic", "__expected", "__expected2", "__description", "__threshold", "__metric"]).unwrap();
+    writer
+        .write_record(["out", "topic", "__expected", "__expected2", "__description", "__threshold", "__metric"])
+        .unwrap();
     for test in tests {
         let output = test["vars"]["out"].as_str().unwrap_or("several words here").to_owned();
         let output = if output.contains("{{") || output.starts_with("file:") { "a text".to_owned() } else { output };
@@ -315,7 +336,17 @@ fn csv(dice: &mut Dice, tests: &[Value]) -> String {
         let metric = if dice.percent(30) { "csv" } else { "" };
         let topic = dice.one(&["food", "travel"]);
         let description = test["description"].as_str().unwrap();
-        writer.write_record([output.as_str(), topic, cells[0].as_str(), cells[1].as_str(), description, threshold, metric]).unwrap();
+        writer
+            .write_record([
+                output.as_str(),
+                topic,
+                cells[0].as_str(),
+                cells[1].as_str(),
+                description,
+                threshold,
+                metric,
+            ])
+            .unwrap();
     }
     String::from_utf8(writer.into_inner().unwrap()).unwrap()
 }

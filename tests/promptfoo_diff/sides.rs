@@ -155,7 +155,10 @@ fn ours(sample: &Value, prompt: String) -> Row {
         prompt,
         ended,
         score: clamped(sample["score"].as_f64()),
-        named: sums.into_iter().map(|(name, (sum, weight))| (name, if weight > 0.0 { sum / weight } else { 0.0 })).collect(),
+        named: sums
+            .into_iter()
+            .map(|(name, (sum, weight))| (name, if weight > 0.0 { sum / weight } else { 0.0 }))
+            .collect(),
         why: format!("{} {}", sample["error"], sample["assertions"]),
     }
 }

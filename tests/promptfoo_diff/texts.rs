@@ -196,11 +196,19 @@ fn json_text(dice: &mut Dice) -> String {
 
 /// Calls of tools in the forms of several vendors.
 pub(crate) fn tools(dice: &mut Dice) -> Value {
-    let arguments = dice.one(&["{\"city\": \"Paris\"}", "{\"city\": 5}", "{}", "{not json", "{\"city\": \"Rome\", \"unit\": \"c\"}"]);
+    let arguments = dice.one(&[
+        "{\"city\": \"Paris\"}",
+        "{\"city\": 5}",
+        "{}",
+        "{not json",
+        "{\"city\": \"Rome\", \"unit\": \"c\"}",
+    ]);
     let name = dice.one(&["get_weather", "search", "unknown_tool"]);
     match dice.below(6) {
         0 => json!([{"type": "function", "id": "1", "function": {"name": name, "arguments": arguments}}]),
-        1 => json!({"tool_calls": [{"function": {"name": name, "arguments": arguments}}, {"function": {"name": "search", "arguments": "{\"q\": \"x\"}"}}]}),
+        1 => {
+            json!({"tool_calls": [{"function": {"name": name, "arguments": arguments}}, {"function": {"name": "search", "arguments": "{\"q\": \"x\"}"}}]})
+        }
         2 => json!([{"type": "tool_use", "name": name, "input": {}}, {"type": "text", "text": "x"}]),
         3 => json!({"functionCall": {"name": name, "args": {}}}),
         4 => json!({"toolCall": {"functionCalls": [{"name": name}, {"name": "search"}]}}),

@@ -74,7 +74,9 @@ fn literal(text: &str) -> bool {
 fn scalar(text: &str) -> String {
     const WORDS: &[&str] = &["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let plain = text.chars().next().is_some_and(|first| first.is_ascii_alphabetic())
-        && text.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, ' ' | '_' | '-' | '.' | '/'))
+        && text
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || matches!(character, ' ' | '_' | '-' | '.' | '/'))
         && !text.ends_with(' ')
         && !WORDS.contains(&text.to_lowercase().as_str());
     if plain { text.to_owned() } else { Value::from(text).to_string() }

@@ -201,12 +201,7 @@ fn options(name: &str) -> EvalOptions {
 
 /// What a file exports: `module.exports` of CommonJS, else the namespace of the module. As Node does, the text decides which of
 /// the two it is: what parses as a function's body is CommonJS.
-fn exports<'js>(
-    ctx: &Ctx<'js>,
-    source: &str,
-    advance: &Function<'js>,
-    end: Instant,
-) -> Result<Value<'js>, Failure> {
+fn exports<'js>(ctx: &Ctx<'js>, source: &str, advance: &Function<'js>, end: Instant) -> Result<Value<'js>, Failure> {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let source = if source.starts_with("#!") { format!("//{source}") } else { source.to_owned() };
     // On one line with the source, so that lines stay what they are.

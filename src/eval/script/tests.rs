@@ -9,7 +9,8 @@ fn body(source: &str) -> Result<Returned, super::ScriptError> {
 }
 
 fn file(source: &str, name: Option<&str>) -> Result<Returned, super::ScriptError> {
-    Script::new(source, Form::Function(name.map(str::to_owned))).run(&[("output", json!("Hello")), ("context", json!({}))])
+    Script::new(source, Form::Function(name.map(str::to_owned)))
+        .run(&[("output", json!("Hello")), ("context", json!({}))])
 }
 
 #[test]
@@ -17,16 +18,25 @@ fn bodies_return_what_javascript_returns() {
     let table = [
         ("return output.length", Returned::Value(json!(5))),
         ("return output === 'Hello' && context.vars.n > 2", Returned::Value(json!(true))),
-        ("return {pass: true, score: 0.5, reason: `n is ${context.vars.n}`}", Returned::Value(json!({"pass": true, "score": 0.5, "reason": "n is 3"}))),
+        (
+            "return {pass: true, score: 0.5, reason: `n is ${context.vars.n}`}",
+            Returned::Value(json!({"pass": true, "score": 0.5, "reason": "n is 3"})),
+        ),
         ("", Returned::Undefined),
         ("return null", Returned::Value(json!(null))),
         ("return -Infinity", Returned::NotFinite(f64::NEG_INFINITY)),
         ("return () => 1", Returned::Function),
         ("return 12345678901234567890n", Returned::BigInt("12345678901234567890".to_owned())),
         ("return Symbol('a')", Returned::Symbol),
-        ("return {a: undefined, b: NaN, c: () => 1, d: new Date(0)}", Returned::Value(json!({"b": null, "d": "1970-01-01T00:00:00.000Z"}))),
+        (
+            "return {a: undefined, b: NaN, c: () => 1, d: new Date(0)}",
+            Returned::Value(json!({"b": null, "d": "1970-01-01T00:00:00.000Z"})),
+        ),
         ("return new Promise(resolve => setTimeout(() => resolve(7), 60000))", Returned::Value(json!(7))),
-        ("return (async () => { let n = 0; for await (const x of [1, 2, 3]) n += x; return n; })()", Returned::Value(json!(6))),
+        (
+            "return (async () => { let n = 0; for await (const x of [1, 2, 3]) n += x; return n; })()",
+            Returned::Value(json!(6)),
+        ),
         ("return {then(resolve) { resolve('thenable'); }}", Returned::Value(json!("thenable"))),
         ("const old = 010; with ({a: 1}) { return a + old; }", Returned::Value(json!(9))),
         ("return /^\\p{Lu}/u.test(output) && /(?<=H)e/.test(output)", Returned::Value(json!(true))),
@@ -104,7 +114,10 @@ fn hostile_scripts_end_and_leave_nothing_behind() {
         ("let a = []; for (let i = 0; i < 100000; i++) a = [a]; return a", None),
         ("return JSON.parse('['.repeat(200000))", None),
         ("return new Proxy({}, {ownKeys() { throw new Error('trap') }})", Some(Fault::Thrown)),
-        ("globalThis.left = 1; Object.prototype.pass = true; Array.prototype.toJSON = () => 1; JSON.stringify = () => 'x'; return [left]", None),
+        (
+            "globalThis.left = 1; Object.prototype.pass = true; Array.prototype.toJSON = () => 1; JSON.stringify = () => 'x'; return [left]",
+            None,
+        ),
         ("Promise.resolve = 1; Function.prototype.call = null; Object.defineProperty = null; return 1", None),
     ];
     for (source, fault) in table {
@@ -115,7 +128,11 @@ fn hostile_scripts_end_and_leave_nothing_behind() {
             assert_eq!(result.as_ref().map_err(|error| error.fault), Err(fault), "{source}: {result:?}");
         }
         println!("{source}: {result:?} {:?}", started.elapsed());
-        assert_eq!(body("return typeof left + ({}).pass + JSON.stringify([1])"), Ok(Returned::Value(json!("undefinedundefined[1]"))), "{source}");
+        assert_eq!(
+            body("return typeof left + ({}).pass + JSON.stringify([1])"),
+            Ok(Returned::Value(json!("undefinedundefined[1]"))),
+            "{source}"
+        );
     }
 }
 
