@@ -5,6 +5,8 @@
 
 #[path = "promptfoo_diff/assertions.rs"]
 mod assertions;
+#[path = "promptfoo_diff/corners.rs"]
+mod corners;
 #[path = "promptfoo_diff/dice.rs"]
 mod dice;
 #[path = "promptfoo_diff/differences.rs"]
@@ -62,7 +64,16 @@ fn differences_of(theirs: &Side, ours: &Side) -> Option<String> {
     if theirs.len() != ours.len() {
         return Some(format!("promptfoo has {} rows, llmci {}", theirs.len(), ours.len()));
     }
-    theirs.iter().zip(ours).enumerate().find_map(|(place, (theirs, ours))| {
+    // The order of a glob's files is the file system's.
+    let sorted = |rows: &[Row]| {
+        let mut rows = rows.to_vec();
+        rows.sort_by(|one, other| {
+            one.prompt.cmp(&other.prompt).then(one.ended.cmp(&other.ended)).then(one.score.total_cmp(&other.score))
+        });
+        rows
+    };
+    let (theirs, ours) = (sorted(theirs), sorted(ours));
+    theirs.iter().zip(&ours).enumerate().find_map(|(place, (theirs, ours))| {
         let what = difference_of(theirs, ours)?;
         Some(format!("row {place}: {what}\n  promptfoo: {theirs:?}\n  llmci:     {ours:?}"))
     })
@@ -193,4 +204,30 @@ fn a_generated_config_is_judged_as_promptfoo_judges_it() {
     for ended in [Ended::Passed, Ended::Failed, Ended::Error] {
         assert!(ends.get(&ended).is_some_and(|count| count * 20 >= rows), "too few rows end as {ended:?}: {ends:?}");
     }
+}
+
+#[test]
+fn a_corner_is_judged_as_promptfoo_judges_it() {
+    let Some(tools) = tools() else { return };
+    let own = std::env::var_os("LLMCI_DIFF_FOLDER").map(PathBuf::from);
+    let scratch = tempfile::tempdir().unwrap();
+    let scratch = own.as_deref().unwrap_or(scratch.path());
+    let folders: Vec<PathBuf> =
+        (0..corners::CORNERS.len()).map(|number| scratch.join(format!("corner-{number:02}"))).collect();
+    for (folder, (_, files)) in folders.iter().zip(corners::CORNERS) {
+        files.iter().for_each(|(name, text)| support::write(folder, name, text));
+    }
+    let theirs = sides::promptfoo(&tools, scratch, &folders);
+    let mut wrong = 0;
+    for ((folder, (name, files)), theirs) in folders.iter().zip(corners::CORNERS).zip(&theirs) {
+        if let Err(why) = theirs {
+            eprintln!("--- {name}: promptfoo refuses it: {why}");
+            wrong += 1;
+        }
+        if let Some(what) = differences_of(theirs, &sides::llmci(folder)) {
+            eprintln!("--- {name}: {what}{}", files[0].1);
+            wrong += 1;
+        }
+    }
+    assert_eq!(wrong, 0, "of {} corners", corners::CORNERS.len());
 }

@@ -24,7 +24,7 @@ pub(crate) enum Ended {
 /// One answer, judged.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Row {
-    /// Of the order in which promptfoo asks: tests, combinations of vars, providers, prompts.
+    /// As rendered.
     pub(crate) prompt: String,
     pub(crate) ended: Ended,
     /// Between 0 and 1; 0 in error.
@@ -90,7 +90,7 @@ fn theirs(folder: &Path) -> Side {
             };
             let named = row["namedScores"].as_object().cloned().unwrap_or_default();
             Row {
-                prompt: row["prompt"]["raw"].as_str().unwrap_or_default().to_owned(),
+                prompt: compact(row["prompt"]["raw"].as_str().unwrap_or_default()),
                 ended,
                 score: clamped(row["score"].as_f64()),
                 named: named.iter().map(|(name, score)| (name.clone(), clamped(score.as_f64()))).collect(),
@@ -98,6 +98,11 @@ fn theirs(folder: &Path) -> Side {
             }
         })
         .collect())
+}
+
+/// Prompts of JSON without their blanks: promptfoo shows them so, and sends them with blanks.
+fn compact(prompt: &str) -> String {
+    serde_json::from_str::<Value>(prompt).map_or_else(|_| prompt.to_owned(), |value| value.to_string())
 }
 
 fn clamped(score: Option<f64>) -> f64 {
@@ -119,7 +124,7 @@ pub(crate) fn llmci(folder: &Path) -> Side {
         for index in 0..suite.heads().len() {
             let case = suite.case(index).map_err(|problem| problem.render(&|text| text.raw().to_owned()))?;
             let Grading::Promptfoo(test) = &case.grading else { return Err("a case that is no test".to_owned()) };
-            prompts.push((case.id.text().raw().to_owned(), test.prompt.clone()));
+            prompts.push((case.id.text().raw().to_owned(), compact(&test.prompt)));
         }
     }
     support::write(folder, "llmci.yaml", POLICY);
