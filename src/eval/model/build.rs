@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::echo::Echo;
+use super::exec::Exec;
+use super::http::Http;
 use super::openai::{OpenAi, OpenAiError, Surroundings};
 use super::replay::Replay;
 use super::{EmbeddedSpec, Model, ModelSpec, Price};
@@ -36,9 +38,6 @@ pub enum ModelBuildError {
     /// The engine is not part of this build.
     #[error("this build has no embedded engine; build with the feature `embedded`, or use another provider")]
     NoEngine,
-    /// Known, and not part of this build.
-    #[error("this build does not have this provider")]
-    NotYet,
 }
 
 /// Builds a model of the policy.
@@ -60,7 +59,14 @@ pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<
             Ok(Built { model, secrets: Vec::new(), price: None })
         }
         ModelSpec::Echo(_) => Ok(Built { model: Arc::new(Echo::new(name)), secrets: Vec::new(), price: None }),
-        ModelSpec::Http(_) | ModelSpec::Exec(_) => Err(ModelBuildError::NotYet),
+        ModelSpec::Http(spec) => {
+            let (model, secrets) = Http::new(name, spec, around)?;
+            Ok(Built { model: Arc::new(model), secrets, price: spec.price })
+        }
+        ModelSpec::Exec(spec) => {
+            let (model, secrets) = Exec::new(name, spec, around)?;
+            Ok(Built { model: Arc::new(model), secrets, price: None })
+        }
     }
 }
 

@@ -30,7 +30,7 @@ impl Model for Echo {
                 let answer = Answer::Completion(Completion { text, finish: Finish::Stop, token_log_probs: None });
                 Ok(Answered { answer, usage: None, latency_ms: Some(0.0), ttft_ms: None, attempts: 1 })
             }
-            Request::RankChoices(_) | Request::Rolling(_) => {
+            Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => {
                 Err(ModelError::Unsupported("`provider: echo` gives text only".into()))
             }
         };

@@ -1,9 +1,13 @@
 //! The thing under test that answers. One file or folder a provider; this file holds the trait and the factory's types.
 
 mod build;
+mod courier;
 mod echo;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+mod exec;
+mod failure;
+mod http;
 pub mod openai;
 mod own;
 pub mod replay;

@@ -85,6 +85,9 @@ pub struct OpenAiSpec {
     pub base_url: String,
     /// The model's name at the endpoint.
     pub model: String,
+    /// Its model of embeddings, where a suite asks for some and that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding_model: Option<String>,
     /// Chat (default) or completions.
     #[serde(default)]
     pub api: Api,

@@ -13,9 +13,6 @@ pub(super) fn check_http(spec: &HttpSpec, pointer: &str, document: &Document, pr
             if !url.username().is_empty() || url.password().is_some() {
                 at("url", "a URL with a password in it ends up in logs; use headers");
             }
-            if url.host_str().is_some_and(|host| host.contains(['{', '}', '%'])) {
-                at("url", "the prompt may stand behind the host, not in it");
-            }
         }
         Ok(_) | Err(_) => at("url", "not a URL that begins with http:// or https://"),
     }

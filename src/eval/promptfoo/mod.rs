@@ -1,7 +1,11 @@
 //! Configs of promptfoo, run as they are, without Node: what they say (`config`, `nunjucks`), what their tests are made of
 //! (`test`), and how an answer is judged (`judge`). Kept out: results that promptfoo itself has written (`eval::harness`).
 
+mod assert;
 mod config;
+#[cfg(test)]
+mod frozen;
+mod graded;
 mod judge;
 mod test;
 

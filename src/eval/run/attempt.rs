@@ -228,7 +228,7 @@ pub(super) fn seed(request: &mut Request, run: u64, repeat: u32) {
         Request::Generate(generate) => {
             generate.seed = Some(generate.seed.unwrap_or(run).wrapping_add(u64::from(repeat)));
         }
-        Request::RankChoices(_) | Request::Rolling(_) => {}
+        Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => {}
     }
 }
 

@@ -98,7 +98,7 @@ fn is_cut_off(answer: &Answer) -> bool {
         Answer::Completion(Completion { text, finish, .. }) => {
             text.raw().trim().is_empty() && matches!(finish, Finish::Length | Finish::Other)
         }
-        Answer::LogLikelihoods(_) => false,
+        Answer::LogLikelihoods(_) | Answer::Embedding(_) => false,
     }
 }
 

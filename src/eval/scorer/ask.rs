@@ -127,6 +127,8 @@ async fn ask(
     let attempt = Attempt { suite, case, repeat, deadline: Instant::now() + PATIENCE, cancel };
     match model.answer(&request, attempt).await?.answer {
         Answer::Completion(completion) => Ok(completion),
-        Answer::LogLikelihoods(_) => Err(ModelError::Malformed("log-likelihoods instead of text".into())),
+        Answer::LogLikelihoods(_) | Answer::Embedding(_) => {
+            Err(ModelError::Malformed("numbers instead of text".into()))
+        }
     }
 }

@@ -131,7 +131,7 @@ impl<'a> Subject<'a> {
     pub fn replies(&self) -> Vec<&'a str> {
         match (self.turns, self.answer) {
             ([], Answer::Completion(completion)) => vec![completion.text.raw()],
-            ([], Answer::LogLikelihoods(_)) => Vec::new(),
+            ([], Answer::LogLikelihoods(_) | Answer::Embedding(_)) => Vec::new(),
             (turns, _) => turns.iter().map(|turn| turn.reply.raw()).collect(),
         }
     }

@@ -44,8 +44,9 @@ pub struct HttpSpec {
     /// Headers; `${NAME}` in a value is taken from the environment and is a secret from then on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// The body. In the texts of an object or a list, at any depth, `{{prompt}}` stands for the prompt; it is sent as JSON. In a text,
-    /// `{{prompt}}` is escaped as inside a JSON string where the text is JSON, and put in as it stands otherwise.
+    /// The body. In an object or a list, at any depth, `{{prompt}}` stands for the prompt, and a text that is `{{messages}}` alone for its
+    /// turns; it is sent as JSON. A text that is JSON counts as such; in another one the prompt stands as it is, or percent-encoded
+    /// where the content type is that of a form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<serde_json::Value>,
     /// Where the answer stands in the reply: a JSON pointer (RFC 6901), such as `/choices/0/message/content`. Without it, and without
@@ -55,7 +56,7 @@ pub struct HttpSpec {
     /// A JavaScript expression, or function, over `json`, `text` and `context` that gives the answer; instead of `response`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transform: Option<String>,
-    /// Seconds that one request may take; never longer than the case's own timeout.
+    /// Seconds that one answer may take, retries included; never longer than the case's own timeout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
     /// A PEM file with further certificate authorities.

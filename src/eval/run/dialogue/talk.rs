@@ -55,8 +55,8 @@ impl<'a> Talk<'a> {
         let (answered, origin) = self.bench.exchange(asked).await?;
         let reply = match &answered.answer {
             Answer::Completion(completion) => completion.text.clone(),
-            Answer::LogLikelihoods(_) => {
-                return Err(ModelError::Malformed("log-likelihoods instead of text".into()));
+            Answer::LogLikelihoods(_) | Answer::Embedding(_) => {
+                return Err(ModelError::Malformed("numbers instead of text".into()));
             }
         };
         self.take(&answered, origin);
