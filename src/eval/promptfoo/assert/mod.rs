@@ -11,7 +11,6 @@ mod text;
 use serde_json::Value;
 
 pub(super) use code::transformed_for_test;
-pub(super) use context::context;
 pub(super) use given::{Frame, Output, rendered_text};
 
 use super::graded;
