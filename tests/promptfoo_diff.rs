@@ -95,7 +95,11 @@ fn difference_of(theirs: &Row, ours: &Row) -> Option<String> {
     let names: Vec<&String> = theirs.named.keys().chain(ours.named.keys()).collect();
     names.into_iter().find_map(|name| {
         let (there, here) = (theirs.named.get(name), ours.named.get(name));
-        let same = matches!((there, here), (Some(there), Some(here)) if (there - here).abs() <= CLOSE);
+        let same = match (there, here) {
+            (Some(Some(there)), Some(Some(here))) => (there - here).abs() <= CLOSE,
+            (Some(None), Some(_)) => true,
+            (Some(_), None) | (None, Some(_)) | (None, None) | (Some(Some(_)), Some(None)) => false,
+        };
         (!same).then(|| format!("named score {name}: {there:?} there, {here:?} here"))
     })
 }

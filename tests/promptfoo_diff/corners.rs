@@ -11,23 +11,31 @@ macro_rules! corner {
 
 /// All of them.
 pub(crate) const CORNERS: &[Corner] = &[
-    corner!("a set of weight 0 still fails the test", r#"
+    corner!(
+        "a set of weight 0 still fails the test",
+        r#"
 prompts: ["{{x}}"]
 tests:
   - vars: {x: hello}
     assert:
       - {type: contains, value: ell}
       - {type: assert-set, weight: 0, assert: [{type: contains, value: zzz}]}
-"#),
-    corner!("where all weights are 0 the score is 0 and the test passes", r#"
+"#
+    ),
+    corner!(
+        "where all weights are 0 the score is 0 and the test passes",
+        r#"
 prompts: ["{{x}}"]
 tests:
   - vars: {x: hello}
     assert:
       - {type: contains, value: zzz, weight: 0, metric: m}
       - {type: contains, value: ell, weight: 0, metric: m}
-"#),
-    corner!("a threshold of 0 lets any failure pass, and one above the score fails a test without a failure", r#"
+"#
+    ),
+    corner!(
+        "a threshold of 0 lets any failure pass, and one above the score fails a test without a failure",
+        r#"
 prompts: ["{{x}}"]
 tests:
   - {vars: {x: a}, threshold: 0, assert: [{type: equals, value: b}]}
@@ -35,8 +43,11 @@ tests:
   - {vars: {x: c}, threshold: 0.5, assert: [{type: javascript, value: "0.5"}, {type: equals, value: d, weight: 0}]}
   - {vars: {x: d}}
   - {vars: {x: e}, threshold: 0.5}
-"#),
-    corner!("metrics of a set's children count with the set's weight", r#"
+"#
+    ),
+    corner!(
+        "metrics of a set's children count with the set's weight",
+        r#"
 prompts: ["{{x}}"]
 tests:
   - vars: {x: hello}
@@ -50,24 +61,33 @@ tests:
           - {type: contains, value: zzz, metric: m}
           - {type: contains, value: h, metric: n, weight: 2}
           - {type: javascript, value: "0.25", metric: n}
-"#),
-    corner!("a metric is a template, and one that renders to nothing is none", r#"
+"#
+    ),
+    corner!(
+        "a metric is a template, and one that renders to nothing is none",
+        r#"
 prompts: ["{{x}}"]
 tests:
   - vars: {x: hello, kind: tone}
     assert:
       - {type: contains, value: ell, metric: "a_{{kind}}"}
       - {type: contains, value: ell, metric: "{{missing}}"}
-"#),
-    corner!("named scores of a script join those of the test", r#"
+"#
+    ),
+    corner!(
+        "named scores of a script join those of the test",
+        r#"
 prompts: ["{{x}}"]
 tests:
   - vars: {x: hello}
     assert:
       - {type: javascript, value: "({pass: true, score: 0.5, reason: 'r', namedScores: {a: 0.25, b: 1}})", metric: a, weight: 2}
       - {type: contains, value: zzz, metric: b}
-"#),
-    corner!("numbers, truth values and null as values of text assertions", r#"
+"#
+    ),
+    corner!(
+        "numbers, truth values and null as values of text assertions",
+        r#"
 prompts: ["{{x}}"]
 tests:
   - {vars: {x: "4.50"}, assert: [{type: contains, value: 4.5}]}
@@ -76,8 +96,11 @@ tests:
   - {vars: {x: "1e21"}, assert: [{type: equals, value: 1.0e+21}]}
   - {vars: {x: "0.1"}, assert: [{type: contains, value: 0.10}]}
   - {vars: {x: "true"}, assert: [{type: contains-any, value: [true, 3]}]}
-"#),
-    corner!("an empty output", r#"
+"#
+    ),
+    corner!(
+        "an empty output",
+        r#"
 prompts: ["{{x}}"]
 tests:
   - {vars: {x: ""}, assert: [{type: is-refusal}]}
@@ -88,8 +111,11 @@ tests:
   - {vars: {x: ""}, assert: [{type: levenshtein, value: abc}]}
   - {vars: {x: ""}, assert: [{type: rouge-n, value: abc}]}
   - {vars: {x: ""}, assert: [{type: javascript, value: "output.length === 0"}]}
-"#),
-    corner!("an object as output of a transform", r#"
+"#
+    ),
+    corner!(
+        "an object as output of a transform",
+        r#"
 prompts: ["{{x}}"]
 defaultTest: {options: {transform: "JSON.parse(output)"}}
 tests:
@@ -103,8 +129,11 @@ tests:
   - {vars: {x: '"text"'}, assert: [{type: equals, value: text}]}
   - {vars: {x: "7"}, assert: [{type: equals, value: "7"}, {type: javascript, value: "output === 7"}]}
   - {vars: {x: "true"}, assert: [{type: equals, value: "true"}, {type: is-refusal}]}
-"#),
-    corner!("transforms in their order: provider, test, assertion", r#"
+"#
+    ),
+    corner!(
+        "transforms in their order: provider, test, assertion",
+        r#"
 prompts: ["{{x}}"]
 defaultTest: {options: {transform: "output + 'd'"}}
 tests:
@@ -122,28 +151,40 @@ tests:
   - vars: {x: e}
     options: {transform: "null"}
     assert: [{type: equals, value: e}]
-"#),
-    corner!("variables of every type in a prompt", r#"
+"#
+    ),
+    corner!(
+        "variables of every type in a prompt",
+        r#"
 prompts: ["{{o.name}} {{o}} {{l}} {{n}} {{t}} {{z}} {{f}} {{missing}} {{s.length}}"]
 tests:
   - {vars: {o: {name: Ann, age: 3}, l: [1, 2, 3], n: 5, t: true, z: null, f: 2.50, s: four}, assert: [{type: contains, value: Ann}]}
   - {vars: {o: {name: Ann}, l: [{a: 1}, {a: 2}], n: 5.0, t: false, z: ~, f: 1.0e-7, s: ""}, assert: [{type: contains, value: Ann}]}
-"#),
-    corner!("arrays of texts are combined, arrays of others are not", r#"
+"#
+    ),
+    corner!(
+        "arrays of texts are combined, arrays of others are not",
+        r#"
 prompts: ["{{a}} {{b}} {{c}}"]
 tests:
   - {vars: {a: [x, y], b: [1, 2], c: [p, q]}, assert: [{type: contains, value: x}]}
   - {vars: {a: [x, y], b: u, c: v}, options: {disableVarExpansion: true}, assert: [{type: contains, value: x}]}
   - {vars: {a: [x, 2], b: [2, x], c: v}, assert: [{type: contains, value: x}]}
-"#),
-    corner!("a template in a variable sees the others", r#"
+"#
+    ),
+    corner!(
+        "a template in a variable sees the others",
+        r#"
 prompts: ["{{a}}|{{b}}|{{c}}"]
 tests:
   - {vars: {a: "{{b}}!", b: "{{c}}?", c: end}, assert: [{type: contains, value: end}]}
   - {vars: {a: "{{missing}} x", b: "{{ 1 + 2 }}", c: "{% if true %}yes{% endif %}"}, assert: [{type: contains, value: x}]}
   - {vars: {a: "line\n", b: "two\n\n", c: " s "}, assert: [{type: contains, value: line}]}
-"#),
-    corner!("filters, tests and blocks of templates", r#"
+"#
+    ),
+    corner!(
+        "filters, tests and blocks of templates",
+        r#"
 prompts:
   - "{{ l | join(', ') }} {{ s | upper }} {{ s | title }} {{ s | replace('a', 'b') }} {{ n | round }} {{ o | dump }} {{ s | length }} {{ l | first }} {{ l | last }}"
   - "{% for i in l %}{{ loop.index }}:{{ i }}{% if not loop.last %};{% endif %}{% else %}none{% endfor %} {{ 'a' if n > 2 else 'b' }} {% set q = 3 %}{{ q * 2 }} {{ n // 2 }} {{ n % 2 }} {{ s ~ n }}"
@@ -152,23 +193,30 @@ prompts:
 tests:
   - {vars: {l: {a: 1}, s: banana, n: 3.5, o: {k: v}}, assert: [{type: contains, value: banana}]}
   - {vars: {s: "b a", n: 2, o: {k: [1]}}, options: {disableVarExpansion: true}, assert: [{type: contains, value: b}]}
-"#),
-    corner!("lists in templates", r#"
+"#
+    ),
+    corner!(
+        "lists in templates",
+        r#"
 prompts:
   - "{{ l | join(', ') }} {{ l | first }} {{ l | last }} {{ l | sort | join }} {{ l | reverse | join('-') }} {{ l | length }} {{ l.length }}"
   - "{% for i in l %}{{ loop.index }}:{{ i }}{% if not loop.last %};{% endif %}{% else %}none{% endfor %}"
   - "{% for k, v in o %}{{ k }}={{ v }} {% endfor %}{{ l[1] }} {% if 'b' in l %}in{% endif %}"
 tests:
   - {vars: {l: [c, a, b], o: {k: v, m: 2}}, options: {disableVarExpansion: true}, assert: [{type: contains, value: b}]}
-"#),
-    corner!("a prompt that is JSON keeps its form whatever its variables hold", r#"
+"#
+    ),
+    corner!(
+        "a prompt that is JSON keeps its form whatever its variables hold",
+        r#"
 prompts:
   - '[{"role": "user", "content": "{{x}}"}, {"n": 1.50, "b": [true, null]}]'
   - '{"messages": [{"content": "a {{x}} b {{n}} {{o}}"}]}'
 tests:
   - {vars: {x: 'say "hi"', n: 3, o: {k: 1}}, assert: [{type: is-json}, {type: contains, value: 'say \"hi\"'}]}
   - {vars: {x: "two\nlines\\", n: 3, o: [1]}, assert: [{type: is-json}]}
-"#),
+"#
+    ),
     corner!("prompts in files of every form", r#"
 prompts: [file://a.txt, file://b.json, file://c.jsonl, file://d.yaml, file://e.csv, file://f.md, file://g.j2]
 tests:
@@ -212,7 +260,9 @@ tests:
         "c.mjs" => "export default function (output) { return 0.8; }\n",
         "d.cjs" => "const check = (output) => { throw new Error('no'); };\nmodule.exports = check;\n",
         "t.js" => "module.exports = (output, context) => `${output} from t`;\n"),
-    corner!("the default test, and what a test takes from it", r#"
+    corner!(
+        "the default test, and what a test takes from it",
+        r#"
 prompts: ["{{x}} {{y}}"]
 defaultTest:
   vars: {y: default}
@@ -225,13 +275,16 @@ tests:
   - {vars: {x: c}, options: {disableDefaultAsserts: true}, assert: [{type: contains, value: c}]}
   - {vars: {x: d}}
   - {vars: {x: e}, options: {prefix: "> ", suffix: " <"}, assert: [{type: starts-with, value: ">"}]}
-"#),
+"#
+    ),
     corner!("a default test in a file", r#"
 prompts: ["{{x}}"]
 defaultTest: file://default.yaml
 tests: [{vars: {x: a}}, {vars: {x: b}, assert: [{type: equals, value: b}]}]
 "#, "default.yaml" => "assert:\n  - {type: equals, value: a}\n"),
-    corner!("scenarios", r#"
+    corner!(
+        "scenarios",
+        r#"
 prompts: ["{{x}} {{y}}"]
 defaultTest: {assert: [{type: contains, value: b}]}
 scenarios:
@@ -243,16 +296,22 @@ scenarios:
       - {vars: {y: two, x: own}}
 tests:
   - {vars: {x: t, y: u}}
-"#),
-    corner!("prompts and providers chosen by a test", r#"
+"#
+    ),
+    corner!(
+        "prompts and providers chosen by a test",
+        r#"
 prompts: [{raw: "p {{x}}", label: first}, {raw: "q {{x}}", label: "group:second"}, {raw: "r {{x}}", label: "group:third"}]
 tests:
   - {vars: {x: a}, prompts: [first], assert: [{type: contains, value: a}]}
   - {vars: {x: b}, prompts: ["group:*"], assert: [{type: contains, value: b}]}
   - {vars: {x: c}, prompts: [group], assert: [{type: contains, value: c}]}
   - {vars: {x: d}, assert: [{type: contains, value: d}]}
-"#),
-    corner!("anchors, merge keys and references", r##"
+"#
+    ),
+    corner!(
+        "anchors, merge keys and references",
+        r##"
 prompts: ["{{x}}"]
 assertionTemplates:
   short: {type: javascript, value: "output.length < 10"}
@@ -263,12 +322,16 @@ tests:
       - $ref: "#/assertionTemplates/short"
   - vars: {<<: *vars, y: 1}
     assert: *asserts
-"##),
-    corner!("the environment of a config", r#"
+"##
+    ),
+    corner!(
+        "the environment of a config",
+        r#"
 prompts: ["{{x}} {{env.GREETING}} {{ env.MISSING_ONE }}"]
 env: {GREETING: hey}
 tests: [{vars: {x: a}, assert: [{type: contains, value: "{{env.GREETING}}"}]}]
-"#),
+"#
+    ),
     corner!("tests in CSV with every column", r#"
 prompts: ["{{x}}"]
 tests: file://t.csv
@@ -295,7 +358,9 @@ tests: [{vars: {x: file://x.yaml}, assert: [{type: is-json, value: {required: [k
 prompts: ["{{x}}"]
 tests: [{vars: {x: "file://in/*.txt"}, assert: [{type: contains, value: one}]}]
 "#, "in/1.txt" => "one\n", "in/2.txt" => "two\n"),
-    corner!("regular expressions of JavaScript", r#"
+    corner!(
+        "regular expressions of JavaScript",
+        r#"
 prompts: ["{{x}}"]
 defaultTest: {vars: {x: "Äpfel 12 and\nline2 $5"}}
 tests:
@@ -316,8 +381,11 @@ tests:
   - {assert: [{type: regex, value: ']'}]}
   - {assert: [{type: regex, value: '/12/'}]}
   - {assert: [{type: regex, value: '(\d)\d.*\1'}]}
-"#),
-    corner!("errors of assertions are errors of the row", r#"
+"#
+    ),
+    corner!(
+        "errors of assertions are errors of the row",
+        r#"
 prompts: ["{{x}}"]
 defaultTest: {vars: {x: hello}}
 tests:
@@ -328,8 +396,11 @@ tests:
   - {assert: [{type: contains, value: ell}, {type: perplexity, threshold: 2}]}
   - {assert: [{type: contains, value: ell}], options: {transform: "nothing.at.all"}}
   - {assert: [{type: word-count, value: {min: 5, max: 2}}]}
-"#),
-    corner!("lists of contains as text", r#"
+"#
+    ),
+    corner!(
+        "lists of contains as text",
+        r#"
 prompts: ["{{x}}"]
 defaultTest: {vars: {x: 'say "hi", a b,c'}}
 tests:
@@ -340,8 +411,11 @@ tests:
   - {assert: [{type: not-contains-any, value: 'x, y'}]}
   - {assert: [{type: contains-any, value: []}]}
   - {assert: [{type: contains-all, value: []}]}
-"#),
-    corner!("texts with characters outside of the basic plane", r#"
+"#
+    ),
+    corner!(
+        "texts with characters outside of the basic plane",
+        r#"
 prompts: ["{{x}}"]
 defaultTest: {vars: {x: "👍👍 İ ß"}}
 tests:
@@ -352,8 +426,11 @@ tests:
   - {assert: [{type: icontains, value: "SS"}]}
   - {assert: [{type: word-count, value: 3}]}
   - {assert: [{type: regex, value: "^..👍"}]}
-"#),
-    corner!("schemas", r##"
+"#
+    ),
+    corner!(
+        "schemas",
+        r##"
 prompts: ["{{x}}"]
 defaultTest: {vars: {x: '{"d": "2024-02-30", "n": 5, "e": "a@b", "l": [1, 1]}'}}
 tests:
@@ -365,8 +442,11 @@ tests:
   - {assert: [{type: is-json, value: {type: objekt}}]}
   - {assert: [{type: contains-json, value: {type: array}}]}
   - {assert: [{type: is-json, value: {unknownWord: 1}}]}
-"##),
-    corner!("options of assertions inherit what a set says", r#"
+"##
+    ),
+    corner!(
+        "options of assertions inherit what a set says",
+        r#"
 prompts: ["{{x}}"]
 tests:
   - vars: {x: hello}
@@ -375,13 +455,20 @@ tests:
         config: {least: 2}
         assert:
           - {type: javascript, value: "output.length > (context.config?.least ?? 100)"}
-"#),
-    corner!("a repeated test is asked as often", r#"
+"#
+    ),
+    corner!(
+        "a repeated test is asked as often",
+        r#"
 prompts: ["{{x}}"]
 tests: [{vars: {x: a}, options: {repeat: 3}, assert: [{type: equals, value: a}]}]
 evaluateOptions: {repeat: 2}
-"#),
-    corner!("a config without tests asks its prompts", r#"
+"#
+    ),
+    corner!(
+        "a config without tests asks its prompts",
+        r#"
 prompts: ["just this", "and {{missing}} that"]
-"#),
+"#
+    ),
 ];

@@ -29,7 +29,8 @@ pub(crate) struct Row {
     pub(crate) ended: Ended,
     /// Between 0 and 1; 0 in error.
     pub(crate) score: f64,
-    pub(crate) named: BTreeMap<String, f64>,
+    /// None where only weights of 0 feed it: promptfoo divides by them and says 0, llmci shows the score.
+    pub(crate) named: BTreeMap<String, Option<f64>>,
     /// For a message.
     pub(crate) why: String,
 }
@@ -89,11 +90,13 @@ fn theirs(folder: &Path) -> Side {
                 _ => Ended::Failed,
             };
             let named = row["namedScores"].as_object().cloned().unwrap_or_default();
+            let weights = &row["gradingResult"]["namedScoreWeights"];
+            let score = |name: &str, score: &Value| (weights[name] != 0).then(|| clamped(score.as_f64()));
             Row {
                 prompt: compact(row["prompt"]["raw"].as_str().unwrap_or_default()),
                 ended,
                 score: clamped(row["score"].as_f64()),
-                named: named.iter().map(|(name, score)| (name.clone(), clamped(score.as_f64()))).collect(),
+                named: named.iter().map(|(name, value)| (letters(name), score(name, value))).collect(),
                 why: format!("{} {}", row["error"], row["gradingResult"]["componentResults"]),
             }
         })
@@ -103,6 +106,13 @@ fn theirs(folder: &Path) -> Side {
 /// Prompts of JSON without their blanks: promptfoo shows them so, and sends them with blanks.
 fn compact(prompt: &str) -> String {
     serde_json::from_str::<Value>(prompt).map_or_else(|_| prompt.to_owned(), |value| value.to_string())
+}
+
+/// A name in the letters that names of metrics have here.
+fn letters(name: &str) -> String {
+    name.chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || "_.:-".contains(letter) { letter } else { '_' })
+        .collect()
 }
 
 fn clamped(score: Option<f64>) -> f64 {
@@ -149,21 +159,18 @@ fn ours(sample: &Value, prompt: String) -> Row {
         Some("error") => Ended::Error,
         _ => Ended::Unscored,
     };
-    let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    let mut named = BTreeMap::new();
     for row in sample["assertions"].as_array().into_iter().flatten() {
-        let (Some(name), Some(weight)) = (row["metric"].as_str(), row["weight"].as_f64()) else { continue };
-        let sum = sums.entry(name.to_owned()).or_default();
-        sum.0 += row["score"].as_f64().unwrap_or_default() * weight;
-        sum.1 += weight;
+        if let (Some(name), Some(score)) = (row["metric"].as_str(), row["score"].as_f64()) {
+            let before = named.insert(name.to_owned(), Some(score));
+            assert!(before.is_none_or(|before| before == Some(score)), "two rows of {name}: {sample}");
+        }
     }
     Row {
         prompt,
         ended,
         score: clamped(sample["score"].as_f64()),
-        named: sums
-            .into_iter()
-            .map(|(name, (sum, weight))| (name, if weight > 0.0 { sum / weight } else { 0.0 }))
-            .collect(),
+        named,
         why: format!("{} {}", sample["error"], sample["assertions"]),
     }
 }
