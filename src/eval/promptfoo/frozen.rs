@@ -248,3 +248,28 @@ fn texts_are_judged_as_promptfoo_judges_them() {
 fn scripts_are_judged_as_promptfoo_judges_them() {
     holds(include_str!("frozen/javascript.jsonl"));
 }
+
+#[test]
+fn json_and_schemas_are_judged_as_promptfoo_judges_them() {
+    holds(include_str!("frozen/json.jsonl"));
+}
+
+#[test]
+fn overlap_of_words_is_measured_as_promptfoo_measures_it() {
+    holds(include_str!("frozen/ngram.jsonl"));
+}
+
+#[test]
+fn telemetry_is_judged_as_promptfoo_judges_it() {
+    holds(include_str!("frozen/telemetry.jsonl"));
+}
+
+#[test]
+fn refusals_are_judged_as_promptfoo_judges_them() {
+    holds(include_str!("frozen/refusal.jsonl"));
+}
+
+#[test]
+fn calls_of_tools_are_judged_as_promptfoo_judges_them() {
+    holds(include_str!("frozen/tools.jsonl"));
+}
