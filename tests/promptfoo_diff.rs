@@ -210,28 +210,57 @@ fn a_generated_config_is_judged_as_promptfoo_judges_it() {
     }
 }
 
-#[test]
-fn a_corner_is_judged_as_promptfoo_judges_it() {
+/// Each config by both sides; what differs is shown.
+fn compare_all(configs: &[(String, Vec<(String, String)>)], part: &str) {
     let Some(tools) = tools() else { return };
     let own = std::env::var_os("LLMCI_DIFF_FOLDER").map(PathBuf::from);
     let scratch = tempfile::tempdir().unwrap();
     let scratch = own.as_deref().unwrap_or(scratch.path());
-    let folders: Vec<PathBuf> =
-        (0..corners::CORNERS.len()).map(|number| scratch.join(format!("corner-{number:02}"))).collect();
-    for (folder, (_, files)) in folders.iter().zip(corners::CORNERS) {
+    let folders: Vec<PathBuf> = (0..configs.len()).map(|number| scratch.join(format!("{part}-{number:02}"))).collect();
+    for (folder, (_, files)) in folders.iter().zip(configs) {
         files.iter().for_each(|(name, text)| support::write(folder, name, text));
     }
     let theirs = sides::promptfoo(&tools, scratch, &folders);
     let mut wrong = 0;
-    for ((folder, (name, files)), theirs) in folders.iter().zip(corners::CORNERS).zip(&theirs) {
+    for ((folder, (name, files)), theirs) in folders.iter().zip(configs).zip(&theirs) {
         if let Err(why) = theirs {
             eprintln!("--- {name}: promptfoo refuses it: {why}");
             wrong += 1;
         }
         if let Some(what) = differences_of(theirs, &sides::llmci(folder)) {
-            eprintln!("--- {name}: {what}{}", files[0].1);
+            eprintln!("--- {name}: {what}\n{}", files[0].1);
             wrong += 1;
         }
     }
-    assert_eq!(wrong, 0, "of {} corners", corners::CORNERS.len());
+    assert_eq!(wrong, 0, "of {} configs", configs.len());
+}
+
+#[test]
+fn a_corner_is_judged_as_promptfoo_judges_it() {
+    let text = |text: &&str| (*text).to_owned();
+    let configs: Vec<_> = corners::CORNERS
+        .iter()
+        .map(|(name, files)| (text(name), files.iter().map(|(name, content)| (text(name), text(content))).collect()))
+        .collect();
+    compare_all(&configs, "corner");
+}
+
+#[test]
+fn what_only_an_endpoint_tells_is_judged_as_promptfoo_judges_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let choice = |body: &str| -> Option<String> {
+        let request: Value = serde_json::from_str(body).ok()?;
+        let choice: Value = serde_json::from_str(request["messages"].as_array()?.last()?["content"].as_str()?).ok()?;
+        Some(serde_json::json!({"choices": [choice], "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}}).to_string())
+    };
+    let answer = move |_, body: &str| match choice(body) {
+        Some(reply) => support::stub::reply(200, "", &reply),
+        None => support::stub::reply(400, "", "{}"),
+    };
+    let server = runtime.block_on(support::stub::Stub::start(answer)).unwrap();
+    let configs: Vec<_> = corners::ENDPOINTS
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), vec![(CONFIG.to_owned(), text.replace("BASE", &server.base))]))
+        .collect();
+    compare_all(&configs, "endpoint");
 }

@@ -14,14 +14,25 @@ pub(crate) struct Difference {
 }
 
 /// All of them.
-pub(crate) const DIFFERENCES: &[Difference] = &[Difference {
-    name: "an empty reason",
-    reason: "promptfoo lets a test pass whose last failing script gives an empty reason; here it fails",
-    shows: |assertion, _| text_of(assertion).contains("reason: ''"),
-}];
+pub(crate) const DIFFERENCES: &[Difference] = &[
+    Difference {
+        name: "an empty reason",
+        reason: "promptfoo lets a test pass whose last failing script gives an empty reason; here it fails",
+        shows: |assertion, _| text_of(assertion).contains("reason: ''"),
+    },
+    Difference {
+        name: "another reason for the end",
+        reason: "only `stop`, `length` and `content_filter` are known here; whether it was another is an error, and no failure",
+        shows: |assertion, _| kind_of(assertion).ends_with("finish-reason") && text_of(assertion) == "tool_calls",
+    },
+];
 
 fn text_of(assertion: &Value) -> &str {
     assertion["value"].as_str().unwrap_or_default()
+}
+
+fn kind_of(assertion: &Value) -> &str {
+    assertion["type"].as_str().unwrap_or_default()
 }
 
 /// The difference that an assertion may show.

@@ -56,6 +56,7 @@ pub(crate) fn promptfoo(tools: &str, scratch: &Path, folders: &[std::path::PathB
             .env("PROMPTFOO_DISABLE_UPDATE", "1")
             .env("PROMPTFOO_DISABLE_REMOTE_GENERATION", "1")
             .env("LOG_LEVEL", "error")
+            .env("OPENAI_API_KEY", "k-of-the-test")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(scratch.join("promptfoo.log")).unwrap())
@@ -138,7 +139,11 @@ pub(crate) fn llmci(folder: &Path) -> Side {
         }
     }
     support::write(folder, "llmci.yaml", POLICY);
-    let output = support::eval_gate(folder).args(["--quiet", "--out", "out"]).output().unwrap();
+    let output = support::eval_gate(folder)
+        .env("OPENAI_API_KEY", "k-of-the-test")
+        .args(["--quiet", "--out", "out"])
+        .output()
+        .unwrap();
     let samples = std::fs::read_to_string(folder.join("out/samples.jsonl"))
         .map_err(|_| format!("eval-gate ended with {}: {}", support::code(&output), support::text(&output)))?;
     let samples: Vec<Value> = samples.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
