@@ -45,7 +45,7 @@ const LONG: Duration = Duration::from_secs(10);
 fn text_of(answered: &Answered) -> &str {
     match &answered.answer {
         Answer::Completion(completion) => completion.text.raw(),
-        Answer::LogLikelihoods(_) => panic!("log-likelihoods"),
+        Answer::LogLikelihoods(_) | Answer::Embedding(_) => panic!("no text"),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod journal;
 pub mod model;
 pub mod planned;
 pub mod policy;
+mod process;
 pub mod promptfoo;
 pub mod redteam;
 pub mod reduce;
@@ -27,7 +28,7 @@ pub mod task;
 pub use case::{Case, CaseId, Grading, Level, Place};
 pub use dialogue::{Adaptive, Dialogue, Method, Turn};
 pub use request::{
-    Answer, ChatMessage, Completion, Finish, Generate, LogLikelihood, OutputFormat, Prompt, RankChoices, Request, Role,
-    Rolling, Usage, Written,
+    Answer, ChatMessage, Completion, Embed, Finish, Generate, LogLikelihood, OutputFormat, Prompt, RankChoices,
+    Request, Role, Rolling, Usage, Written,
 };
 pub use sample::{AssertionScore, AttackInfo, Sample, SampleError, SampleValue, Status};

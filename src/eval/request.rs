@@ -117,6 +117,13 @@ pub struct Rolling {
     pub prompt: Prompt,
 }
 
+/// A request for the embedding of a text.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Embed {
+    /// The text; never empty.
+    pub prompt: Prompt,
+}
+
 /// What a model is asked. Its JSON form is canonical: it is what the cache and the digests are keyed by.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -127,6 +134,8 @@ pub enum Request {
     RankChoices(RankChoices),
     /// The log-likelihood of a text by itself.
     Rolling(Rolling),
+    /// A vector.
+    Embed(Embed),
 }
 
 impl Request {
@@ -136,6 +145,7 @@ impl Request {
             Request::Generate(generate) => &generate.prompt,
             Request::RankChoices(rank) => &rank.prompt,
             Request::Rolling(rolling) => &rolling.prompt,
+            Request::Embed(embed) => &embed.prompt,
         }
     }
 }
@@ -194,6 +204,8 @@ pub enum Answer {
     Completion(Completion),
     /// To [`Request::RankChoices`], in the order of the continuations; to [`Request::Rolling`], one.
     LogLikelihoods(Vec<LogLikelihood>),
+    /// To [`Request::Embed`]: never empty, each number finite.
+    Embedding(Vec<f64>),
 }
 
 impl Answer {
@@ -201,7 +213,7 @@ impl Answer {
     pub fn redact(&mut self, redactor: &Redactor) {
         match self {
             Answer::Completion(completion) => redactor.redact_in_place(&mut completion.text),
-            Answer::LogLikelihoods(_) => {}
+            Answer::LogLikelihoods(_) | Answer::Embedding(_) => {}
         }
     }
 }

@@ -145,7 +145,7 @@ impl Sample {
         }
         let completion = match &mut self.answer {
             Some(Answer::Completion(completion)) => Some(completion),
-            Some(Answer::LogLikelihoods(_)) | None => None,
+            Some(Answer::LogLikelihoods(_) | Answer::Embedding(_)) | None => None,
         };
         if completion.is_some() || !self.turns.is_empty() {
             let mut hasher = Hasher::new();

@@ -207,6 +207,7 @@ fn failed_sample(finished: &Finished<'_>, slot: u32, sample: &Sample) -> Option<
             let sums: Vec<String> = likelihoods.iter().map(|likelihood| format!("{:.3}", likelihood.sum)).collect();
             Untrusted::new(format!("log-likelihoods {}", sums.join(", ")))
         }
+        Some(Answer::Embedding(numbers)) => Untrusted::new(format!("an embedding of {} numbers", numbers.len())),
         None => Untrusted::default(),
     };
     Some(FailedSample {

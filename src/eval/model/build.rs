@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::echo::Echo;
+use super::exec::Exec;
+use super::http::Http;
 use super::openai::{OpenAi, OpenAiError, Surroundings};
 use super::replay::Replay;
 use super::{EmbeddedSpec, Model, ModelSpec, Price};
@@ -54,6 +57,15 @@ pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<
         ModelSpec::Embedded(spec) => {
             let model = embedded(name, spec, around.folder)?;
             Ok(Built { model, secrets: Vec::new(), price: None })
+        }
+        ModelSpec::Echo(_) => Ok(Built { model: Arc::new(Echo::new(name)), secrets: Vec::new(), price: None }),
+        ModelSpec::Http(spec) => {
+            let (model, secrets) = Http::new(name, spec, around)?;
+            Ok(Built { model: Arc::new(model), secrets, price: spec.price })
+        }
+        ModelSpec::Exec(spec) => {
+            let (model, secrets) = Exec::new(name, spec, around)?;
+            Ok(Built { model: Arc::new(model), secrets, price: None })
         }
     }
 }

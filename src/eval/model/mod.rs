@@ -1,9 +1,15 @@
 //! The thing under test that answers. One file or folder a provider; this file holds the trait and the factory's types.
 
 mod build;
+mod courier;
+mod echo;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+mod exec;
+mod failure;
+mod http;
 pub mod openai;
+mod own;
 pub mod replay;
 mod spec;
 
@@ -17,14 +23,18 @@ use crate::trust::{Digest, Untrusted};
 
 pub use build::{Built, ModelBuildError, build};
 pub use openai::Surroundings;
-pub use spec::{Api, Device, EmbeddedSpec, Limits, ModelSpec, OpenAiSpec, OpenAiWord, Price, ReplaySpec, Retry};
+pub use own::OwnModels;
+pub use spec::{
+    Api, Device, EchoSpec, EchoWord, EmbeddedSpec, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec,
+    OpenAiSpec, OpenAiWord, Price, ReplaySpec, Retry,
+};
 
 /// Who answered: part of the cache key and of the report.
 #[derive(Clone, Debug)]
 pub struct ModelIdentity {
     /// The model's key in the policy.
     pub name: String,
-    /// `openai`, `embedded` or `replay`.
+    /// The word of `provider`, such as `openai`; `suite` for the models that suites name themselves.
     pub provider: &'static str,
     /// Changes whenever the answers could: weights, endpoint, revision, parameters sent with each request.
     pub digest: Digest,

@@ -100,11 +100,13 @@ impl Replay {
         let answer = line.answer.or(text).or(line.log_likelihoods.map(Answer::LogLikelihoods)).ok_or_else(missing)?;
         match (request, &answer) {
             (Request::Generate(_), Answer::Completion(_))
-            | (Request::RankChoices(_) | Request::Rolling(_), Answer::LogLikelihoods(_)) => {
+            | (Request::RankChoices(_) | Request::Rolling(_), Answer::LogLikelihoods(_))
+            | (Request::Embed(_), Answer::Embedding(_)) => {
                 Ok(Answered { answer, usage: line.usage, latency_ms: None, ttft_ms: None, attempts: 1 })
             }
-            (Request::Generate(_), Answer::LogLikelihoods(_))
-            | (Request::RankChoices(_) | Request::Rolling(_), Answer::Completion(_)) => {
+            (Request::Generate(_), Answer::LogLikelihoods(_) | Answer::Embedding(_))
+            | (Request::RankChoices(_) | Request::Rolling(_), Answer::Completion(_) | Answer::Embedding(_))
+            | (Request::Embed(_), Answer::Completion(_) | Answer::LogLikelihoods(_)) => {
                 Err(ModelError::Malformed("the recorded answer is of another kind than the case asks for".into()))
             }
         }

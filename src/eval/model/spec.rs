@@ -1,9 +1,13 @@
 //! A model as the policy writes it. Kept out: how each provider is built from it.
 
+mod outside;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use outside::{EchoSpec, EchoWord, ExecSpec, ExecWord, HttpSpec, HttpWord, Method};
 
 /// One entry of `models:`. The word of `provider` decides which; it is a field of each, so that the generated schema can
 /// name the keys of the one that was meant.
@@ -16,6 +20,12 @@ pub enum ModelSpec {
     Embedded(EmbeddedSpec),
     /// Recorded completions.
     Replay(ReplaySpec),
+    /// The prompt itself.
+    Echo(EchoSpec),
+    /// Any endpoint that takes a prompt and gives a text.
+    Http(HttpSpec),
+    /// A command of this machine.
+    Exec(ExecSpec),
 }
 
 /// Which of the two endpoints is asked.
@@ -75,6 +85,9 @@ pub struct OpenAiSpec {
     pub base_url: String,
     /// The model's name at the endpoint.
     pub model: String,
+    /// Its model of embeddings, where a suite asks for some and that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding_model: Option<String>,
     /// Chat (default) or completions.
     #[serde(default)]
     pub api: Api,

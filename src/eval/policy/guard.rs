@@ -20,18 +20,31 @@ pub struct Guarded {
 
 /// Why a pull request's policy is refused.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the pull request points the model `{model}` at {host}, which the base's policy does not know")]
-pub struct UntrustedHost {
-    /// Its key.
-    pub model: String,
-    /// Where it would send requests.
-    pub host: String,
+pub enum RefusedModel {
+    /// It would send requests to a host that the base does not know.
+    #[error("the pull request points the model `{model}` at {host}, which the base's policy does not know")]
+    Host {
+        /// Its key.
+        model: String,
+        /// Where it would send requests.
+        host: String,
+    },
+    /// It would start a command, or send a request of any form, that the base does not know.
+    #[error(
+        "the pull request adds or changes the model `{model}` of `provider: {provider}`, which only the base's policy may do"
+    )]
+    Provider {
+        /// Its key.
+        model: String,
+        /// `exec` or `http`.
+        provider: &'static str,
+    },
 }
 
 /// Holds a pull request's policy against its base's. What makes it stricter counts; what loosens it does not; what is
 /// neither (the model under test, how fast it is asked) is the pull request's own business, and is listed. `given` is the model
 /// that the command line evaluates, where it names one; all others may be judges, which the pull request does not choose.
-pub fn guard(base: &Policy, head: &Policy, given: Option<&str>) -> Result<Guarded, UntrustedHost> {
+pub fn guard(base: &Policy, head: &Policy, given: Option<&str>) -> Result<Guarded, RefusedModel> {
     let mut log = Log(Vec::new());
     let mut policy = base.clone();
     thresholds(&mut policy, head, &mut log);
@@ -174,6 +187,9 @@ fn gate(policy: &mut Policy, head: &Policy, log: &mut Log) {
         (Preflight::Stop, Preflight::Warn) => log.loosened("gate.preflight", "changed"),
         (Preflight::Stop, Preflight::Stop) | (Preflight::Warn, Preflight::Warn) => {}
     }
+    if theirs.judge != ours.judge {
+        log.loosened("gate.judge", "another judge");
+    }
     if theirs.on_suite_change != ours.on_suite_change {
         log.loosened("gate.on_suite_change", "changed");
     }
@@ -273,11 +289,15 @@ fn models(
     (base, head): (&Policy, &Policy),
     tested: Option<&str>,
     log: &mut Log,
-) -> Result<(), UntrustedHost> {
+) -> Result<(), RefusedModel> {
     let endpoints = || {
         base.models.values().filter_map(|model| match model {
             ModelSpec::Openai(spec) => Some(spec),
-            ModelSpec::Embedded(_) | ModelSpec::Replay(_) => None,
+            ModelSpec::Embedded(_)
+            | ModelSpec::Replay(_)
+            | ModelSpec::Echo(_)
+            | ModelSpec::Http(_)
+            | ModelSpec::Exec(_) => None,
         })
     };
     for (name, theirs) in &head.models {
@@ -290,6 +310,12 @@ fn models(
             log.loosened(place, "changed, though it is not the model under test");
             continue;
         }
+        let refused = |provider| Err(RefusedModel::Provider { model: name.clone(), provider });
+        match theirs {
+            ModelSpec::Http(_) => return refused("http"),
+            ModelSpec::Exec(_) => return refused("exec"),
+            ModelSpec::Openai(_) | ModelSpec::Embedded(_) | ModelSpec::Replay(_) | ModelSpec::Echo(_) => {}
+        }
         if let ModelSpec::Openai(spec) = theirs {
             let host = host_of(spec).unwrap_or_default();
             let known = endpoints().filter(|known| host_of(known).as_deref() == Some(host.as_str()));
@@ -301,7 +327,7 @@ fn models(
             };
             let trusted = known.clone().any(|known| sends(&known)) || (secretless && (listed || known.count() > 0));
             if !trusted {
-                return Err(UntrustedHost { model: name.clone(), host });
+                return Err(RefusedModel::Host { model: name.clone(), host });
             }
         }
         log.add(ChangeKind::Other, place, if ours.is_some() { "changed" } else { "a new model" }.to_owned());

@@ -114,6 +114,7 @@ fn test(frozen: &Frozen, line: usize) -> Test {
         grader: None,
         metadata: Map::new(),
         environment: Arc::default(),
+        compared: None,
         folder: Arc::new(PathBuf::from(".")),
     }
 }
@@ -177,6 +178,7 @@ fn judged(frozen: &Frozen, line: usize) -> Judged {
         usage: Some(Usage::default()),
         cached: false,
         judges: &judges,
+        others: None,
         cancel: &cancel,
     };
     futures::executor::block_on(judge(&test, subject))

@@ -101,7 +101,9 @@ impl Choice {
     fn look(&self, answer: &Answer) -> Outcome {
         let likelihoods = match answer {
             Answer::LogLikelihoods(likelihoods) => likelihoods,
-            Answer::Completion(_) => return self.unscored("the answer is text, not log-likelihoods"),
+            Answer::Completion(_) | Answer::Embedding(_) => {
+                return self.unscored("the answer is text, not log-likelihoods");
+            }
         };
         if likelihoods.len() != self.choices.len() {
             return self.unscored("the model did not answer for every choice");

@@ -50,7 +50,7 @@ pub(super) fn exchanges(subject: &Subject<'_>) -> Result<Vec<Exchange>, &'static
     if subject.turns.is_empty() {
         return match subject.answer {
             Answer::Completion(completion) => Ok(vec![closed(request, completion.text.raw())]),
-            Answer::LogLikelihoods(_) => Err("the answer is log-likelihoods, not text"),
+            Answer::LogLikelihoods(_) | Answer::Embedding(_) => Err("the answer is no text"),
         };
     }
     let flow = match &subject.case.dialogue {

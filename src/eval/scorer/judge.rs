@@ -149,7 +149,7 @@ fn shown(subject: &Subject<'_>) -> Result<Vec<(String, String)>, &'static str> {
             Answer::Completion(completion) => {
                 Ok(vec![(question_of(&subject.case.request), completion.text.raw().to_owned())])
             }
-            Answer::LogLikelihoods(_) => Err("the answer is log-likelihoods, not text"),
+            Answer::LogLikelihoods(_) | Answer::Embedding(_) => Err("the answer is no text"),
         };
     }
     let pairs = exchanges(subject)?.into_iter();

@@ -29,11 +29,13 @@ use super::case::Case;
 use super::dialogue::Turn;
 use super::model::Model;
 use super::request::{Answer, Usage};
+use super::run::Others;
 use super::sample::{AssertionScore, SampleError, SampleValue, Status};
 use crate::gate::{MetricName, Score};
 use crate::trust::Untrusted;
 
-pub(in crate::eval) use fence::one_object;
+pub(in crate::eval) use ask::{Frame as AskFrame, Question, insist};
+pub(in crate::eval) use fence::{Fenced, one_object};
 
 pub use alike::alike;
 pub use build::{ChoiceSpec, build, choices, needs_text};
@@ -119,6 +121,8 @@ pub struct Subject<'a> {
     pub cached: bool,
     /// The policy's models by name, for judges.
     pub judges: &'a Judges,
+    /// The other cases of the suite; none outside of a run.
+    pub others: Option<Others<'a>>,
     /// Ends a judge's request at once.
     pub cancel: &'a tokio_util::sync::CancellationToken,
 }
@@ -128,7 +132,7 @@ impl<'a> Subject<'a> {
     pub fn replies(&self) -> Vec<&'a str> {
         match (self.turns, self.answer) {
             ([], Answer::Completion(completion)) => vec![completion.text.raw()],
-            ([], Answer::LogLikelihoods(_)) => Vec::new(),
+            ([], Answer::LogLikelihoods(_) | Answer::Embedding(_)) => Vec::new(),
             (turns, _) => turns.iter().map(|turn| turn.reply.raw()).collect(),
         }
     }

@@ -42,7 +42,7 @@ impl<F: Fn(&str) -> Scored + Send + Sync> Scorer for TextScorer<F> {
     fn score<'a>(&'a self, subject: Subject<'a>) -> BoxFuture<'a, Outcome> {
         let scored = match subject.answer {
             Answer::Completion(completion) => (self.0)(completion.text.raw()),
-            Answer::LogLikelihoods(_) => Scored::not("the answer is log-likelihoods, not text"),
+            Answer::LogLikelihoods(_) | Answer::Embedding(_) => Scored::not("the answer is no text"),
         };
         Box::pin(std::future::ready(scored.into()))
     }

@@ -227,7 +227,9 @@ impl Compared {
 fn text(answer: Result<Answer, ModelError>) -> Result<String, ModelError> {
     match answer? {
         Answer::Completion(completion) => Ok(completion.text.into_raw()),
-        Answer::LogLikelihoods(_) => Err(ModelError::Malformed("log-likelihoods instead of text".into())),
+        Answer::LogLikelihoods(_) | Answer::Embedding(_) => {
+            Err(ModelError::Malformed("numbers instead of text".into()))
+        }
     }
 }
 
@@ -243,6 +245,7 @@ fn endpoint_spec(url: &str, model: &str, form: Form, api_key_env: Option<String>
         provider: OpenAiWord::Openai,
         base_url: url.to_owned(),
         model: model.to_owned(),
+        embedding_model: None,
         api: match form {
             Form::Chat => Api::Chat,
             Form::Completions => Api::Completions,

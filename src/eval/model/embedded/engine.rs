@@ -90,13 +90,33 @@ impl Engine {
             .ok_or_else(|| EngineError::Unsuitable("an empty context, and the model has no token to begin with".into()))
     }
 
+    /// The mean of a text's last hidden states. A model that continues text was not made for it: its vectors are alike where words
+    /// are, and say less of meanings than those of a model of embeddings.
+    pub(super) fn embedding(&self, text: &str) -> Result<Vec<f64>, EngineError> {
+        let tokens = self.tokenizer().encode(text)?;
+        self.check_tokens(&tokens)?;
+        if tokens.is_empty() {
+            return Err(EngineError::Unsuitable("an empty text has no embedding".into()));
+        }
+        let state = self.network.mean_state(&tokens)?.to_vec1::<f32>()?;
+        if state.iter().any(|number| !number.is_finite()) {
+            return Err(EngineError::Compute("an embedding is not finite".to_owned()));
+        }
+        Ok(state.into_iter().map(f64::from).collect())
+    }
+
     pub(super) fn last_logits(&self, tokens: &[u32], cache: &mut Cache) -> Result<Vec<f32>, EngineError> {
+        self.check_tokens(tokens)?;
+        Ok(self.network.forward(tokens, cache, 1)?.squeeze(0)?.to_vec1::<f32>()?)
+    }
+
+    fn check_tokens(&self, tokens: &[u32]) -> Result<(), EngineError> {
         if let Some(token) = tokens.iter().find(|token| **token as usize >= self.network.vocabulary()) {
             let text =
                 format!("the tokenizer knows the token {token}, the model has only {}", self.network.vocabulary());
             return Err(EngineError::Unsuitable(text.into()));
         }
-        Ok(self.network.forward(tokens, cache, 1)?.squeeze(0)?.to_vec1::<f32>()?)
+        Ok(())
     }
 }
 

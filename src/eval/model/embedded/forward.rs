@@ -116,6 +116,21 @@ impl Network {
 
     /// Runs tokens behind those of the cache, and gives the logits of the last `wanted` of them: (wanted, vocabulary).
     pub(super) fn forward(&self, tokens: &[u32], cache: &mut Cache, wanted: usize) -> Result<Tensor, EngineError> {
+        let count = tokens.len();
+        let rows = self.rows(tokens, cache)?;
+        let wanted = wanted.clamp(1, count);
+        let last = rows.narrow(0, count - wanted, wanted)?;
+        Ok(self.norm(&last, &self.last_norm)?.matmul(&self.head)?)
+    }
+
+    /// The mean of the last hidden states, behind the last norm, of tokens that nothing precedes: (hidden).
+    pub(super) fn mean_state(&self, tokens: &[u32]) -> Result<Tensor, EngineError> {
+        let rows = self.rows(tokens, &mut self.cache())?;
+        Ok(self.norm(&rows, &self.last_norm)?.mean(0)?)
+    }
+
+    /// The states behind the last layer: (tokens, hidden).
+    fn rows(&self, tokens: &[u32], cache: &mut Cache) -> Result<Tensor, EngineError> {
         let start = cache.tokens;
         let count = tokens.len();
         if start + count > self.config.longest {
@@ -134,9 +149,7 @@ impl Network {
             rows = (rows + layer.down.apply(&gated)?)?;
         }
         cache.tokens = start + count;
-        let wanted = wanted.clamp(1, count);
-        let last = rows.narrow(0, count - wanted, wanted)?;
-        Ok(self.norm(&last, &self.last_norm)?.matmul(&self.head)?)
+        Ok(rows)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the library takes the epsilon as f32")]

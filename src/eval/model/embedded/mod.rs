@@ -110,6 +110,7 @@ fn answer(
     let (answer, usage, ttft_ms) = match request {
         Request::Generate(generate) => generated(engine, generate, proceed)?,
         Request::RankChoices(rank) => ranked(engine, rank, proceed)?,
+        Request::Embed(embed) => (Answer::Embedding(engine.embedding(&text_of(engine, &embed.prompt)?)?), None, None),
         Request::Rolling(_) => return Err(EngineError::Unsuitable("no rolling log-likelihoods yet".into())),
     };
     let latency_ms = Some(began.elapsed().as_secs_f64() * 1e3);

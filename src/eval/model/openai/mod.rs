@@ -2,6 +2,7 @@
 //! endpoint echoes them. Kept out: the client itself (`net`).
 
 mod echo;
+mod embed;
 mod reply;
 mod send;
 mod stream;
@@ -14,9 +15,10 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use serde::Serialize;
 use serde_json::Value;
 
+use super::courier::Courier;
 use super::{Answered, Api, Attempt, Model, ModelError, ModelIdentity, OpenAiSpec};
 use crate::eval::request::{ChatMessage, Generate, OutputFormat, Prompt, Request, Role};
-use crate::net::{ClientOptions, Limiter, NetError, Reach, RetryPolicy, client};
+use crate::net::{ClientOptions, NetError, Reach};
 use crate::trust::{Hasher, Secret, Untrusted};
 
 /// Stop texts that a chat endpoint takes. Source: OpenAI's API reference, `stop`: up to 4 sequences.
@@ -39,12 +41,11 @@ pub enum OpenAiError {
 /// An endpoint.
 pub struct OpenAi {
     identity: ModelIdentity,
-    client: reqwest::Client,
+    courier: Courier,
     url: reqwest::Url,
+    embeddings: reqwest::Url,
     headers: HeaderMap,
     spec: OpenAiSpec,
-    limiter: Limiter,
-    retry: RetryPolicy,
 }
 
 /// Where things come from when an endpoint is built.
@@ -61,7 +62,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     /// What an endpoint may reach: the policy's trusted hosts, and the proxies of the environment, wherever they are.
-    fn reach(&self) -> Reach {
+    pub(super) fn reach(&self) -> Reach {
         let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
         let proxies: Vec<String> = names
             .into_iter()
@@ -88,18 +89,16 @@ impl OpenAi {
         let url = format!("{}/{path}", spec.base_url.trim_end_matches('/'));
         let url = reqwest::Url::parse(&url).map_err(|_| NetError::Build(format!("{url:?} is no URL")))?;
         around.reach().check(&url).map_err(NetError::Refused)?;
-        let retry = RetryPolicy {
-            attempts: spec.retry.attempts,
-            longest_wait: std::time::Duration::from_secs_f64(spec.retry.max_wait_seconds.clamp(0.0, 600.0)),
-        };
+        let embeddings = format!("{}/embeddings", spec.base_url.trim_end_matches('/'));
+        let embeddings =
+            reqwest::Url::parse(&embeddings).map_err(|_| NetError::Build(format!("{embeddings:?} is no URL")))?;
         let model = Self {
             identity: identity(name, spec),
-            client: client(&options)?,
+            courier: Courier::new(&options, &spec.limits, &spec.retry)?,
             url,
+            embeddings,
             headers,
             spec: spec.clone(),
-            limiter: Limiter::new(spec.limits.requests_per_minute, spec.limits.tokens_per_minute),
-            retry,
         };
         Ok((model, secrets))
     }
@@ -217,6 +216,7 @@ impl Model for OpenAi {
             match request {
                 Request::Generate(generate) => self.generate(generate, &attempt).await,
                 Request::RankChoices(rank) => self.rank(rank, &attempt).await,
+                Request::Embed(embed) => self.embed(embed, &attempt).await,
                 Request::Rolling(_) => Err(ModelError::Unsupported("no rolling log-likelihoods yet".into())),
             }
         })
@@ -231,6 +231,9 @@ fn identity(name: &str, spec: &OpenAiSpec) -> ModelIdentity {
     };
     hasher.part(b"openai-1").part(spec.base_url.as_bytes()).part(spec.model.as_bytes()).part(api.as_bytes());
     hasher.part(spec.revision.as_deref().unwrap_or_default().as_bytes());
+    if let Some(model) = &spec.embedding_model {
+        hasher.part(b"embedding-model").part(model.as_bytes());
+    }
     hasher.part(&serde_json::to_vec(&spec.extra_body).unwrap_or_default());
     spec.headers.keys().for_each(|name| {
         hasher.part(name.as_bytes());
@@ -264,14 +267,18 @@ fn headers(spec: &OpenAiSpec, around: &Surroundings<'_>, secrets: &mut Vec<Secre
     Ok(headers)
 }
 
-fn sensitive(name: &str, value: &str) -> Result<HeaderValue, OpenAiError> {
+pub(super) fn sensitive(name: &str, value: &str) -> Result<HeaderValue, OpenAiError> {
     let mut value = HeaderValue::from_str(value).map_err(|_| OpenAiError::Header(name.to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 /// Replaces `${NAME}` by the environment's value, which is a secret from then on.
-fn filled(template: &str, around: &Surroundings<'_>, secrets: &mut Vec<Secret>) -> Result<String, OpenAiError> {
+pub(super) fn filled(
+    template: &str,
+    around: &Surroundings<'_>,
+    secrets: &mut Vec<Secret>,
+) -> Result<String, OpenAiError> {
     let mut value = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("${") {

@@ -1,7 +1,6 @@
-//! Sending one request until it is answered, refused, or out of time.
+//! What is sent to an endpoint of this protocol. Kept out: how it is sent until it is answered (`courier`).
 
-use std::sync::Mutex;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -9,34 +8,9 @@ use super::OpenAi;
 use super::reply::{self, Failure, Generated};
 use super::stream;
 use crate::eval::model::{Answered, Api, Attempt, ModelError};
-use crate::eval::request::{Answer, Generate, Prompt};
-use crate::net::{self, Decision, NetError, decide};
-use crate::trust::Untrusted;
+use crate::eval::request::{Answer, Generate};
 
-/// Characters of a server's error that are kept.
-const QUOTE: usize = 500;
-/// Characters of text that make about one token.
-const CHARACTERS_A_TOKEN: usize = 4;
-
-/// A reply that was understood, with what it took.
-pub(super) struct Sent<T> {
-    pub(super) value: T,
-    pub(super) latency_ms: f64,
-    pub(super) attempts: u32,
-}
-
-/// One form of reply.
-pub(super) trait Reader: Sync {
-    /// What it holds.
-    type Value: Send;
-
-    /// Reads a reply of status 200; `began` is when its request was sent.
-    fn read(
-        &self,
-        response: reqwest::Response,
-        began: Instant,
-    ) -> impl Future<Output = Result<Self::Value, Failure>> + Send;
-}
+pub(super) use crate::eval::model::courier::{Reader, Sent, quote};
 
 struct Whole(Api);
 
@@ -62,7 +36,7 @@ impl OpenAi {
     /// Asks for text.
     pub(super) async fn generate(&self, request: &Generate, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
         let body = self.body(request)?;
-        let tokens = estimate(request);
+        let tokens = crate::eval::model::courier::estimate(request);
         let sent = if self.spec.stream {
             self.send(&body, tokens, attempt, &Streamed(self.spec.api)).await?
         } else {
@@ -86,114 +60,21 @@ impl OpenAi {
         attempt: &Attempt<'_>,
         reader: &R,
     ) -> Result<Sent<R::Value>, ModelError> {
+        self.send_to(&self.url, body, tokens, attempt, reader).await
+    }
+
+    /// The same to another address of the endpoint.
+    pub(super) async fn send_to<B: Serialize, R: Reader>(
+        &self,
+        url: &reqwest::Url,
+        body: &B,
+        tokens: u32,
+        attempt: &Attempt<'_>,
+        reader: &R,
+    ) -> Result<Sent<R::Value>, ModelError> {
         let bytes = serde_json::to_vec(body).map_err(|error| ModelError::Unsupported(error.to_string().into()))?;
-        let deadline = tokio::time::Instant::from_std(attempt.deadline);
-        let mut attempts = 0;
-        let last = Mutex::new(None);
-        // Pinned here: a future of several kilobytes is not moved from hand to hand.
-        let mut work = std::pin::pin!(async {
-            loop {
-                if !self.limiter.pass(tokens, attempt.deadline).await {
-                    return Err(ModelError::Timeout(
-                        "the rate limits of the policy leave no room before the deadline".into(),
-                    ));
-                }
-                attempts += 1;
-                let began = Instant::now();
-                let failure = match self.once(bytes.clone(), began, reader).await {
-                    Ok(value) => {
-                        let latency_ms = began.elapsed().as_secs_f64() * 1e3;
-                        return Ok(Sent { value, latency_ms, attempts });
-                    }
-                    Err(failure) => failure,
-                };
-                let left = attempt.deadline.saturating_duration_since(Instant::now());
-                let decision = decide(&self.retry, attempts, failure.answered(), left, chance(), SystemTime::now());
-                let error = failure.error();
-                match decision {
-                    Decision::GiveUp => return Err(error),
-                    Decision::Wait(wait) => {
-                        if let Ok(mut last) = last.lock() {
-                            *last = Some(error);
-                        }
-                        tokio::time::sleep(wait).await;
-                    }
-                }
-            }
-        });
-        let outcome = tokio::select! {
-            biased;
-            () = attempt.cancel.cancelled() => return Err(ModelError::Cancelled),
-            outcome = tokio::time::timeout_at(deadline, work.as_mut()) => outcome,
-        };
-        match outcome {
-            Ok(outcome) => outcome,
-            // What stood in the way before the deadline says more than the deadline.
-            Err(_) => {
-                let last = last.lock().ok().and_then(|mut last| last.take());
-                Err(last.unwrap_or_else(|| ModelError::Timeout("no whole answer before the deadline".into())))
-            }
-        }
-    }
-
-    async fn once<R: Reader>(&self, bytes: Vec<u8>, began: Instant, reader: &R) -> Result<R::Value, Failure> {
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(bytes);
-        let response = request.send().await.map_err(|error| unsent(&error))?;
-        let status = response.status().as_u16();
-        if status == 200 {
-            return reader.read(response, began).await;
-        }
-        let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let text = match net::read_body(response).await {
-            Ok(body) => quote(&String::from_utf8_lossy(&body)),
-            Err(error) => error_text(&error),
-        };
-        Err(Failure::Status { status, after, text })
-    }
-}
-
-/// The beginning of a server's text.
-pub(super) fn quote(text: &str) -> Untrusted {
-    Untrusted::new(text.chars().take(QUOTE).collect::<String>())
-}
-
-pub(super) fn error_text(error: &NetError) -> Untrusted {
-    match error {
-        NetError::Broken(detail) => detail.clone(),
-        other @ (NetError::File { .. }
-        | NetError::Certificates(_)
-        | NetError::Build(_)
-        | NetError::TooLarge(_)
-        | NetError::Refused(_)) => Untrusted::new(other.to_string()),
-    }
-}
-
-/// A request that was not answered. An address that is refused stays so: it is not asked again.
-fn unsent(error: &reqwest::Error) -> Failure {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let refused = causes.into_iter().any(|cause| cause.is::<net::Refused>());
-    if refused { Failure::Unsupported(net_text(error)) } else { Failure::Broken(net_text(error)) }
-}
-
-fn net_text(error: &reqwest::Error) -> Untrusted {
-    quote(&net::chain_of(error))
-}
-
-fn estimate(request: &Generate) -> u32 {
-    let characters = match &request.prompt {
-        Prompt::Text(text) => text.len(),
-        Prompt::Chat(messages) => messages.iter().map(|message| message.content.len()).sum(),
-        Prompt::Written(written) => written.text.len(),
-    };
-    let prompt = u32::try_from(characters / CHARACTERS_A_TOKEN).unwrap_or(u32::MAX);
-    prompt.saturating_add(request.max_tokens)
-}
-
-/// Jitter needs no seed: it never changes a result, only when it arrives.
-fn chance() -> f64 {
-    let mut bytes = [0; 4];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 1.0,
+        let request =
+            |client: &reqwest::Client| client.post(url.clone()).headers(self.headers.clone()).body(bytes.clone());
+        self.courier.send(request, tokens, attempt, reader).await
     }
 }

@@ -23,7 +23,8 @@ mod xml_find;
 
 use serde_json::Value;
 
-pub(super) use code::transformed_for_test;
+pub(super) use code::{judgement, transformed, transformed_for_test};
+pub(super) use context::context;
 pub(super) use given::{Frame, Output, rendered_text};
 
 use super::graded;

@@ -213,8 +213,8 @@ impl<'a> Attacker<'a> {
         match talk.bench.through_cache(self.model, key.as_ref(), asked).await {
             Ok((answered, _)) => match answered.answer {
                 Answer::Completion(completion) => Ok(completion.text.into_raw()),
-                Answer::LogLikelihoods(_) => {
-                    Err(Stop::NoAttacker(ModelError::Malformed("log-likelihoods instead of text".into())))
+                Answer::LogLikelihoods(_) | Answer::Embedding(_) => {
+                    Err(Stop::NoAttacker(ModelError::Malformed("numbers instead of text".into())))
                 }
             },
             Err(ModelError::Cancelled) => Err(Stop::Cancelled),

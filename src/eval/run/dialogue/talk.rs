@@ -55,8 +55,8 @@ impl<'a> Talk<'a> {
         let (answered, origin) = self.bench.exchange(asked).await?;
         let reply = match &answered.answer {
             Answer::Completion(completion) => completion.text.clone(),
-            Answer::LogLikelihoods(_) => {
-                return Err(ModelError::Malformed("log-likelihoods instead of text".into()));
+            Answer::LogLikelihoods(_) | Answer::Embedding(_) => {
+                return Err(ModelError::Malformed("numbers instead of text".into()));
             }
         };
         self.take(&answered, origin);
@@ -70,7 +70,7 @@ impl<'a> Talk<'a> {
         let cached = origin == Origin::Cache;
         let one = Taken {
             usage: *usage,
-            cost_usd: self.bench.cost(answered, origin),
+            cost_usd: self.bench.cost(self.case, answered, origin),
             latency_ms: *latency_ms,
             ttft_ms: *ttft_ms,
             attempts: if cached { 0 } else { *attempts },

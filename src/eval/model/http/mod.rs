@@ -1,0 +1,165 @@
+//! Any endpoint that takes a prompt and gives a text: an address, a body with a place for the prompt, and where the answer stands.
+//! Kept out: sending and retrying (`courier`), how the prompt is put in (`template`).
+
+mod template;
+
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::courier::{Courier, Reader, Sent, estimate, quote};
+use super::echo::plain_text;
+use super::failure::Failure;
+use super::openai::{OpenAiError, Surroundings, filled, sensitive};
+use super::{Answered, Attempt, HttpSpec, Method, Model, ModelError, ModelIdentity};
+use crate::eval::request::{Answer, Completion, Finish, Generate, Request};
+use crate::net::{self, ClientOptions, NetError, Reach};
+use crate::trust::{Hasher, Secret, Untrusted};
+use template::Body;
+
+/// An endpoint of any form.
+pub(super) struct Http {
+    identity: ModelIdentity,
+    courier: Courier,
+    reach: Reach,
+    headers: HeaderMap,
+    body: Body,
+    spec: HttpSpec,
+}
+
+impl Http {
+    /// Builds the client, and reads the headers. The secrets found on the way are handed out, to be masked.
+    pub(super) fn new(
+        name: &str,
+        spec: &HttpSpec,
+        around: &Surroundings<'_>,
+    ) -> Result<(Self, Vec<Secret>), OpenAiError> {
+        let mut secrets = Vec::new();
+        let mut headers = HeaderMap::new();
+        for (name, template) in &spec.headers {
+            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| OpenAiError::Header(name.clone()))?;
+            let value = filled(template, around, &mut secrets)?;
+            headers.insert(header, sensitive(name, &value)?);
+        }
+        let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let body = Body::of(spec.body.as_ref(), given);
+        if let (None, Some(kind)) = (given, body.content_type()) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        let options = ClientOptions {
+            ca_file: spec.ca_file.as_ref().map(|path| around.folder.join(path)),
+            idle_connections: around.connections,
+            reach: Some(around.reach()),
+        };
+        let http = Self {
+            identity: identity(name, spec),
+            courier: Courier::new(&options, &spec.limits, &spec.retry)?,
+            reach: around.reach(),
+            headers,
+            body,
+            spec: spec.clone(),
+        };
+        http.url("")?;
+        Ok((http, secrets))
+    }
+
+    /// The address of one prompt. A host that is an address is looked at here: no name is resolved for it.
+    fn url(&self, prompt: &str) -> Result<reqwest::Url, NetError> {
+        let text = template::url(&self.spec.url, prompt);
+        let url = reqwest::Url::parse(&text).map_err(|_| NetError::Build(format!("{text:?} is no URL")))?;
+        self.reach.check(&url).map_err(NetError::Refused)?;
+        Ok(url)
+    }
+
+    async fn ask(&self, request: &Generate, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
+        let text = plain_text(&request.prompt);
+        let url = self.url(&text).map_err(|error| ModelError::Unsupported(Untrusted::new(error.to_string())))?;
+        let body = self.body.with(&request.prompt, &text);
+        let method = match self.spec.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+        };
+        let made = |client: &reqwest::Client| {
+            let request = client.request(method.clone(), url.clone()).headers(self.headers.clone());
+            match &body {
+                Some(body) => request.body(body.clone()),
+                None => request,
+            }
+        };
+        let own = self.spec.timeout_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let deadline = own.map_or(attempt.deadline, |timeout| attempt.deadline.min(Instant::now() + timeout));
+        let attempt = Attempt { deadline, ..attempt.clone() };
+        let sent = self.courier.send(made, estimate(request), &attempt, self).await?;
+        let Sent { value, latency_ms, attempts } = sent;
+        let answer = Answer::Completion(Completion { text: value, finish: Finish::Stop, token_log_probs: None });
+        Ok(Answered { answer, usage: None, latency_ms: Some(latency_ms), ttft_ms: None, attempts })
+    }
+
+    /// The answer in a reply.
+    fn answer_in(&self, text: &str) -> Result<String, Failure> {
+        let malformed = |what: &str| Failure::Malformed(Untrusted::new(format!("{what}: {}", quote(text).raw())));
+        if text.trim().is_empty() {
+            return Err(malformed("the reply is empty"));
+        }
+        let json: Option<Value> = serde_json::from_str(text).ok();
+        let found = match (&self.spec.response, json) {
+            (Some(pointer), Some(json)) => json.pointer(pointer).cloned(),
+            (Some(_), None) => return Err(malformed("the reply is not JSON")),
+            (None, Some(json)) => Some(json),
+            (None, None) => Some(Value::from(text)),
+        };
+        match found {
+            Some(Value::String(text)) => Ok(text),
+            None | Some(Value::Null) => Err(malformed("the reply has no answer where `response` points")),
+            Some(value) => Ok(value.to_string()),
+        }
+    }
+}
+
+impl Reader for Http {
+    type Value = Untrusted;
+
+    fn reads(&self, status: u16) -> bool {
+        (200..300).contains(&status)
+    }
+
+    async fn read(&self, response: reqwest::Response, _: Instant) -> Result<Untrusted, Failure> {
+        let bytes = net::read_body(response).await.map_err(|error| Failure::of_body(&error))?;
+        let text = String::from_utf8(bytes).map_err(|_| Failure::Malformed("the reply is not UTF-8".into()))?;
+        self.answer_in(&text).map(Untrusted::new)
+    }
+}
+
+impl Model for Http {
+    fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request, attempt: Attempt<'a>) -> BoxFuture<'a, Result<Answered, ModelError>> {
+        Box::pin(async move {
+            match request {
+                Request::Generate(generate) => self.ask(generate, &attempt).await,
+                Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => {
+                    Err(ModelError::Unsupported("`provider: http` gives text only".into()))
+                }
+            }
+        })
+    }
+}
+
+/// Over all that is sent and read; of headers the templates, in which no secret stands.
+fn identity(name: &str, spec: &HttpSpec) -> ModelIdentity {
+    let mut hasher = Hasher::new();
+    let HttpSpec { url, method, headers, body, response, transform, revision, .. } = spec;
+    hasher.part(b"http-1");
+    let parts =
+        serde_json::json!([url, method, headers.keys().collect::<Vec<_>>(), body, response, transform, revision]);
+    hasher.part(parts.to_string().as_bytes());
+    let revision = revision.as_ref().map(|revision| format!(", revision {revision}")).unwrap_or_default();
+    let description = Untrusted::new(format!("{url}{revision}"));
+    ModelIdentity { name: name.to_owned(), provider: "http", digest: hasher.finish(), description }
+}
