@@ -294,3 +294,8 @@ fn html_is_judged_as_promptfoo_judges_it() {
 fn meteor_is_measured_as_promptfoo_measures_it() {
     holds(include_str!("frozen/meteor.jsonl"));
 }
+
+#[test]
+fn assertions_become_one_verdict_as_in_promptfoo() {
+    holds(include_str!("frozen/whole.jsonl"));
+}
