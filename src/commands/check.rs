@@ -36,7 +36,7 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Outcome, CommandError>
     let suites = if attacked && loaded.policy.suites.is_empty() && args.suite.is_empty() {
         Vec::new()
     } else {
-        load_suites(&loaded, &args.suite).unwrap_or_else(|others| {
+        load_suites(&loaded, &args.suite, None, context).unwrap_or_else(|others| {
             found.extend(others);
             Vec::new()
         })
@@ -60,6 +60,9 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Outcome, CommandError>
         let samples: u64 = suite.heads().iter().map(|head| u64::from(head.repeats)).sum();
         let path = context.sink.line(&suite.shown_path().into(), 200);
         text.push_str(&format!("suite {}: {} cases, {samples} samples ({path})\n", suite.name(), suite.heads().len()));
+        for note in suite.notes() {
+            text.push_str(&format!("warning: {}\n", note.render(&|part| context.sink.line(part, 500))));
+        }
     }
     for suite in &probes {
         let shown = context.sink.line(&Untrusted::new(&*suite.shown), 200);
@@ -69,7 +72,11 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Outcome, CommandError>
     if !suites.is_empty() && !gate.thresholds.iter().any(|threshold| threshold.required) {
         text.push_str("warning: no required threshold under gate.thresholds: the gate can never pass\n");
     }
-    text.push_str("no problem found\n");
+    text.push_str(if suites.iter().all(|suite| suite.notes().is_empty()) {
+        "no problem found\n"
+    } else {
+        "no error found\n"
+    });
     Ok(Outcome { exit: Exit::Pass, report: None, rollout: None, text })
 }
 

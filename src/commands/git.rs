@@ -27,3 +27,13 @@ pub(super) fn has_commit(folder: &Path, commit: &str) -> Result<bool, String> {
 pub(super) fn file_of(folder: &Path, commit: &str, path: &str) -> Result<Option<Vec<u8>>, String> {
     git(folder, &["cat-file", "blob", &format!("{commit}:./{path}")])
 }
+
+/// The files of a commit below a path, relative to the folder; none where the commit has none there.
+pub(super) fn files_below(folder: &Path, commit: &str, path: &str) -> Result<Option<Vec<String>>, String> {
+    let below = if path.is_empty() { "." } else { path };
+    let names = git(folder, &["ls-tree", "-r", "-z", "--name-only", commit, "--", below])?;
+    Ok(names.map(|names| {
+        let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    }))
+}

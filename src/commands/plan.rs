@@ -76,8 +76,8 @@ impl Known {
 /// Plans, and says so.
 pub fn run(args: &PlanArgs, context: &Context) -> Result<Outcome, CommandError> {
     let filter = Filter { level: args.level, tags: args.tags.clone() };
-    let prepared =
-        prepare::read_any(policy::load(&args.policy).map_err(prepare::problems)?, &args.suite, filter, None)?;
+    let given = prepare::Given { suites: &args.suite, filter, seed: None, model: None };
+    let prepared = prepare::read_any(policy::load(&args.policy).map_err(prepare::problems)?, given, context)?;
     let known = noise(args, &prepared, context)?;
     let plan = report(&prepared, &known)?;
     let text = if args.json {

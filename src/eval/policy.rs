@@ -22,6 +22,9 @@ mod safety;
 
 pub use guard::{Guarded, RefusedModel, guard};
 
+/// The word of `gate.model` and `--model` for the models that the suites name themselves.
+pub const SUITES_OWN: &str = "suite";
+
 /// Whether a run ends before all of its samples are drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -190,11 +193,11 @@ fn check_openai(spec: &OpenAiSpec, pointer: &str, document: &Document, problems:
 
 fn check_gate(policy: &Policy, document: &Document, problems: &mut Problems) {
     let gate = &policy.gate;
-    if let Some(model) = &gate.model
-        && !policy.models.contains_key(model)
-    {
+    let named = [("model", gate.model.as_ref().filter(|model| *model != SUITES_OWN)), ("judge", gate.judge.as_ref())];
+    for (field, model) in named {
+        let Some(model) = model.filter(|model| !policy.models.contains_key(*model)) else { continue };
         let names: Vec<&str> = policy.models.keys().map(String::as_str).collect();
-        let problem = document.problem("/gate/model", format!("no model `{model}` under `models`"));
+        let problem = document.problem(&format!("/gate/{field}"), format!("no model `{model}` under `models`"));
         problems.push(match document::nearest(model, names.iter().copied()) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
             None => problem.help(format!("models: {}", names.join(", "))),

@@ -56,8 +56,11 @@ pub enum OnSuiteChange {
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatePolicy {
-    /// The model to evaluate, a key of `models`; `--model` comes first.
+    /// The model to evaluate, a key of `models`; `--model` comes first. `suite` asks the models that the suites name themselves.
     pub model: Option<String>,
+    /// The model that judges where a suite of promptfoo says only that a model judges, a key of `models`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// The suites to run, as paths of `suites`; all of them when absent. `--suite` comes first.
     pub suites: Option<Vec<String>>,
     /// The rules. Without any, nothing can pass.

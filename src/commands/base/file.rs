@@ -2,10 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::suites::put;
 use crate::commands::{CommandError, Context, git};
 use crate::host::Review;
 use crate::host::forge::{self, GitLabToken};
 use crate::trust::{Secret, Untrusted};
+
+/// Files that are copied around one suite at most.
+const MOST_FILES: usize = 2000;
+/// Their bytes at most.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// The base commit of a pull request.
 pub(super) struct Base {
@@ -110,6 +116,28 @@ impl Base {
         let files = files.map_err(|what| CommandError::Environment(Untrusted::new(what)))?;
         // Outside of the repository git refuses to answer.
         Ok(files.is_some_and(|files| !files.is_empty()))
+    }
+
+    /// Copies a file and all that stand beside and below it to a folder of our own, and names the copy; none where the base has no
+    /// such file, or where its files cannot be listed: over a host's API, or too many of them.
+    pub(super) async fn copy_around(&self, name: &str, to: &Path) -> Result<Option<PathBuf>, CommandError> {
+        let environment = |what: String| CommandError::Environment(Untrusted::new(what));
+        let Source::Checkout = &self.source else { return Ok(None) };
+        let beside = Path::new(name).parent().map(|parent| parent.display().to_string()).unwrap_or_default();
+        let files = git::files_below(&self.folder, &self.commit, &beside).map_err(environment)?.unwrap_or_default();
+        if files.len() > MOST_FILES {
+            return Ok(None);
+        }
+        let mut left = MOST_BYTES;
+        for file in files {
+            let Some(text) = self.read(&file).await? else { continue };
+            let Some(rest) = left.checked_sub(text.len()) else { return Ok(None) };
+            left = rest;
+            let Some(place) = within(&file) else { continue };
+            put(&to.join(place), &text)?;
+        }
+        let copy = to.join(name);
+        Ok(copy.is_file().then_some(copy))
     }
 
     /// A file by its path from the policy's folder; none where the base has no such file.

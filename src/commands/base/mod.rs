@@ -14,6 +14,7 @@ use super::{CommandError, Context, git};
 use crate::document::Problem;
 use crate::eval::policy::{self, LoadedPolicy, guard};
 use crate::eval::redteam::SafetyPolicy;
+use crate::eval::suite::Suite;
 use crate::host::Review;
 use crate::report::{ChangeKind, GateChange};
 use crate::trust::Untrusted;
@@ -83,6 +84,19 @@ pub(crate) async fn hold(
     })?;
     let loaded = LoadedPolicy { policy: guarded.policy, ..loaded };
     Ok(Held { loaded, changes: guarded.changes, base: Some(base), own: Some(theirs.policy.safety) })
+}
+
+/// Where no suite is held against the base's, a pull request's suites do not name who is asked: they could send keys to anybody.
+pub(crate) fn refuse_own_models(suites: &[Suite], args: &TrustArgs, context: &Context) -> Result<(), CommandError> {
+    if context.host.review().is_none() || args.policy_from == PolicyFrom::Head {
+        return Ok(());
+    }
+    let named = suites.iter().find_map(|suite| suite.models().values().next().map(|own| (suite, own)));
+    let Some((suite, own)) = named else { return Ok(()) };
+    let text =
+        "this suite names a model itself, and this program does not hold suites of a pull request against the base's";
+    let help = "name the model under `models:` of the policy and set `gate.model` (a judge: `gate.judge`), or say --policy-from head";
+    Err(CommandError::Problems(vec![Problem::new(suite.shown_path(), own.spot, text).help(help)]))
 }
 
 impl Held {

@@ -5,8 +5,10 @@ use std::io::Write;
 use std::path::Path;
 
 use super::Held;
+use super::file::Base;
 use crate::commands::CommandError;
-use crate::eval::suite::{Suite, cases_beside};
+use crate::document::Problem;
+use crate::eval::suite::{self, Around, Form, OwnModel, Suite, cases_beside};
 use crate::gate::{GatePolicy, OnSuiteChange, Reason, Verdict};
 use crate::report::{ChangeKind, GateChange, Report};
 use crate::trust::Digest;
@@ -34,16 +36,21 @@ struct Kept {
 
 impl Changes {
     /// Compares every suite with the base's file of the same path; nothing outside of a pull request.
-    pub(crate) async fn of(held: Held, suites: &[Suite]) -> Result<Self, CommandError> {
+    pub(crate) async fn of(held: Held, suites: &[Suite], around: Around<'_>) -> Result<Self, CommandError> {
         let Held { loaded, changes, base, own: _ } = held;
         let mut all = Self { changes, ..Self::default() };
         let Some(base) = base else { return Ok(all) };
         let (folder, paths) = (&loaded.folder, &loaded.policy.suites);
         for suite in suites {
-            let Some(path) = paths.iter().find(|path| folder.join(path) == Path::new(suite.shown_path())) else {
+            let Some(path) = paths.iter().find(|path| folder.join(path) == Path::new(suite.listed_as())) else {
                 all.note(suite.shown_path(), "a suite of the command line, which the base's policy does not name");
+                all.own_models(suite, None)?;
                 continue;
             };
+            if suite.form() != Form::Own {
+                all.hold_other(path, &base, suite, around).await?;
+                continue;
+            }
             let Some(text) = base.read(path).await? else {
                 all.note(path, "a new suite");
                 continue;
@@ -64,6 +71,46 @@ impl Changes {
             }
         }
         Ok(all)
+    }
+
+    /// The suite of another tool, with all files that it may name.
+    async fn hold_other(
+        &mut self,
+        path: &str,
+        base: &Base,
+        suite: &Suite,
+        around: Around<'_>,
+    ) -> Result<(), CommandError> {
+        let copy = tempfile::tempdir().map_err(|error| CommandError::environment(&error))?;
+        let before = match base.copy_around(path, copy.path()).await? {
+            Some(place) => suite::load(&place, path, around).ok(),
+            None if base.read(path).await?.is_none() => {
+                self.note(path, "a new suite");
+                return self.own_models(suite, None);
+            }
+            None => None,
+        };
+        let before = before.and_then(|before| before.into_iter().find(|before| before.name() == suite.name()));
+        self.own_models(suite, before.as_ref())?;
+        match before {
+            Some(before) if before.digest() == suite.digest() => Ok(()),
+            Some(before) => self.compare(path, &before, suite),
+            None => {
+                self.loosen(path, "the base's suite cannot be read, so nothing can be held against it", 1);
+                Ok(())
+            }
+        }
+    }
+
+    /// A suite's own models are asked with keys of the environment, or are commands: a pull request does not bring any.
+    fn own_models(&self, suite: &Suite, before: Option<&Suite>) -> Result<(), CommandError> {
+        let same = |key: &str, own: &OwnModel| {
+            before.is_some_and(|before| before.models().get(key).is_some_and(|theirs| theirs.spec == own.spec))
+        };
+        let Some((_, own)) = suite.models().iter().find(|(key, own)| !same(key, own)) else { return Ok(()) };
+        let text = "the pull request brings a model that the base's suite does not name: it could send keys to anybody";
+        let help = "merge the model first, ask a model of the policy (`gate.model`), or say --policy-from head";
+        Err(CommandError::Problems(vec![Problem::new(suite.shown_path(), own.spot, text).help(help)]))
     }
 
     pub(super) fn note(&mut self, place: &str, what: &str) {

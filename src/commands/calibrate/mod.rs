@@ -8,16 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use super::base::hold;
-use super::eval_gate::{not_drawn, prepare, progress, write_samples};
+use super::base::{hold, refuse_own_models};
+use super::eval_gate::{Models, not_drawn, prepare, progress, write_samples};
 use super::regression_check::rules_of;
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::Status;
 use crate::eval::journal::FolderLock;
-use crate::eval::model::Built;
 use crate::eval::policy;
 use crate::eval::redteam::Completions;
-use crate::eval::run::{Bench, Collected, Plan, Resume, Run, Selection};
+use crate::eval::run::{Bench, Collected, Memory, Plan, Resume, Run, Selection};
 use crate::eval::scorer::Judges;
 use crate::eval::suite::{Filter, Suite};
 use crate::gate::noise::RunNoise;
@@ -41,14 +40,18 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     let loaded = policy::load(&args.policy).map_err(prepare::problems)?;
     // In a pull request the base says who may be asked, with which keys.
     let loaded = hold(loaded, &args.policy, (&args.trust, args.model.as_deref()), context).await?.loaded;
-    let prepared = prepare::read_any(loaded, &args.suite, filter, args.seed)?;
+    let prepared = {
+        let (suites, model) = (args.suite.as_slice(), args.model.as_deref());
+        prepare::read_any(loaded, prepare::Given { suites, filter, seed: args.seed, model }, context)?
+    };
+    refuse_own_models(&prepared.suites, &args.trust, context)?;
     let rules = rules_of(Some(&prepared.loaded))?;
     let run_policy = &prepared.loaded.policy.run;
     let concurrency = args.concurrency.unwrap_or(run_policy.concurrency) as usize;
     let deadline = run_policy.deadline_minutes.map(|minutes| began + Duration::from_secs_f64(minutes * 60.0));
-    let (built, judges) = prepared.build(args.model.as_deref(), concurrency, context)?;
-    let identity = built.model.identity().clone();
-    let judged_by: Vec<_> = judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
+    let models = prepared.build(args.model.as_deref(), concurrency, context)?;
+    let identity = models.model.identity().clone();
+    let judged_by: Vec<_> = models.judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
     let mut plans = Vec::new();
     for number in 0..args.runs {
         let seed = prepared.seed.wrapping_add(u64::from(number) * APART);
@@ -64,7 +67,7 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     remove(&args.out.join(FILE))?;
     let prepare::Prepared { loaded, suites, filter, seed: _ } = prepared;
     let suites = Arc::new(suites);
-    let all = Drawing { args: &args, context, built: &built, judges: &judges, suites: &suites, concurrency, deadline };
+    let all = Drawing { args: &args, context, models: &models, suites: &suites, concurrency, deadline };
     let (mut runs, mut folders) = (Vec::new(), Vec::new());
     for (number, seed, plan) in &plans {
         let folder = args.out.join(format!("run-{number}"));
@@ -108,8 +111,7 @@ fn remove(path: &Path) -> Result<(), CommandError> {
 struct Drawing<'a> {
     args: &'a CalibrateArgs,
     context: &'a Context,
-    built: &'a Built,
-    judges: &'a Judges,
+    models: &'a Models,
     suites: &'a Arc<Vec<Suite>>,
     concurrency: usize,
     deadline: Option<Instant>,
@@ -120,12 +122,15 @@ impl Drawing<'_> {
     async fn draw(&self, folder: &Path, seed: u64, plan: &Arc<Plan>) -> Result<Collected, CommandError> {
         make_folder(folder).map_err(|error| CommandError::environment(&error))?;
         let bench = Bench {
-            model: Arc::clone(&self.built.model),
-            judges: Judges::new(self.judges.0.clone()),
+            model: Arc::clone(&self.models.model),
+            own: Arc::clone(&self.models.own),
+            suites: Arc::clone(self.suites),
+            memory: Memory::default(),
+            judges: Judges::new(self.models.judges.0.clone()),
             // A cached answer would hide the noise that is to be measured.
             cache: None,
             cache_broken: AtomicBool::new(false),
-            price: self.built.price,
+            price: self.models.price,
             redactor: self.context.redactor.clone(),
             completions: Completions::Keep,
             seed,

@@ -3,6 +3,7 @@
 mod args;
 mod assemble;
 mod files;
+mod models;
 mod preflight;
 pub(crate) mod prepare;
 mod session;
@@ -22,11 +23,12 @@ use crate::gate::Verdict;
 use crate::report::Report;
 use crate::store;
 use crate::trust::Digest;
-use prepare::Prepared;
+use prepare::{Given, Prepared};
 
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble, frame, read_back, suite_info};
 pub(crate) use files::{clear, clear_reports, write_all, write_report, write_samples};
+pub(crate) use models::Models;
 pub(crate) use session::{Drawing, Session, SessionArgs, not_drawn, progress};
 
 /// Runs the gate.
@@ -121,8 +123,11 @@ pub(crate) struct Inputs<'a> {
 pub(crate) async fn read_held(inputs: Inputs<'_>, context: &Context) -> Result<(Prepared, Changes), CommandError> {
     let loaded = policy::load(inputs.policy).map_err(prepare::problems)?;
     let held = hold(loaded, inputs.policy, (inputs.trust, inputs.model), context).await?;
-    let prepared = prepare::read(held.loaded.clone(), inputs.suites, inputs.filter, inputs.seed)?;
-    let changes = Changes::of(held, &prepared.suites).await?;
+    let Inputs { policy: _, suites, filter, seed, trust: _, model } = inputs;
+    let prepared = prepare::read(held.loaded.clone(), Given { suites, filter, seed, model }, context)?;
+    let environment = |name: &str| context.environment.get(name).map(str::to_owned);
+    let around = prepare::around(&prepared.loaded, model, &environment);
+    let changes = Changes::of(held, &prepared.suites, around).await?;
     Ok((prepared, changes))
 }
 

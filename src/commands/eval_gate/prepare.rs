@@ -1,16 +1,13 @@
 //! Everything that is read and checked before anything is asked or written: policy, suites, models, plan.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use super::models::asked;
 use crate::commands::{CommandError, Context};
 use crate::document::{Problem, Problems, nearest};
-use crate::eval::model::{self, Built, ModelBuildError, ModelSpec, Surroundings};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::run::{Plan, Selection};
-use crate::eval::scorer::Judges;
-use crate::eval::suite::{Filter, Suite};
+use crate::eval::suite::{self, Around, Filter, Suite};
 use crate::trust::Untrusted;
 
 /// A run that could begin.
@@ -25,30 +22,36 @@ pub(crate) struct Prepared {
     pub seed: u64,
 }
 
+/// What the command line says of a run.
+pub(crate) struct Given<'a> {
+    /// Suites instead of the policy's.
+    pub suites: &'a [PathBuf],
+    /// Level and tags.
+    pub filter: Filter,
+    /// The seed; none for the policy's.
+    pub seed: Option<u64>,
+    /// The model; none for the policy's.
+    pub model: Option<&'a str>,
+}
+
 /// Reads the suites of a policy that has a rule to pass, and finds every problem in them.
-pub(crate) fn read(
-    loaded: LoadedPolicy,
-    suites: &[PathBuf],
-    filter: Filter,
-    seed: Option<u64>,
-) -> Result<Prepared, CommandError> {
+pub(crate) fn read(loaded: LoadedPolicy, given: Given<'_>, context: &Context) -> Result<Prepared, CommandError> {
     if !loaded.policy.gate.thresholds.iter().any(|threshold| threshold.required) {
         // Found out before anything is spent: such a gate could never pass.
         let problem =
             loaded.document.key_problem("/gate/thresholds", "the gate has no required threshold: nothing could pass");
         return Err(CommandError::Problems(vec![problem.help("add a rule such as `{metric: pass_rate, min: 0.9}`")]));
     }
-    read_any(loaded, suites, filter, seed)
+    read_any(loaded, given, context)
 }
 
 /// The same for a policy with thresholds or without.
-pub(crate) fn read_any(
-    loaded: LoadedPolicy,
-    suites: &[PathBuf],
-    filter: Filter,
-    seed: Option<u64>,
-) -> Result<Prepared, CommandError> {
-    let suites = load_suites(&loaded, suites).map_err(problems)?;
+pub(crate) fn read_any(loaded: LoadedPolicy, given: Given<'_>, context: &Context) -> Result<Prepared, CommandError> {
+    let Given { suites, filter, seed, model } = given;
+    let suites = load_suites(&loaded, suites, model, context).map_err(problems)?;
+    for note in suites.iter().flat_map(Suite::notes) {
+        tracing::warn!("{}", note.render(&|part| context.sink.line(part, 500)));
+    }
     let seed = seed.unwrap_or(loaded.policy.run.seed);
     Ok(Prepared { loaded, suites, filter, seed })
 }
@@ -58,9 +61,26 @@ pub(crate) fn problems(found: Problems) -> CommandError {
     CommandError::Problems(found.sorted())
 }
 
-/// The suites of the command line, of the gate, or all of the policy.
-pub(crate) fn load_suites(loaded: &LoadedPolicy, given: &[PathBuf]) -> Result<Vec<Suite>, Problems> {
+/// What suites of other tools are read with.
+pub(crate) fn around<'a>(
+    loaded: &'a LoadedPolicy,
+    model: Option<&str>,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+) -> Around<'a> {
     let policy = &loaded.policy;
+    Around { environment, asked: asked(policy, model), judge: policy.gate.judge.as_deref() }
+}
+
+/// The suites of the command line, of the gate, or all of the policy.
+pub(crate) fn load_suites(
+    loaded: &LoadedPolicy,
+    given: &[PathBuf],
+    model: Option<&str>,
+    context: &Context,
+) -> Result<Vec<Suite>, Problems> {
+    let policy = &loaded.policy;
+    let environment = |name: &str| context.environment.get(name).map(str::to_owned);
+    let around = around(loaded, model, &environment);
     let paths: Vec<(PathBuf, String)> = if given.is_empty() {
         let names = policy.gate.suites.as_ref().unwrap_or(&policy.suites);
         names
@@ -78,14 +98,17 @@ pub(crate) fn load_suites(loaded: &LoadedPolicy, given: &[PathBuf]) -> Result<Ve
     let mut found = Problems::none();
     let mut suites: Vec<Suite> = Vec::new();
     for (path, shown) in &paths {
-        match Suite::load(path, shown) {
-            Ok(suite) => {
-                if let Some(same) = suites.iter().find(|other| other.name() == suite.name()) {
-                    let message = format!("the suite {} already has the name {}", same.shown_path(), suite.name());
-                    found.push(Problem::of_file(shown, message));
+        match suite::load(path, shown, around) {
+            Ok(read) => {
+                for suite in read {
+                    if let Some(same) = suites.iter().find(|other| other.name() == suite.name()) {
+                        let message = format!("the suite {} already has the name {}", same.shown_path(), suite.name());
+                        found.push(Problem::of_file(shown, message));
+                    }
+                    check_judges(&suite, loaded, &mut found);
+                    check_own(&suite, &suites, &mut found);
+                    suites.push(suite);
                 }
-                check_judges(&suite, loaded, &mut found);
-                suites.push(suite);
             }
             Err(others) => found.extend(others),
         }
@@ -93,10 +116,23 @@ pub(crate) fn load_suites(loaded: &LoadedPolicy, given: &[PathBuf]) -> Result<Ve
     found.or(suites)
 }
 
+/// One name is one model in all suites of a run: its answers and verdicts are kept under that name.
+fn check_own(suite: &Suite, others: &[Suite], found: &mut Problems) {
+    for (key, own) in suite.models() {
+        let other = others.iter().find(|other| other.models().get(key).is_some_and(|theirs| theirs.spec != own.spec));
+        if let Some(other) = other {
+            let message = format!("{} names another model `{key}`", other.shown_path());
+            found.push(
+                Problem::new(suite.shown_path(), own.spot, message).help("give one of them a `label` of its own"),
+            );
+        }
+    }
+}
+
 pub(crate) fn check_judges(suite: &Suite, loaded: &LoadedPolicy, found: &mut Problems) {
     let models = &loaded.policy.models;
     for (judge, spot) in suite.judges() {
-        if !models.contains_key(judge) {
+        if !models.contains_key(judge) && !suite.models().contains_key(judge) {
             let problem =
                 Problem::new(suite.shown_path(), *spot, format!("the judge `{judge}` is no model of the policy"));
             let near = nearest(judge, models.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`? "));
@@ -107,78 +143,6 @@ pub(crate) fn check_judges(suite: &Suite, loaded: &LoadedPolicy, found: &mut Pro
 }
 
 impl Prepared {
-    /// The name and settings of the model under test.
-    pub(crate) fn model(&self, given: Option<&str>) -> Result<(&str, &ModelSpec), CommandError> {
-        let models = &self.loaded.policy.models;
-        let name = match given.or(self.loaded.policy.gate.model.as_deref()) {
-            Some(name) => name,
-            None => match models.keys().collect::<Vec<_>>().as_slice() {
-                [only] => only.as_str(),
-                _ => {
-                    let problem = self.loaded.document.problem("/gate", "which model is evaluated?");
-                    return Err(CommandError::Problems(vec![problem.help("set `gate.model`, or give --model")]));
-                }
-            },
-        };
-        let names = || models.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let near = || nearest(name, models.keys().map(String::as_str)).map(|near| format!(" did you mean `{near}`?"));
-        match models.get_key_value(name) {
-            Some((name, spec)) => Ok((name, spec)),
-            None => {
-                let text = format!(
-                    "--model: the policy has no model `{name}`;{} models: {}",
-                    near().unwrap_or_default(),
-                    names()
-                );
-                Err(CommandError::Inputs(Untrusted::new(text)))
-            }
-        }
-    }
-
-    /// Builds the model under test and the judges, and learns their keys.
-    pub(crate) fn build(
-        &self,
-        model: Option<&str>,
-        connections: usize,
-        context: &Context,
-    ) -> Result<(Built, Judges), CommandError> {
-        let (name, spec) = self.model(model)?;
-        let environment = |name: &str| context.environment.get(name).map(str::to_owned);
-        let around = Surroundings {
-            folder: &self.loaded.folder,
-            environment: &environment,
-            connections,
-            trusted: &self.loaded.policy.trusted_hosts,
-        };
-        let make = |name: &str, spec: &ModelSpec| -> Result<Built, CommandError> {
-            let built = model::build(name, spec, &around).map_err(|error| self.not_built(name, error))?;
-            context.redactor.learn(&built.secrets);
-            context.host.mask(&built.secrets);
-            Ok(built)
-        };
-        let built = make(name, spec)?;
-        let mut judges = BTreeMap::new();
-        for judge in self.suites.iter().flat_map(|suite| suite.judges().keys()) {
-            if let (false, Some(spec)) = (judges.contains_key(judge), self.loaded.policy.models.get(judge)) {
-                let model = if judge == name { Arc::clone(&built.model) } else { make(judge, spec)?.model };
-                judges.insert(judge.clone(), model);
-            }
-        }
-        Ok((built, Judges::new(judges)))
-    }
-
-    /// Files that the policy names are inputs; everything else is the environment.
-    fn not_built(&self, name: &str, error: ModelBuildError) -> CommandError {
-        match error {
-            ModelBuildError::Replay(problem) => CommandError::Problems(vec![*problem]),
-            error => {
-                let pointer = format!("/models/{}", crate::document::pointer_part(name));
-                let message = crate::net::chain_of(&error);
-                CommandError::Problems(vec![self.loaded.document.key_problem(&pointer, message)])
-            }
-        }
-    }
-
     /// Lays out the samples.
     pub(crate) fn plan(&self, selection: &Selection<'_>) -> Result<Plan, CommandError> {
         Plan::new(&self.suites, selection).map_err(|error| CommandError::Inputs(Untrusted::new(error.to_string())))

@@ -11,7 +11,7 @@ use crate::eval::cache::Cache;
 use crate::eval::early::Watch;
 use crate::eval::model::ModelIdentity;
 use crate::eval::policy::LoadedPolicy;
-use crate::eval::run::{Bench, Collected, Ended, Plan, ProgressStyle, Resume, Run, RunError, Selection};
+use crate::eval::run::{Bench, Collected, Ended, Memory, Plan, ProgressStyle, Resume, Run, RunError, Selection};
 use crate::eval::shard::Shard;
 use crate::eval::suite::{Filter, Suite};
 use crate::store;
@@ -63,9 +63,9 @@ impl Session {
     ) -> Result<Self, CommandError> {
         let run_policy = &prepared.loaded.policy.run;
         let concurrency = args.concurrency.unwrap_or(run_policy.concurrency);
-        let (built, judges) = prepared.build(args.model, concurrency as usize, context)?;
-        let identity = built.model.identity().clone();
-        let judged_by: Vec<_> = judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
+        let models = prepared.build(args.model, concurrency as usize, context)?;
+        let identity = models.model.identity().clone();
+        let judged_by: Vec<_> = models.judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
         let selection = Selection {
             filter: &prepared.filter,
             shard: args.shard,
@@ -82,22 +82,26 @@ impl Session {
             None => None,
         };
         let deadline = run_policy.deadline_minutes.map(|minutes| args.began + Duration::from_secs_f64(minutes * 60.0));
+        let Prepared { loaded, suites, filter, seed } = prepared;
+        let suites = Arc::new(suites);
         let bench = Bench {
-            model: built.model,
-            judges,
+            model: models.model,
+            own: models.own,
+            suites: Arc::clone(&suites),
+            memory: Memory::default(),
+            judges: models.judges,
             cache: cache.map(Cache::new),
             cache_broken: AtomicBool::new(false),
-            price: built.price,
+            price: models.price,
             redactor: context.redactor.clone(),
-            completions: prepared.loaded.policy.safety.completions,
-            seed: prepared.seed,
+            completions: loaded.policy.safety.completions,
+            seed,
             deadline,
             cancel: context.cancel.child_token(),
         };
-        let Prepared { loaded, suites, filter, seed } = prepared;
         Ok(Self {
             loaded,
-            suites: Arc::new(suites),
+            suites,
             filter,
             seed,
             shard: args.shard,

@@ -6,7 +6,8 @@ use std::time::Instant;
 use super::RegressionCheckArgs;
 use super::assemble::Asked;
 use super::source::{self, Found};
-use crate::commands::eval_gate::prepare::read_any;
+use crate::commands::base::refuse_own_models;
+use crate::commands::eval_gate::prepare::{Given, read_any};
 use crate::commands::eval_gate::{Drawing, Finished, Session, SessionArgs, assemble, suite_info, write_samples};
 use crate::commands::{CommandError, Context};
 use crate::eval::early::{Against, PairTrial, PlannedCases, Schedule, Trial, Watch};
@@ -47,7 +48,12 @@ pub(super) async fn plan(
     if keeps && early == EarlyStop::Auto {
         return Err(refuse("a run that may stop early is no baseline: add --early-stop off"));
     }
-    let prepared = read_any(loaded, &args.suite, Filter::default(), args.seed)?;
+    let prepared = {
+        let given =
+            Given { suites: &args.suite, filter: Filter::default(), seed: args.seed, model: args.model.as_deref() };
+        read_any(loaded, given, context)?
+    };
+    refuse_own_models(&prepared.suites, &args.trust, context)?;
     let session_args = SessionArgs { model: args.model.as_deref(), shard: None, concurrency: None, began };
     let session = Session::open(prepared, session_args, context).await?;
     let suite = suite_info(&session.suites, &session.plan, &session.filter);

@@ -9,6 +9,7 @@ mod exec;
 mod failure;
 mod http;
 pub mod openai;
+mod own;
 pub mod replay;
 mod spec;
 
@@ -22,6 +23,7 @@ use crate::trust::{Digest, Untrusted};
 
 pub use build::{Built, ModelBuildError, build};
 pub use openai::Surroundings;
+pub use own::OwnModels;
 pub use spec::{
     Api, Device, EchoSpec, EchoWord, EmbeddedSpec, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec,
     OpenAiSpec, OpenAiWord, Price, ReplaySpec, Retry,
@@ -32,7 +34,7 @@ pub use spec::{
 pub struct ModelIdentity {
     /// The model's key in the policy.
     pub name: String,
-    /// The word of `provider`, such as `openai`.
+    /// The word of `provider`, such as `openai`; `suite` for the models that suites name themselves.
     pub provider: &'static str,
     /// Changes whenever the answers could: weights, endpoint, revision, parameters sent with each request.
     pub digest: Digest,

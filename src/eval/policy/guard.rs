@@ -187,6 +187,9 @@ fn gate(policy: &mut Policy, head: &Policy, log: &mut Log) {
         (Preflight::Stop, Preflight::Warn) => log.loosened("gate.preflight", "changed"),
         (Preflight::Stop, Preflight::Stop) | (Preflight::Warn, Preflight::Warn) => {}
     }
+    if theirs.judge != ours.judge {
+        log.loosened("gate.judge", "another judge");
+    }
     if theirs.on_suite_change != ours.on_suite_change {
         log.loosened("gate.on_suite_change", "changed");
     }

@@ -11,4 +11,4 @@ mod test;
 
 pub use config::load;
 pub use judge::judge;
-pub use test::{AssertSet, Assertion, Code, CodeSource, Grader, Language, Node, Test, Value};
+pub use test::{AssertSet, Assertion, Code, CodeSource, Compared, Grader, Language, Node, Test, Value};

@@ -36,8 +36,19 @@ pub struct Test {
     pub metadata: Map<String, serde_json::Value>,
     /// What `env.X` in a template may show: the config's `env:` over the process's environment, without secrets.
     pub environment: Arc<BTreeMap<String, String>>,
+    /// The rows that `select-best` and `max-score` compare with this one; none where no such assertion is there.
+    pub compared: Option<Compared>,
     /// The config's folder: scripts of other languages run there.
     pub folder: Arc<PathBuf>,
+}
+
+/// All rows of one test: its prompts x its providers.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The position of this row in the suite.
+    pub row: u32,
+    /// The positions of all rows of the test, this one among them, in promptfoo's order.
+    pub rows: Arc<[u32]>,
 }
 
 /// An assertion, or several that count as one.

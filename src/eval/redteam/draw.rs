@@ -139,6 +139,7 @@ impl SuiteAttacks {
             judges,
             models: BTreeMap::new(),
             declared: Vec::new(),
+            notes: Vec::new(),
             source: Box::new(source),
         }))
     }

@@ -1,5 +1,7 @@
 //! One attempt at one case: cache, model, scorers. Whatever goes wrong is a sample with an error, not the end.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -7,21 +9,40 @@ use tokio_util::sync::CancellationToken;
 
 use super::dialogue;
 use super::grade::{Graded, failed, grade};
+use super::shared::{Memory, Others};
 use crate::eval::cache::{Cache, Kept};
-use crate::eval::case::Case;
+use crate::eval::case::{Case, Grading};
 use crate::eval::dialogue::Dialogue;
 use crate::eval::model::{Answered, Attempt, Model, ModelError, Price};
 use crate::eval::redteam::Completions;
 use crate::eval::request::{Request, Usage};
 use crate::eval::sample::Sample;
 use crate::eval::scorer::Judges;
+use crate::eval::suite::Suite;
 use crate::store::StoreError;
 use crate::trust::{Digest, Redactor};
+
+/// A model of a suite's own.
+pub struct Own {
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// What its tokens cost.
+    pub price: Option<Price>,
+}
+
+/// The models that suites name themselves, by suite and key.
+pub type OwnByKey = BTreeMap<(Arc<str>, Arc<str>), Own>;
 
 /// What every attempt of a run shares.
 pub struct Bench {
     /// The model under test.
-    pub model: std::sync::Arc<dyn Model>,
+    pub model: Arc<dyn Model>,
+    /// The models that suites name themselves, by suite and key.
+    pub own: Arc<OwnByKey>,
+    /// The suites of the run, for assertions that look at other cases.
+    pub suites: Arc<Vec<Suite>>,
+    /// What such assertions have asked for.
+    pub memory: Memory,
     /// The models that may judge.
     pub judges: Judges,
     /// Where answers are kept, if anywhere.
@@ -72,6 +93,12 @@ impl Bench {
     }
 
     async fn drawn(&self, mut case: Case, repeat: u32, cancel: &CancellationToken) -> Option<Sample> {
+        if let Grading::Recorded(sample) = case.grading {
+            // It was asked and judged elsewhere.
+            let mut sample = *sample;
+            sample.redact(&self.redactor);
+            return Some(sample);
+        }
         seed(&mut case.request, self.seed, repeat);
         match case.dialogue {
             Dialogue::Once => {}
@@ -82,7 +109,7 @@ impl Bench {
         }
         match self.exchange(Asked { case: &case, request: &case.request, repeat, cancel }).await {
             Ok((answered, origin)) => {
-                let cost_usd = self.cost(&answered, origin);
+                let cost_usd = self.cost(&case, &answered, origin);
                 let cached = origin == Origin::Cache;
                 let frame = Graded { answered, cost_usd, cached, judges: &self.judges, cancel, turns: Vec::new() };
                 self.judged(&case, repeat, frame).await
@@ -98,8 +125,21 @@ impl Bench {
 
     /// One answer of the model under test: from the cache, or asked for and kept. Secrets in it are masked.
     pub(super) async fn exchange(&self, asked: Asked<'_>) -> Result<(Answered, Origin), ModelError> {
-        let key = self.cache.as_ref().and_then(|_| Cache::key(self.model.identity(), asked.request, asked.repeat));
-        self.through_cache(self.model.as_ref(), key.as_ref(), asked).await
+        self.memory.answer(asked.case, asked.repeat, self.ask(asked)).await
+    }
+
+    async fn ask(&self, asked: Asked<'_>) -> Result<(Answered, Origin), ModelError> {
+        let (model, _) = self.tested(asked.case)?;
+        let key = self.cache.as_ref().and_then(|_| Cache::key(model.identity(), asked.request, asked.repeat));
+        self.through_cache(model, key.as_ref(), asked).await
+    }
+
+    /// The model that a case is about, and its price: the run's, or the one of its suite's own that the case names.
+    fn tested(&self, case: &Case) -> Result<(&dyn Model, Option<Price>), ModelError> {
+        let Some(key) = &case.model else { return Ok((self.model.as_ref(), self.price)) };
+        let own = self.own.get(&(Arc::clone(&case.suite), Arc::clone(key)));
+        let own = own.ok_or_else(|| ModelError::Missing(format!("the suite names no model {key}").into()))?;
+        Ok((own.model.as_ref(), own.price))
     }
 
     /// The same of another model, under a key of its own.
@@ -130,8 +170,9 @@ impl Bench {
     }
 
     /// USD of one answer; none without a price, or where the tokens are not known.
-    pub(super) fn cost(&self, answered: &Answered, origin: Origin) -> Option<f64> {
-        match (origin, self.price, answered.usage) {
+    pub(super) fn cost(&self, case: &Case, answered: &Answered, origin: Origin) -> Option<f64> {
+        let price = self.tested(case).ok().and_then(|(_, price)| price);
+        match (origin, price, answered.usage) {
             // A cached answer costs nothing, and that is known.
             (Origin::Cache, Some(_), _) => Some(0.0),
             (Origin::Model, Some(price), Some(usage)) => Some(cost(price, usage)),
@@ -142,7 +183,8 @@ impl Bench {
     /// The sample of an answer; none where the cancellation has cut its judge off.
     pub(super) async fn judged(&self, case: &Case, repeat: u32, frame: Graded<'_>) -> Option<Sample> {
         let cancel = frame.cancel;
-        let mut sample = grade(case, repeat, frame).await;
+        let others = Others { bench: self, case, repeat, cancel };
+        let mut sample = grade(case, repeat, frame, others).await;
         sample.redact(&self.redactor);
         // A judge that was cut off by the cancellation has judged nothing: the sample is drawn again by the next run.
         let cut_off = cancel.is_cancelled() && sample.assertions.iter().any(|row| row.score.is_none());
@@ -181,7 +223,7 @@ impl Bench {
 }
 
 /// Gives each repeat a seed of its own: the case's seed, or the run's, plus the repeat's number.
-fn seed(request: &mut Request, run: u64, repeat: u32) {
+pub(super) fn seed(request: &mut Request, run: u64, repeat: u32) {
     match request {
         Request::Generate(generate) => {
             generate.seed = Some(generate.seed.unwrap_or(run).wrapping_add(u64::from(repeat)));

@@ -1,5 +1,6 @@
 //! From an answer to a sample: every assertion is asked, and the sample's status follows from what they say.
 
+use super::shared::Others;
 use crate::eval::case::{Case, Grading};
 use crate::eval::dialogue::Turn;
 use crate::eval::model::{Answered, ModelError};
@@ -29,12 +30,22 @@ pub(super) struct Graded<'a> {
 }
 
 /// Judges an answer by the rules of its case.
-pub(super) async fn grade(case: &Case, repeat: u32, graded: Graded<'_>) -> Sample {
+pub(super) async fn grade(case: &Case, repeat: u32, graded: Graded<'_>, others: Others<'_>) -> Sample {
     let Graded { answered, cost_usd, cached, judges, cancel, turns } = graded;
     let latency_ms = if cached { None } else { answered.latency_ms };
     let usage = answered.usage;
-    let subject =
-        Subject { case, answer: &answered.answer, turns: &turns, latency_ms, cost_usd, usage, cached, judges, cancel };
+    let subject = Subject {
+        case,
+        answer: &answered.answer,
+        turns: &turns,
+        latency_ms,
+        cost_usd,
+        usage,
+        cached,
+        judges,
+        others: Some(others),
+        cancel,
+    };
     let Judged { rows, values, mut status, mut score, error } = match &case.grading {
         Grading::Own | Grading::Recorded(_) => by_assertions(case, subject).await,
         Grading::Promptfoo(test) => promptfoo::judge(test, subject).await,

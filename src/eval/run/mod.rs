@@ -8,6 +8,7 @@ mod grade;
 mod plan;
 mod progress;
 mod row;
+mod shared;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,14 +18,16 @@ use tokio::sync::mpsc;
 
 use super::early::Watch;
 use super::journal::{self, Entry, Header, Journal, JournalError, Recovered};
-use super::suite::Suite;
+use super::sample::Sample;
+use super::suite::{Form, Suite};
 use crate::gate::Next;
 
-pub use attempt::Bench;
+pub use attempt::{Bench, Own, OwnByKey};
 pub use collect::Collected;
 pub use plan::{Plan, PlanError, Selection, Slot};
 pub use progress::{Progress, ProgressStyle};
 pub use row::{Names, Row, cluster_number};
+pub use shared::{Memory, Others};
 
 /// Samples that may wait for the disk; a worker with more to say waits.
 const WAITING: usize = 1024;
@@ -84,7 +87,10 @@ impl Run {
         let header = Header::new(self.plan.key(), self.plan.slots().len());
         let mut collected = Collected::new(self.plan.slots().len());
         let recovered = match resume {
-            Resume::Continue => journal::recover(folder, &header, |slot, sample| collected.resumed(slot, &sample))?,
+            Resume::Continue => journal::recover(folder, &header, |slot, sample| {
+                self.remember(slot, &sample);
+                collected.resumed(slot, &sample);
+            })?,
             Resume::Fresh => Recovered::Nothing,
         };
         let journal = match recovered {
@@ -122,6 +128,17 @@ impl Run {
             ended.collected.cut(&part);
         }
         Ok(ended)
+    }
+
+    /// An answer that the journal holds is not asked for again by an assertion that compares it with another's.
+    fn remember(&self, slot: u32, sample: &Sample) {
+        let slot = self.plan.slots().get(slot as usize);
+        let found = slot.and_then(|slot| Some((slot, self.suites.get(usize::from(slot.suite))?)));
+        if let (Some((slot, suite)), Some(answer)) = (found, &sample.answer)
+            && suite.form() == Form::Promptfoo
+        {
+            self.bench.memory.learn(suite.name(), slot.case, slot.repeat, answer);
+        }
     }
 
     async fn work(self, pending: Arc<Vec<u32>>, sender: mpsc::Sender<collect::Finished>) -> Result<(), RunError> {

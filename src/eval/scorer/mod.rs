@@ -29,6 +29,7 @@ use super::case::Case;
 use super::dialogue::Turn;
 use super::model::Model;
 use super::request::{Answer, Usage};
+use super::run::Others;
 use super::sample::{AssertionScore, SampleError, SampleValue, Status};
 use crate::gate::{MetricName, Score};
 use crate::trust::Untrusted;
@@ -120,6 +121,8 @@ pub struct Subject<'a> {
     pub cached: bool,
     /// The policy's models by name, for judges.
     pub judges: &'a Judges,
+    /// The other cases of the suite; none outside of a run.
+    pub others: Option<Others<'a>>,
     /// Ends a judge's request at once.
     pub cancel: &'a tokio_util::sync::CancellationToken,
 }

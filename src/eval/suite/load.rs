@@ -33,11 +33,17 @@ pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Vec<Suite>, 
     let text = input::read(path, shown, "suite")?;
     // Tags such as `!function` are another tool's, and refused by name there.
     let form = document::parse_yaml(shown, &text).map_or(Form::Own, |document| recognise(&document));
-    match form {
-        Form::Own => Suite::load(path, shown).map(|suite| vec![suite]),
-        Form::Promptfoo => promptfoo::load(path, shown, around).map(|suite| vec![suite]),
-        Form::Task => task::load(path, shown, around),
+    let mut suites = match form {
+        Form::Own => vec![Suite::load(path, shown)?],
+        Form::Promptfoo => vec![promptfoo::load(path, shown, around)?],
+        Form::Task => task::load(path, shown, around)?,
+    };
+    let listed: Arc<str> = shown.into();
+    for suite in &mut suites {
+        suite.listed = Some(Arc::clone(&listed));
+        suite.form = form;
     }
+    Ok(suites)
 }
 
 fn is_lines(path: &Path) -> bool {
@@ -181,9 +187,7 @@ fn load_listed(
     }
     let (heads, judges) = checker.finish(&shown)?;
     let source = Source::Listed(listed);
-    let digest = hasher.finish();
-    let (models, declared) = (BTreeMap::new(), Vec::new());
-    Ok(Suite { name, shown, digest, heads, defaults, judges, models, declared, source })
+    Ok(Suite::read(name, shown, hasher.finish(), (heads, judges), defaults, source))
 }
 
 fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Result<Suite, Problems> {
@@ -266,9 +270,7 @@ fn load_lines(path: &Path, shown: &str, named: Named, mut hasher: Hasher) -> Res
     let (heads, judges) = checker.finish(&shown)?;
     hasher.part(&bytes_digest.finalize());
     let source = Source::Lines(Lines { file, shown: Arc::clone(&shown), places });
-    let digest = hasher.finish();
-    let (models, declared) = (BTreeMap::new(), Vec::new());
-    Ok(Suite { name: suite_name, shown, digest, heads, defaults, judges, models, declared, source })
+    Ok(Suite::read(suite_name, shown, hasher.finish(), (heads, judges), defaults, source))
 }
 
 fn check_name(name: &str) -> Result<(), String> {

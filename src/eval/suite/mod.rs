@@ -40,12 +40,15 @@ pub struct CaseHead {
 pub struct Suite {
     name: Arc<str>,
     shown: Arc<str>,
+    listed: Option<Arc<str>>,
+    form: Form,
     digest: Digest,
     heads: Vec<CaseHead>,
     defaults: Defaults,
     judges: BTreeMap<String, Spot>,
     models: BTreeMap<String, OwnModel>,
     declared: Vec<Declared>,
+    notes: Vec<Problem>,
     source: Source,
 }
 
@@ -100,6 +103,8 @@ pub struct Made {
     pub models: BTreeMap<String, OwnModel>,
     /// Metrics that it brings along.
     pub declared: Vec<Declared>,
+    /// What is no error, and surely not what its author wanted.
+    pub notes: Vec<Problem>,
     /// Makes the cases.
     pub source: Box<dyn CaseSource>,
 }
@@ -114,11 +119,25 @@ enum Source {
 }
 
 impl Suite {
+    /// A suite of our own form.
+    fn read(
+        name: Arc<str>,
+        shown: Arc<str>,
+        digest: Digest,
+        (heads, judges): (Vec<CaseHead>, BTreeMap<String, Spot>),
+        defaults: Defaults,
+        source: Source,
+    ) -> Self {
+        let (models, declared, notes) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (listed, form) = (None, Form::Own);
+        Self { name, shown, listed, form, digest, heads, defaults, judges, models, declared, notes, source }
+    }
+
     /// A suite of cases that stand in no file as they are asked.
     pub fn made(made: Made) -> Self {
-        let Made { name, shown, digest, heads, judges, models, declared, source } = made;
-        let source = Source::Made(source);
-        Self { name, shown, digest, heads, defaults: Defaults::default(), judges, models, declared, source }
+        let Made { name, shown, digest, heads, judges, models, declared, notes, source } = made;
+        let read = Self::read(name, shown, digest, (heads, judges), Defaults::default(), Source::Made(source));
+        Self { models, declared, notes, ..read }
     }
 
     /// `name:` of the suite.
@@ -129,6 +148,16 @@ impl Suite {
     /// The file as the user named it.
     pub fn shown_path(&self) -> &str {
         &self.shown
+    }
+
+    /// The file that the policy or the command line lists: a group of tasks is listed once, and holds several suites.
+    pub fn listed_as(&self) -> &str {
+        self.listed.as_deref().unwrap_or(&self.shown)
+    }
+
+    /// The tool that its file was written for.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// Over every byte that defines its cases.
@@ -154,6 +183,11 @@ impl Suite {
     /// Metrics that the suite brings along, and which way they are better.
     pub fn declared(&self) -> &[Declared] {
         &self.declared
+    }
+
+    /// What is no error, and surely not what the suite's author wanted.
+    pub fn notes(&self) -> &[Problem] {
+        &self.notes
     }
 
     /// Builds one case. It was checked when the suite was read, so a problem here means that its file has changed since.

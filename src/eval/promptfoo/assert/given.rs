@@ -217,6 +217,12 @@ pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
+/// `text.trim().split(/\s+/)`: of an empty text, one empty word.
+pub(super) fn words(text: &str) -> Vec<&str> {
+    let words: Vec<&str> = text.split(is_space).filter(|word| !word.is_empty()).collect();
+    if words.is_empty() { vec![""] } else { words }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

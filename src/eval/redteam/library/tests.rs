@@ -212,6 +212,7 @@ fn judged(probe: &Probe, answer: &str, turns: &[Turn], built: &mut BTreeMap<Stri
         cost_usd: None,
         usage: None,
         cached: false,
+        others: None,
         judges: &judges,
         cancel: &cancel,
     };

@@ -70,7 +70,7 @@ impl<'a> Talk<'a> {
         let cached = origin == Origin::Cache;
         let one = Taken {
             usage: *usage,
-            cost_usd: self.bench.cost(answered, origin),
+            cost_usd: self.bench.cost(self.case, answered, origin),
             latency_ms: *latency_ms,
             ttft_ms: *ttft_ms,
             attempts: if cached { 0 } else { *attempts },

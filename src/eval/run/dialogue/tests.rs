@@ -15,7 +15,7 @@ use crate::eval::model::{Answered, Attempt, Model, ModelError, ModelIdentity, Pr
 use crate::eval::request::{
     Answer, ChatMessage, Completion, Finish, Generate, OutputFormat, Prompt, RankChoices, Request, Role, Usage,
 };
-use crate::eval::run::Bench;
+use crate::eval::run::{Bench, Memory};
 use crate::eval::sample::{Sample, Status};
 use crate::eval::scorer::{Assertion, Judges, Outcome, Scored, Scorer, Sense, Subject};
 use crate::gate::Score;
@@ -142,6 +142,9 @@ fn bench(model: &Arc<Scripted>, attacker: Option<&Arc<Scripted>>) -> Bench {
     }
     Bench {
         model: model.clone(),
+        own: Arc::default(),
+        suites: Arc::default(),
+        memory: Memory::default(),
         judges,
         cache: None,
         cache_broken: AtomicBool::new(false),

@@ -69,6 +69,7 @@ fn ask(assertion: Value, replies: &[&str]) -> Scored {
         cost_usd: None,
         usage: None,
         cached: false,
+        others: None,
         judges: &judges,
         cancel: &cancel,
     };
@@ -174,6 +175,7 @@ fn log_likelihoods_are_not_judged() {
             cost_usd: None,
             usage: None,
             cached: false,
+            others: None,
             judges: &judges,
             cancel: &cancel,
         };
@@ -319,6 +321,7 @@ fn a_long_answer_takes_linear_time() {
                 cost_usd: None,
                 usage: None,
                 cached: false,
+                others: None,
                 judges: &judges,
                 cancel: &cancel,
             };
