@@ -424,6 +424,35 @@ mod tests {
     }
 
     #[test]
+    fn a_pull_request_starts_no_command_and_asks_no_endpoint_of_its_own_form() {
+        let with = |model: &str| -> Policy {
+            let text = format!("{{\"version\": 1, \"models\": {{{model}}}, \"gate\": {{\"model\": \"m\"}}}}");
+            serde_json::from_str(&text).unwrap()
+        };
+        let exec = |command: &str| format!("\"m\": {{\"provider\": \"exec\", \"command\": [\"{command}\"]}}");
+        let http = |url: &str| format!("\"m\": {{\"provider\": \"http\", \"url\": \"https://{url}\"}}");
+        let replay = "\"m\": {\"provider\": \"replay\", \"path\": \"a\"}".to_owned();
+        let refused = |base: &str, head: &str| {
+            matches!(guard(&with(base), &with(head), None), Err(RefusedModel::Provider { .. }))
+        };
+        assert!(refused(&exec("bot"), &exec("other")), "another command");
+        assert!(refused(&replay, &exec("bot")), "a command in the place of another model");
+        assert!(refused("", &exec("bot")), "a new command");
+        assert!(refused(&http("a.example"), &http("a.example/other")), "the same host in another form");
+        assert!(refused("", &http("a.example")), "a new endpoint");
+        for same in [exec("bot"), http("a.example")] {
+            assert_eq!(guard(&with(&same), &with(&same), None).unwrap().policy, with(&same));
+        }
+        assert_eq!(guard(&with(&exec("bot")), &with(&replay), None).unwrap().policy, with(&replay));
+        let judge = |command: &str| with(&format!("{replay}, {}", exec(command).replace("\"m\"", "\"judge\"")));
+        assert_eq!(
+            guard(&judge("bot"), &judge("other"), None).unwrap().policy,
+            judge("bot"),
+            "the base's command stays"
+        );
+    }
+
+    #[test]
     fn a_pull_request_that_evaluates_the_judge_does_not_choose_the_judge() {
         let with = |tested: &str, judge: &str| -> Policy {
             let model = |path: &str| format!("{{\"provider\": \"replay\", \"path\": \"{path}\"}}");
