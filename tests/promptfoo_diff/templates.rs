@@ -7,7 +7,9 @@ pub(crate) fn prompt(dice: &mut Dice) -> String {
     let count = 1 + dice.below(3);
     let mut parts: Vec<String> = (0..count).map(|_| part(dice, 2)).collect();
     parts.insert(dice.below(parts.len() + 1), "{{out}}".to_owned());
-    parts.join(dice.pick(&[" ", "\n", " | "]))
+    let prompt = parts.join(dice.pick(&[" ", "\n", " | "]));
+    // promptfoo takes one line with a stroke in it for the name of a file.
+    if prompt.contains('/') && !prompt.contains('\n') { format!("{prompt}\n{{{{topic}}}}") } else { prompt }
 }
 
 fn part(dice: &mut Dice, depth: usize) -> String {
