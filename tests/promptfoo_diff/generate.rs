@@ -355,7 +355,7 @@ fn csv(dice: &mut Dice, tests: &[Value]) -> String {
 }
 
 fn cell(dice: &mut Dice, output: &str) -> String {
-    let piece = texts::piece(dice, output).replace(',', "");
+    let piece = texts::piece(dice, output).replace([',', '"'], "");
     match dice.below(16) {
         0 => output.to_owned(),
         1 => format!("contains: {piece}"),
