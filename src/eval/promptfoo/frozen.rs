@@ -114,6 +114,7 @@ fn test(frozen: &Frozen, line: usize) -> Test {
         grader: None,
         metadata: Map::new(),
         environment: Arc::default(),
+        compared: None,
         folder: Arc::new(PathBuf::from(".")),
     }
 }
