@@ -178,6 +178,7 @@ fn judged(frozen: &Frozen, line: usize) -> Judged {
         usage: Some(Usage::default()),
         cached: false,
         judges: &judges,
+        others: None,
         cancel: &cancel,
     };
     futures::executor::block_on(judge(&test, subject))
@@ -246,4 +247,29 @@ fn texts_are_judged_as_promptfoo_judges_them() {
 #[test]
 fn scripts_are_judged_as_promptfoo_judges_them() {
     holds(include_str!("frozen/javascript.jsonl"));
+}
+
+#[test]
+fn json_and_schemas_are_judged_as_promptfoo_judges_them() {
+    holds(include_str!("frozen/json.jsonl"));
+}
+
+#[test]
+fn overlap_of_words_is_measured_as_promptfoo_measures_it() {
+    holds(include_str!("frozen/ngram.jsonl"));
+}
+
+#[test]
+fn telemetry_is_judged_as_promptfoo_judges_it() {
+    holds(include_str!("frozen/telemetry.jsonl"));
+}
+
+#[test]
+fn refusals_are_judged_as_promptfoo_judges_them() {
+    holds(include_str!("frozen/refusal.jsonl"));
+}
+
+#[test]
+fn calls_of_tools_are_judged_as_promptfoo_judges_them() {
+    holds(include_str!("frozen/tools.jsonl"));
 }

@@ -17,7 +17,7 @@ use crate::trust::Untrusted;
 pub async fn judge(test: &Test, subject: Subject<'_>) -> Judged {
     let text = match subject.answer {
         Answer::Completion(completion) => Some(completion.text.raw()),
-        Answer::LogLikelihoods(_) => None,
+        Answer::LogLikelihoods(_) | Answer::Embedding(_) => None,
     };
     let response = text.unwrap_or_default();
     let mut frame = Frame { test, subject, response, provider_output: Value::from(response) };

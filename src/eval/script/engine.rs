@@ -7,7 +7,7 @@ use std::time::Instant;
 use rquickjs::context::EvalOptions;
 use rquickjs::function::{Args, Constructor};
 use rquickjs::promise::PromiseState;
-use rquickjs::{CaughtError, Context, Ctx, Error, Exception, Function, Module, Object, Promise, Runtime, Value};
+use rquickjs::{Array, CaughtError, Context, Ctx, Error, Exception, Function, Module, Object, Promise, Runtime, Value};
 
 use super::{Fault, Form, MEMORY_LIMIT, Returned, STACK_LIMIT, ScriptError, TIME_LIMIT};
 
@@ -22,6 +22,14 @@ const LINES_OF_FUNCTION: u32 = 2;
 pub(super) struct Engine {
     runtime: Runtime,
     deadline: Rc<Cell<Option<Instant>>>,
+}
+
+/// What the prelude leaves for us.
+struct Around<'js> {
+    /// Runs the next timer, and says whether there was one.
+    advance: Function<'js>,
+    /// The `require` of CommonJS, which only says what is missing.
+    require: Function<'js>,
 }
 
 /// A fault of ours, or one of the engine's that stands in its context.
@@ -151,7 +159,8 @@ fn run_in<'js>(
     arguments: &[(&str, serde_json::Value)],
     end: Instant,
 ) -> Result<Returned, Failure> {
-    let advance: Function<'js> = ctx.eval_with_options(PRELUDE, options("prelude"))?;
+    let around: Array<'js> = ctx.eval_with_options(PRELUDE, options("prelude"))?;
+    let around = Around { advance: around.get(0)?, require: around.get(1)? };
     let mut given = Vec::with_capacity(arguments.len());
     for (_, value) in arguments {
         given.push(ctx.json_parse(serde_json::to_string(value).map_err(ScriptError::from)?)?);
@@ -167,8 +176,8 @@ fn run_in<'js>(
             make.construct_args::<Function<'js>>(texts)?.into_value()
         }
         Form::Function(name) | Form::Export(name) => {
-            let exports = exports(ctx, source, &advance, end)?;
-            export(ctx, exports, name.as_deref())?
+            let exports = exports(ctx, source, &around, end)?;
+            export(exports, name.as_deref())?
         }
     };
     let value = match (called.as_function(), form) {
@@ -184,7 +193,7 @@ fn run_in<'js>(
             return Err(ScriptError::new(Fault::Export, "the script exports no function").into());
         }
     };
-    let value = settled(ctx, value, &advance, end)?;
+    let value = settled(ctx, value, &around, end)?;
     let returned = Returned::read(ctx, &value)?;
     if Instant::now() >= end {
         return Err(Error::Exception.into());
@@ -201,7 +210,7 @@ fn options(name: &str) -> EvalOptions {
 
 /// What a file exports: `module.exports` of CommonJS, else the namespace of the module. As Node does, the text decides which of
 /// the two it is: what parses as a function's body is CommonJS.
-fn exports<'js>(ctx: &Ctx<'js>, source: &str, advance: &Function<'js>, end: Instant) -> Result<Value<'js>, Failure> {
+fn exports<'js>(ctx: &Ctx<'js>, source: &str, around: &Around<'js>, end: Instant) -> Result<Value<'js>, Failure> {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let source = if source.starts_with("#!") { format!("//{source}") } else { source.to_owned() };
     // On one line with the source, so that lines stay what they are.
@@ -211,8 +220,7 @@ fn exports<'js>(ctx: &Ctx<'js>, source: &str, advance: &Function<'js>, end: Inst
             let module = Object::new(ctx.clone())?;
             let exports = Object::new(ctx.clone())?;
             module.set("exports", exports.clone())?;
-            let require: Value<'js> = ctx.globals().get("require")?;
-            function.call::<_, Value<'js>>((exports, require, module.clone(), NAME, "."))?;
+            function.call::<_, Value<'js>>((exports, around.require.clone(), module.clone(), NAME, "."))?;
             Ok(module.get("exports")?)
         }
         Err(as_function) => {
@@ -220,7 +228,7 @@ fn exports<'js>(ctx: &Ctx<'js>, source: &str, advance: &Function<'js>, end: Inst
             match Module::declare(ctx.clone(), NAME, source.clone()) {
                 Ok(module) => {
                     let (module, promise) = module.eval()?;
-                    settled(ctx, promise.into_value(), advance, end)?;
+                    settled(ctx, promise.into_value(), around, end)?;
                     Ok(module.namespace()?.into_value())
                 }
                 Err(as_module) => {
@@ -237,7 +245,7 @@ fn exports<'js>(ctx: &Ctx<'js>, source: &str, advance: &Function<'js>, end: Inst
 
 /// The export that is meant: the default one (of a module that was once CommonJS, the default of the default), or the one of
 /// a name.
-fn export<'js>(_ctx: &Ctx<'js>, exports: Value<'js>, name: Option<&str>) -> Result<Value<'js>, Failure> {
+fn export<'js>(exports: Value<'js>, name: Option<&str>) -> Result<Value<'js>, Failure> {
     let part = |value: &Value<'js>, name: &str| -> Result<Option<Value<'js>>, Error> {
         match value.as_object() {
             Some(object) => Ok(Some(object.get::<_, Value<'js>>(name)?).filter(|part| !part.is_undefined())),
@@ -259,12 +267,7 @@ fn export<'js>(_ctx: &Ctx<'js>, exports: Value<'js>, name: Option<&str>) -> Resu
 }
 
 /// The value of a promise, driven to its end; any other value is itself.
-fn settled<'js>(
-    ctx: &Ctx<'js>,
-    value: Value<'js>,
-    advance: &Function<'js>,
-    end: Instant,
-) -> Result<Value<'js>, Failure> {
+fn settled<'js>(ctx: &Ctx<'js>, value: Value<'js>, around: &Around<'js>, end: Instant) -> Result<Value<'js>, Failure> {
     // Through the engine's own `resolve`, so that every object with a `then` is awaited.
     let is_thenable = match value.as_object() {
         Some(object) => object.get::<_, Value<'js>>("then")?.is_function(),
@@ -288,7 +291,7 @@ fn settled<'js>(
         if Instant::now() >= end {
             return Err(Error::Exception.into());
         }
-        if !ctx.execute_pending_job() && !advance.call::<_, bool>(())? {
+        if !ctx.execute_pending_job() && !around.advance.call::<_, bool>(())? {
             return Err(ScriptError::new(Fault::Pending, "the script waits for something that never comes").into());
         }
     }

@@ -1,4 +1,5 @@
-// What scripts find around them besides the language itself. Runs before every script; its value advances the timers by one.
+// What scripts find around them besides the language itself. Runs before every script; its value is what advances the
+// timers by one, and the `require` of CommonJS.
 (() => {
   'use strict';
   const define = (name, value) =>
@@ -22,7 +23,6 @@
   const require = (name) => {
     throw new Error(`Cannot find module '${name}': scripts run in an embedded engine that has no modules`);
   };
-  define('require', require);
   const environment = new Proxy({}, {
     get(_target, name) {
       if (typeof name === 'symbol') return undefined;
@@ -67,7 +67,7 @@
   };
   define('structuredClone', (value) => copy(value, new Map()));
 
-  return () => {
+  const advance = () => {
     if (timers.length === 0) return false;
     let next = timers[0];
     for (const timer of timers) if (timer.due < next.due) next = timer;
@@ -77,4 +77,5 @@
     next.callback(...next.rest);
     return true;
   };
+  return [advance, require];
 })()

@@ -49,7 +49,7 @@ pub(super) enum Raw {
 pub(super) fn log_probs<'a>(frame: &Frame<'a>) -> Option<&'a [f64]> {
     match frame.subject.answer {
         Answer::Completion(completion) => completion.token_log_probs.as_deref(),
-        Answer::LogLikelihoods(_) => None,
+        Answer::LogLikelihoods(_) | Answer::Embedding(_) => None,
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn finish_reason(frame: &Frame<'_>) -> Option<&'static str> {
             Finish::ContentFilter => Some("content_filter"),
             Finish::Other => None,
         },
-        Answer::LogLikelihoods(_) => None,
+        Answer::LogLikelihoods(_) | Answer::Embedding(_) => None,
     }
 }
 

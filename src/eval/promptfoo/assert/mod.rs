@@ -5,12 +5,18 @@ mod code;
 mod context;
 mod given;
 mod json;
+mod ngram;
+mod refusal;
+mod rouge;
+mod schema;
 mod stand_in;
+mod telemetry;
 mod text;
+mod tools;
 
 use serde_json::Value;
 
-pub(super) use code::transformed_for_test;
+pub(super) use code::{judgement, transformed, transformed_for_test};
 pub(super) use context::context;
 pub(super) use given::{Frame, Output, is_space, json_of, number_of, number_text, rendered_text, string_of, trimmed};
 
@@ -123,6 +129,21 @@ async fn by_type(given: &Given<'_>) -> Result<Graded, Thrown> {
         "levenshtein" => text::levenshtein(given),
         "word-count" => text::word_count(given),
         "javascript" => code::javascript(given),
+        "is-json" => json::is_json(given),
+        "contains-json" => json::contains_json(given),
+        "is-valid-function-call" | "is-valid-openai-function-call" => tools::function_call(given),
+        "is-valid-openai-tools-call" => tools::tools_call(given),
+        "tool-call-f1" => tools::f1(given),
+        "finish-reason" => telemetry::finish(given),
+        "guardrails" => telemetry::guardrails(given),
+        "latency" => telemetry::latency(given),
+        "cost" => telemetry::cost(given),
+        "perplexity" => telemetry::perplexity(given),
+        "perplexity-score" => telemetry::perplexity_score(given),
+        "is-refusal" => telemetry::is_refusal(given),
+        "rouge-n" => rouge::rouge(given),
+        "bleu" => ngram::bleu(given),
+        "gleu" => ngram::gleu(given),
         _ => graded::judge_one(given).await,
     }
 }

@@ -87,7 +87,6 @@ pub(super) fn levenshtein(given: &Given<'_>) -> Result<Graded, Thrown> {
 /// `word-count`: a number, or `{min, max}` with one of them or both.
 pub(super) fn word_count(given: &Given<'_>) -> Result<Graded, Thrown> {
     let count = given.output.text.split(given::is_space).filter(|word| !word.is_empty()).count() as f64;
-    let not = if given.not() { "not " } else { "" };
     let (holds, wanted) = match &given.value {
         Some(Value::Object(fields)) => {
             let bound = |name: &str| fields.get(name).map(number_of);
@@ -99,16 +98,16 @@ pub(super) fn word_count(given: &Given<'_>) -> Result<Graded, Thrown> {
                 (low, high) => {
                     let holds = low.is_none_or(|low| count >= low) && high.is_none_or(|high| count <= high);
                     let text = |bound: Option<f64>| bound.map(number_text).unwrap_or_else(|| "…".to_owned());
-                    (holds, format!("{not}between {} and {}", text(low), text(high)))
+                    (holds, format!("between {} and {}", text(low), text(high)))
                 }
             }
         }
         Some(value @ (Value::Number(_) | Value::String(_))) if !number_of(value).is_nan() => {
-            (count == number_of(value), format!("{not}{}", number_text(number_of(value))))
+            (count == number_of(value), number_text(number_of(value)))
         }
         Some(_) | None => return Err(malformed(given, "a number, or `min` and `max`")),
     };
-    Ok(given.decided(holds, format!("Word count {} is not {wanted}", number_text(count))))
+    Ok(given.decided(holds, format!("Expected word count{} to be {wanted}, but got {}", no(given), number_text(count))))
 }
 
 /// The output as `contains` looks at it: small letters for the types that begin with `i`.
