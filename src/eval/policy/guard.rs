@@ -41,6 +41,16 @@ pub enum RefusedModel {
     },
 }
 
+impl RefusedModel {
+    /// What to do.
+    pub fn help(&self) -> &'static str {
+        match self {
+            RefusedModel::Host { .. } => "add the host to `trusted_hosts` of the base's policy",
+            RefusedModel::Provider { .. } => "merge the model first",
+        }
+    }
+}
+
 /// Holds a pull request's policy against its base's. What makes it stricter counts; what loosens it does not; what is
 /// neither (the model under test, how fast it is asked) is the pull request's own business, and is listed. `given` is the model
 /// that the command line evaluates, where it names one; all others may be judges, which the pull request does not choose.
