@@ -273,3 +273,24 @@ fn refusals_are_judged_as_promptfoo_judges_them() {
 fn calls_of_tools_are_judged_as_promptfoo_judges_them() {
     holds(include_str!("frozen/tools.jsonl"));
 }
+
+#[test]
+fn xml_is_judged_as_promptfoo_judges_it() {
+    holds(include_str!("frozen/xml.jsonl"));
+}
+
+#[test]
+fn sql_is_judged_as_promptfoo_judges_it() {
+    holds(include_str!("frozen/sql.jsonl"));
+}
+
+#[test]
+fn html_is_judged_as_promptfoo_judges_it() {
+    holds(include_str!("frozen/html.jsonl"));
+}
+
+/// The scores are those of promptfoo with `natural` 8.1.0 and WordNet's dictionary beside it.
+#[test]
+fn meteor_is_measured_as_promptfoo_measures_it() {
+    holds(include_str!("frozen/meteor.jsonl"));
+}

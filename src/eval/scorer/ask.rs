@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// On whose behalf is asked.
 #[derive(Clone, Copy)]
-pub(super) struct Frame<'a> {
+pub(in crate::eval) struct Frame<'a> {
     /// The suite's name.
     pub suite: &'a str,
     /// The case's id.
@@ -32,7 +32,7 @@ impl<'a> From<&Subject<'a>> for Frame<'a> {
 }
 
 /// One question, and how often it may be asked.
-pub(super) struct Question {
+pub(in crate::eval) struct Question {
     /// The question.
     pub prompt: Prompt,
     /// Most tokens of a reply.
@@ -46,7 +46,7 @@ pub(super) struct Question {
 }
 
 /// A verdict, and what it took.
-pub(super) struct Heard<T> {
+pub(in crate::eval) struct Heard<T> {
     /// What the reply says.
     pub verdict: T,
     /// Requests, at least 1.
@@ -54,7 +54,7 @@ pub(super) struct Heard<T> {
 }
 
 /// Why there is no verdict.
-pub(super) enum Silence {
+pub(in crate::eval) enum Silence {
     /// A request failed: another one may not.
     Failed(ModelError),
     /// No reply was of the form.
@@ -70,7 +70,7 @@ pub(super) enum Silence {
 
 impl Silence {
     /// In words; may quote the model.
-    pub(super) fn why(&self) -> String {
+    pub(in crate::eval) fn why(&self) -> String {
         match self {
             Silence::Failed(error) => error.to_string(),
             Silence::Malformed { fault, reply, asked } => {
@@ -83,7 +83,7 @@ impl Silence {
 /// Asks until a reply is of the form that `read` wants. A reply that is not is never guessed at.
 ///
 /// The temperature stays 0: a verdict that comes by the luck of the draw is none.
-pub(super) async fn insist<T: Send>(
+pub(in crate::eval) async fn insist<T: Send>(
     model: &dyn Model,
     frame: Frame<'_>,
     question: Question,

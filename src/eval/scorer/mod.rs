@@ -34,7 +34,8 @@ use super::sample::{AssertionScore, SampleError, SampleValue, Status};
 use crate::gate::{MetricName, Score};
 use crate::trust::Untrusted;
 
-pub(in crate::eval) use fence::one_object;
+pub(in crate::eval) use ask::{Frame as AskFrame, Question, insist};
+pub(in crate::eval) use fence::{Fenced, one_object};
 
 pub use alike::alike;
 pub use build::{ChoiceSpec, build, choices, needs_text};

@@ -51,7 +51,11 @@ pub(super) async fn value_of(
 }
 
 /// The output after an assertion's transform.
-pub(super) async fn transformed(code: &Code, output: &Output, frame: &Frame<'_>) -> Result<Output, Thrown> {
+pub(in crate::eval::promptfoo) async fn transformed(
+    code: &Code,
+    output: &Output,
+    frame: &Frame<'_>,
+) -> Result<Output, Thrown> {
     transform(code, output, frame, Raw::Hidden).await
 }
 

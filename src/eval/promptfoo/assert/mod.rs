@@ -4,19 +4,27 @@
 mod code;
 mod context;
 mod given;
+mod html;
+mod html_read;
 mod json;
+mod meteor;
 mod ngram;
 mod refusal;
 mod rouge;
 mod schema;
+mod sql;
+mod sql_tables;
 mod stand_in;
 mod telemetry;
 mod text;
 mod tools;
+mod xml;
+mod xml_find;
 
 use serde_json::Value;
 
-pub(super) use code::transformed_for_test;
+pub(super) use code::{judgement, transformed, transformed_for_test};
+pub(super) use context::context;
 pub(super) use given::{Frame, Output, rendered_text};
 
 use super::graded;
@@ -130,6 +138,12 @@ async fn by_type(given: &Given<'_>) -> Result<Graded, Thrown> {
         "javascript" => code::javascript(given),
         "is-json" => json::is_json(given),
         "contains-json" => json::contains_json(given),
+        "is-xml" => xml::is_xml(given),
+        "contains-xml" => xml::contains_xml(given),
+        "is-html" => html::is_html(given),
+        "contains-html" => html::contains_html(given),
+        "is-sql" => sql::is_sql(given),
+        "contains-sql" => sql::contains_sql(given),
         "is-valid-function-call" | "is-valid-openai-function-call" => tools::function_call(given),
         "is-valid-openai-tools-call" => tools::tools_call(given),
         "tool-call-f1" => tools::f1(given),
@@ -143,6 +157,7 @@ async fn by_type(given: &Given<'_>) -> Result<Graded, Thrown> {
         "rouge-n" => rouge::rouge(given),
         "bleu" => ngram::bleu(given),
         "gleu" => ngram::gleu(given),
+        "meteor" => meteor::meteor(given),
         _ => graded::judge_one(given).await,
     }
 }
