@@ -16,6 +16,8 @@ mod generate;
 #[path = "promptfoo_diff/sides.rs"]
 mod sides;
 mod support;
+#[path = "promptfoo_diff/templates.rs"]
+mod templates;
 #[path = "promptfoo_diff/texts.rs"]
 mod texts;
 #[path = "promptfoo_diff/yaml.rs"]

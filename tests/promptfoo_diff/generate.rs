@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::assertions::{self, KINDS};
 use super::dice::Dice;
-use super::{differences, texts, yaml};
+use super::{differences, templates, texts, yaml};
 
 /// A config, and the files that lie beside it.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ pub(crate) fn generate(seed: u64, number: usize) -> Generated {
 }
 
 fn prompts(dice: &mut Dice, files: &mut BTreeMap<String, String>) -> Value {
-    match dice.below(16) {
+    match dice.below(18) {
         0 => json!(["{{out}}", "Say: {{out}}"]),
         1 => json!(["{{ out | upper }}"]),
         2 => {
@@ -75,6 +75,7 @@ fn prompts(dice: &mut Dice, files: &mut BTreeMap<String, String>) -> Value {
         }
         8 => json!(["[{\"role\": \"user\", \"content\": \"{{out}}\"}]"]),
         9 => json!(["{{ missing | default(out) }}", "{{ out | length }} {{out}}"]),
+        10 | 11 => (0..2).map(|_| templates::prompt(dice)).collect(),
         _ => json!(["{{out}}"]),
     }
 }
@@ -154,6 +155,8 @@ fn test(dice: &mut Dice, kind: &'static str, not: bool, place: usize, files: &mu
     let mut vars = Map::new();
     vars.insert("out".to_owned(), output.clone().into());
     vars.insert("topic".to_owned(), topic.into());
+    let others = json!({"count": 1 + place, "shout": "Go  on!", "numbers": [3, 1, 2], "about": {"name": "Ann", "age": 31}, "yes": true, "no": false, "nothing": null});
+    vars.extend(others.as_object().unwrap().clone());
     let mut asserts = vec![drawn(dice, kind, not, &output)];
     for _ in 0..dice.below(4) {
         asserts.push(any(dice, &output));
@@ -173,7 +176,7 @@ fn test(dice: &mut Dice, kind: &'static str, not: bool, place: usize, files: &mu
         }
         asserts.insert(dice.below(asserts.len() + 1), Value::Object(set));
     }
-    templates(dice, &mut asserts, &mut vars);
+    into_vars(dice, &mut asserts, &mut vars);
     references(dice, &mut asserts, &output, files);
     if dice.percent(12) {
         vars.insert("out".to_owned(), json!([output, texts::prose(dice)]));
@@ -218,7 +221,7 @@ fn options(dice: &mut Dice, test: &mut Map<String, Value>) {
 }
 
 /// Puts texts of values into vars, and templates in their place.
-fn templates(dice: &mut Dice, asserts: &mut [Value], vars: &mut Map<String, Value>) {
+fn into_vars(dice: &mut Dice, asserts: &mut [Value], vars: &mut Map<String, Value>) {
     for assertion in asserts {
         let plain = assertion["type"].as_str().is_some_and(|kind| {
             let kind = kind.trim_start_matches("not-");
@@ -352,7 +355,7 @@ fn csv(dice: &mut Dice, tests: &[Value]) -> String {
 }
 
 fn cell(dice: &mut Dice, output: &str) -> String {
-    let piece = texts::piece(dice, output).replace(',', "");
+    let piece = texts::piece(dice, output).replace([',', '"'], "");
     match dice.below(16) {
         0 => output.to_owned(),
         1 => format!("contains: {piece}"),
