@@ -1,6 +1,6 @@
 //! Types of promptfoo that a model, an interpreter or a server judges: a judge behind a real endpoint, the real Python, and what each
 //! says as a verdict. Whatever goes wrong with a judge never passes.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, reason = "tests")]
 
 mod support;
 

@@ -79,9 +79,8 @@ pub(crate) async fn hold(
         let help = "mend the base's policy first, or say --policy-from head";
         CommandError::Problems(problems.map(|problem: Problem| problem.help(help)).collect())
     })?;
-    let guarded = guard(&theirs.policy, &loaded.policy, model).map_err(|error| {
-        refused(format!("{error}: add the host to `trusted_hosts` of the base's policy, or say --policy-from head"))
-    })?;
+    let guarded = guard(&theirs.policy, &loaded.policy, model)
+        .map_err(|error| refused(format!("{error}: {}, or say --policy-from head", error.help())))?;
     let loaded = LoadedPolicy { policy: guarded.policy, ..loaded };
     Ok(Held { loaded, changes: guarded.changes, base: Some(base), own: Some(theirs.policy.safety) })
 }

@@ -222,6 +222,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a file of the test")]
     fn a_script_that_changes_is_another_model() {
         let folder = std::env::temp_dir().join(format!("llmci-exec-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();

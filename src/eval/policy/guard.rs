@@ -41,6 +41,16 @@ pub enum RefusedModel {
     },
 }
 
+impl RefusedModel {
+    /// What to do.
+    pub fn help(&self) -> &'static str {
+        match self {
+            RefusedModel::Host { .. } => "add the host to `trusted_hosts` of the base's policy",
+            RefusedModel::Provider { .. } => "merge the model first",
+        }
+    }
+}
+
 /// Holds a pull request's policy against its base's. What makes it stricter counts; what loosens it does not; what is
 /// neither (the model under test, how fast it is asked) is the pull request's own business, and is listed. `given` is the model
 /// that the command line evaluates, where it names one; all others may be judges, which the pull request does not choose.
@@ -421,6 +431,35 @@ mod tests {
         assert!(kinds(&guarded).contains(&ChangeKind::Loosened));
         let guarded = guard(&with("a", "strict"), &with("b", "lenient"), Some("judge")).unwrap();
         assert_eq!(guarded.policy, with("a", "lenient"), "the command line evaluates that one");
+    }
+
+    #[test]
+    fn a_pull_request_starts_no_command_and_asks_no_endpoint_of_its_own_form() {
+        let with = |model: &str| -> Policy {
+            let text = format!("{{\"version\": 1, \"models\": {{{model}}}, \"gate\": {{\"model\": \"m\"}}}}");
+            serde_json::from_str(&text).unwrap()
+        };
+        let exec = |command: &str| format!("\"m\": {{\"provider\": \"exec\", \"command\": [\"{command}\"]}}");
+        let http = |url: &str| format!("\"m\": {{\"provider\": \"http\", \"url\": \"https://{url}\"}}");
+        let replay = "\"m\": {\"provider\": \"replay\", \"path\": \"a\"}".to_owned();
+        let refused = |base: &str, head: &str| {
+            matches!(guard(&with(base), &with(head), None), Err(RefusedModel::Provider { .. }))
+        };
+        assert!(refused(&exec("bot"), &exec("other")), "another command");
+        assert!(refused(&replay, &exec("bot")), "a command in the place of another model");
+        assert!(refused("", &exec("bot")), "a new command");
+        assert!(refused(&http("a.example"), &http("a.example/other")), "the same host in another form");
+        assert!(refused("", &http("a.example")), "a new endpoint");
+        for same in [exec("bot"), http("a.example")] {
+            assert_eq!(guard(&with(&same), &with(&same), None).unwrap().policy, with(&same));
+        }
+        assert_eq!(guard(&with(&exec("bot")), &with(&replay), None).unwrap().policy, with(&replay));
+        let judge = |command: &str| with(&format!("{replay}, {}", exec(command).replace("\"m\"", "\"judge\"")));
+        assert_eq!(
+            guard(&judge("bot"), &judge("other"), None).unwrap().policy,
+            judge("bot"),
+            "the base's command stays"
+        );
     }
 
     #[test]

@@ -7,7 +7,9 @@ mod config;
 mod frozen;
 mod graded;
 mod judge;
+mod nunjucks;
 mod test;
+mod types;
 
 pub use config::load;
 pub use judge::judge;

@@ -205,3 +205,30 @@ impl Network {
         Ok(Tensor::from_iter(cells, &self.device)?.reshape((count, width))?.to_dtype(DType::F32)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::engine::Engine;
+    use crate::eval::model::Device as Place;
+
+    /// The head is linear: of the mean of the states it makes the mean of the logits, which are those of transformers.
+    #[test]
+    fn the_mean_of_the_last_states_is_what_the_head_makes_logits_of() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/models/good");
+        let engine = Engine::load(&path, Place::Cpu).unwrap();
+        for text in ["a", "The capital of France is Paris.", "1 + 1 = 2\n"] {
+            let tokens = engine.tokenizer().encode(text).unwrap();
+            let network = engine.network();
+            let logits = network.forward(&tokens, &mut network.cache(), tokens.len()).unwrap();
+            let expected = logits.mean(0).unwrap().to_vec1::<f32>().unwrap();
+            let state = network.mean_state(&tokens).unwrap().unsqueeze(0).unwrap();
+            let found = state.matmul(&network.head).unwrap().squeeze(0).unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(found.len(), expected.len());
+            assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-3), "{text}");
+            assert_eq!(engine.embedding(text).unwrap().len(), state.dim(1).unwrap());
+        }
+        assert!(engine.embedding("").is_err(), "an empty text has none");
+    }
+}

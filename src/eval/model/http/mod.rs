@@ -1,7 +1,8 @@
 //! Any endpoint that takes a prompt and gives a text: an address, a body with a place for the prompt, and where the answer stands.
-//! Kept out: sending and retrying (`courier`), how the prompt is put in (`template`).
+//! Kept out: sending and retrying (`courier`), how the prompt is put in (`template`), where the answer stands (`transform`).
 
 mod template;
+mod transform;
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use futures::future::BoxFuture;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::courier::{Courier, Reader, Sent, estimate, quote};
+use super::courier::{Courier, Reader, Sent, estimate};
 use super::echo::plain_text;
 use super::failure::Failure;
 use super::openai::{OpenAiError, Surroundings, filled, sensitive};
@@ -18,6 +19,7 @@ use crate::eval::request::{Answer, Completion, Finish, Generate, Request};
 use crate::net::{self, ClientOptions, NetError, Reach};
 use crate::trust::{Hasher, Secret, Untrusted};
 use template::Body;
+use transform::Reply;
 
 /// An endpoint of any form.
 pub(super) struct Http {
@@ -98,26 +100,6 @@ impl Http {
         let answer = Answer::Completion(Completion { text: value, finish: Finish::Stop, token_log_probs: None });
         Ok(Answered { answer, usage: None, latency_ms: Some(latency_ms), ttft_ms: None, attempts })
     }
-
-    /// The answer in a reply.
-    fn answer_in(&self, text: &str) -> Result<String, Failure> {
-        let malformed = |what: &str| Failure::Malformed(Untrusted::new(format!("{what}: {}", quote(text).raw())));
-        if text.trim().is_empty() {
-            return Err(malformed("the reply is empty"));
-        }
-        let json: Option<Value> = serde_json::from_str(text).ok();
-        let found = match (&self.spec.response, json) {
-            (Some(pointer), Some(json)) => json.pointer(pointer).cloned(),
-            (Some(_), None) => return Err(malformed("the reply is not JSON")),
-            (None, Some(json)) => Some(json),
-            (None, None) => Some(Value::from(text)),
-        };
-        match found {
-            Some(Value::String(text)) => Ok(text),
-            None | Some(Value::Null) => Err(malformed("the reply has no answer where `response` points")),
-            Some(value) => Ok(value.to_string()),
-        }
-    }
 }
 
 impl Reader for Http {
@@ -128,9 +110,14 @@ impl Reader for Http {
     }
 
     async fn read(&self, response: reqwest::Response, _: Instant) -> Result<Untrusted, Failure> {
+        let status = response.status().as_u16();
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            Some((name.as_str().to_owned(), Value::from(value.to_str().ok()?)))
+        };
+        let headers = response.headers().iter().filter_map(header).collect();
         let bytes = net::read_body(response).await.map_err(|error| Failure::of_body(&error))?;
         let text = String::from_utf8(bytes).map_err(|_| Failure::Malformed("the reply is not UTF-8".into()))?;
-        self.answer_in(&text).map(Untrusted::new)
+        transform::answer_in(&self.spec, &Reply { status, headers, text }).map(Untrusted::new)
     }
 }
 

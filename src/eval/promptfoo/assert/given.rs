@@ -121,7 +121,7 @@ fn rendered(value: &Value, frame: &Frame<'_>) -> Result<Value, Thrown> {
 }
 
 /// JavaScript's `String(value)`.
-pub(super) fn string_of(value: &Value) -> String {
+pub(in crate::eval::promptfoo) fn string_of(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => flag.to_string(),
@@ -136,7 +136,7 @@ pub(super) fn string_of(value: &Value) -> String {
 }
 
 /// JavaScript's `Number(value)`; NaN for what is none.
-pub(super) fn number_of(value: &Value) -> f64 {
+pub(in crate::eval::promptfoo) fn number_of(value: &Value) -> f64 {
     match value {
         Value::Null => 0.0,
         Value::Bool(flag) => f64::from(u8::from(*flag)),
@@ -172,7 +172,7 @@ fn number_of_text(text: &str) -> f64 {
 }
 
 /// A number as JavaScript writes it.
-pub(super) fn number_text(number: f64) -> String {
+pub(in crate::eval::promptfoo) fn number_text(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
     }
@@ -195,7 +195,7 @@ pub(super) fn number_text(number: f64) -> String {
 }
 
 /// A value as `JSON.stringify` writes it: numbers in JavaScript's way.
-pub(super) fn json_of(value: &Value) -> String {
+pub(in crate::eval::promptfoo) fn json_of(value: &Value) -> String {
     match value {
         Value::Number(number) => number.as_f64().map(number_text).unwrap_or_default(),
         Value::Null | Value::Bool(_) | Value::String(_) => value.to_string(),
@@ -208,12 +208,12 @@ pub(super) fn json_of(value: &Value) -> String {
 }
 
 /// JavaScript's white space: `\s`, and what `trim` takes away.
-pub(super) fn is_space(letter: char) -> bool {
+pub(in crate::eval::promptfoo) fn is_space(letter: char) -> bool {
     (letter.is_whitespace() && letter != '\u{85}') || letter == '\u{feff}'
 }
 
 /// JavaScript's `trim`.
-pub(super) fn trimmed(text: &str) -> &str {
+pub(in crate::eval::promptfoo) fn trimmed(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 

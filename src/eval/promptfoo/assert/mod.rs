@@ -26,7 +26,7 @@ use serde_json::Value;
 
 pub(super) use code::{judgement, transformed, transformed_for_test};
 pub(super) use context::context;
-pub(super) use given::{Frame, Output, rendered_text};
+pub(super) use given::{Frame, Output, is_space, json_of, number_of, number_text, rendered_text, string_of, trimmed};
 
 use super::graded;
 use super::test::{Assertion, Code};

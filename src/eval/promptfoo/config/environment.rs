@@ -1,0 +1,148 @@
+//! What `env` shows in templates: the config's own `env:`, then the process's variables, but no secret ever. Kept out: templates.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::place::At;
+use crate::document::{Problem, Problems};
+
+/// Words in names of variables that hold secrets.
+const SECRET: &[&str] = &["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH", "COOKIE", "PRIVATE"];
+
+#[expect(clippy::expect_used, reason = "written here, and tried by every test")]
+static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"\benv\s*(?:\.\s*(\w+)|\[\s*(?:'(\w+)'|"(\w+)")\s*\])"#).expect("a regular expression")
+});
+/// A whole tag that prints something of `env`, as promptfoo 0.121.20 replaces it when it reads a config.
+#[expect(clippy::expect_used, reason = "written here, and tried by every test")]
+static TAG: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{(?:[^}]|\}[^}])*\}\}").expect("a regular expression"));
+
+/// Variables that templates may show.
+pub(super) struct Environment<'a> {
+    own: BTreeMap<String, String>,
+    process: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Whether a variable's name says that it holds a secret.
+pub(super) fn looks_secret(name: &str) -> bool {
+    let name = name.to_uppercase();
+    SECRET.iter().any(|word| name.contains(word))
+}
+
+/// The names behind `env.` in a text.
+pub(super) fn names(text: &str) -> impl Iterator<Item = &str> {
+    REFERENCE.captures_iter(text).filter_map(|found| {
+        [1, 2, 3].into_iter().find_map(|group| found.get(group)).map(|name| name.as_str())
+    })
+}
+
+impl<'a> Environment<'a> {
+    /// With the config's `env:`.
+    pub(super) fn read(
+        value: Option<&Value>,
+        at: &At,
+        process: &'a dyn Fn(&str) -> Option<String>,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut own = BTreeMap::new();
+        match value {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(fields)) => {
+                for (name, value) in fields {
+                    let at = at.part(&format!("/{}", crate::document::pointer_part(name)));
+                    let text = match value {
+                        Value::String(text) => text.clone(),
+                        Value::Number(_) | Value::Bool(_) => value.to_string(),
+                        Value::Null => continue,
+                        Value::Array(_) | Value::Object(_) => {
+                            problems.push(at.problem("a variable of `env` is a text, a number or a boolean"));
+                            continue;
+                        }
+                    };
+                    if looks_secret(name) && !text.is_empty() && !text.contains("{{") {
+                        problems.push(
+                            at.problem(format!("`{name}` looks like a secret, and stands in the config"))
+                                .help(format!("take it out, and set `{name}` in the environment")),
+                        );
+                        continue;
+                    }
+                    let only_process = Environment { own: BTreeMap::new(), process };
+                    own.insert(name.clone(), only_process.shown_in(&text));
+                }
+            }
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                problems.push(at.problem("`env` is a mapping of names to texts"));
+            }
+        }
+        Self { own, process }
+    }
+
+    /// A variable that is no secret.
+    pub(super) fn get(&self, name: &str) -> Option<String> {
+        if looks_secret(name) {
+            return None;
+        }
+        self.own.get(name).cloned().or_else(|| (self.process)(name))
+    }
+
+    /// Whether a variable is set, be it a secret.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.own.contains_key(name) || (self.process)(name).is_some_and(|value| !value.is_empty())
+    }
+
+    /// A text with every tag that prints a known variable replaced.
+    pub(super) fn shown_in(&self, text: &str) -> String {
+        if !text.contains("env") {
+            return text.to_owned();
+        }
+        let replaced = TAG.replace_all(text, |found: &regex::Captures<'_>| {
+            let tag = found.get(0).map(|tag| tag.as_str()).unwrap_or_default();
+            let Some(name) = names(tag).next() else { return tag.to_owned() };
+            if self.get(name).is_none() && !tag.contains('|') {
+                return tag.to_owned();
+            }
+            let vars = serde_json::Map::new();
+            super::super::nunjucks::render(tag, &vars, &self.of(tag)).unwrap_or_else(|_| tag.to_owned())
+        });
+        replaced.into_owned()
+    }
+
+    /// The variables that a text names and that are set.
+    pub(super) fn of(&self, text: &str) -> BTreeMap<String, String> {
+        names(text).filter_map(|name| Some((name.to_owned(), self.get(name)?))).collect()
+    }
+
+    /// The variables that texts of the config name; a secret among them is a problem.
+    pub(super) fn shared(&self, texts: &[(&str, At)], problems: &mut Problems) -> Arc<BTreeMap<String, String>> {
+        let mut all = BTreeMap::new();
+        for (text, at) in texts {
+            for name in names(text) {
+                if looks_secret(name) {
+                    problems.push(secret(name, at));
+                }
+            }
+            all.extend(self.of(text));
+        }
+        Arc::new(all)
+    }
+}
+
+fn secret(name: &str, at: &At) -> Problem {
+    at.problem(format!("`env.{name}` would put a secret into a prompt or a test"))
+        .help("give the value another way; variables whose name says KEY, TOKEN, SECRET, PASSWORD or AUTH are never shown")
+}
+
+/// Every text in a value, at any depth, replaced.
+pub(super) fn replace_texts(value: &Value, replace: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(replace(text)),
+        Value::Array(items) => Value::Array(items.iter().map(|item| replace_texts(item, replace)).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.iter().map(|(key, value)| (key.clone(), replace_texts(value, replace))).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}

@@ -1,0 +1,170 @@
+//! The files that a config names. Each is a regular file inside the checkout that the config is part of (its folder, where it is part
+//! of none), is read once, and is part of the suite's digest. Kept out: what stands in them.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use crate::document::{self, Document, Problems};
+use crate::eval::input;
+use crate::trust::{Digest, Hasher};
+
+/// Files that one pattern may find.
+const MOST_FILES: usize = 10_000;
+
+/// Reads files for one config.
+pub(super) struct Files {
+    /// The config's folder.
+    folder: PathBuf,
+    /// Its name as the user wrote it.
+    shown: PathBuf,
+    /// Nothing outside of it is read.
+    fence: PathBuf,
+    texts: Mutex<BTreeMap<PathBuf, Arc<str>>>,
+}
+
+impl Files {
+    /// For a config at `path`.
+    pub(super) fn new(path: &Path, shown: &str) -> Self {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            Some(_) | None => PathBuf::from("."),
+        };
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        let fence = real.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&real).to_owned();
+        let shown = Path::new(shown).parent().unwrap_or(Path::new("")).to_owned();
+        Self { folder, shown, fence, texts: Mutex::default() }
+    }
+
+    fn texts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<str>>> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The config's folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What a file is called in problems.
+    pub(super) fn shown(&self, reference: &str) -> String {
+        self.shown.join(reference.strip_prefix("./").unwrap_or(reference)).display().to_string()
+    }
+
+    /// The file that a relative path names, from the config's folder.
+    pub(super) fn path(&self, reference: &str) -> Result<PathBuf, String> {
+        let path = Path::new(reference);
+        if path.is_absolute() || path.components().any(|part| matches!(part, Component::Prefix(_))) {
+            return Err(format!("`{reference}`: give a path relative to the config"));
+        }
+        let path = self.folder.join(path);
+        let real = path.canonicalize().map_err(|error| format!("`{reference}` cannot be read: {error}"))?;
+        if !real.starts_with(&self.fence) {
+            return Err(format!("`{reference}` is outside of the config's checkout"));
+        }
+        Ok(path)
+    }
+
+    /// The text of a file.
+    pub(super) fn text(&self, reference: &str) -> Result<Arc<str>, String> {
+        let path = self.path(reference)?;
+        if let Some(text) = self.texts().get(&path) {
+            return Ok(Arc::clone(text));
+        }
+        let text = input::read(&path, reference, "file").map_err(|problem| problem.message.into_raw())?;
+        if text.len() as u64 > document::LARGEST_FILE {
+            return Err(format!("`{reference}` is larger than {} bytes", document::LARGEST_FILE));
+        }
+        let text: Arc<str> = text.into();
+        self.texts().insert(path, Arc::clone(&text));
+        Ok(text)
+    }
+
+    /// A file of YAML or JSON, with places.
+    pub(super) fn document(&self, reference: &str) -> Result<Result<Arc<Document>, Problems>, String> {
+        let text = self.text(reference)?;
+        Ok(document::parse_yaml(&self.shown(reference), &text).map(Arc::new))
+    }
+
+    /// The value in a file of YAML or JSON.
+    pub(super) fn value(&self, reference: &str) -> Result<Value, String> {
+        let document = self.document(reference)?;
+        document.map(|document| document.value().clone()).map_err(|problems| {
+            let first = problems.sorted().into_iter().next();
+            let words = first.map(|problem| format!("line {}: {}", problem.spot.line, problem.message.into_raw()));
+            format!("`{reference}`: {}", words.unwrap_or_default())
+        })
+    }
+
+    /// The files that a pattern finds, by name; a path without a pattern is itself, whether it is there or not.
+    pub(super) fn find(&self, pattern: &str) -> Result<Vec<String>, String> {
+        if !has_pattern(pattern) {
+            return Ok(vec![pattern.to_owned()]);
+        }
+        if Path::new(pattern).is_absolute() {
+            return Err(format!("`{pattern}`: give a path relative to the config"));
+        }
+        let folder = glob::Pattern::escape(&self.folder.display().to_string());
+        let whole = Path::new(&folder).join(pattern.strip_prefix("./").unwrap_or(pattern));
+        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        let mut found = Vec::new();
+        for pattern in braces(&whole.display().to_string()) {
+            let paths = glob::glob_with(&pattern, options).map_err(|error| format!("`{pattern}`: {error}"))?;
+            for path in paths.flatten().filter(|path| path.is_file()) {
+                let relative = path.strip_prefix(&self.folder).unwrap_or(&path).display().to_string();
+                if !found.contains(&relative) {
+                    found.push(relative);
+                }
+                if found.len() > MOST_FILES {
+                    return Err(format!("`{pattern}` finds more than {MOST_FILES} files"));
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Whether a path names a folder.
+    pub(super) fn is_folder(&self, reference: &str) -> bool {
+        self.path(reference).is_ok_and(|path| path.is_dir())
+    }
+
+    /// Whether a path names a file.
+    pub(super) fn is_file(&self, reference: &str) -> bool {
+        self.path(reference).is_ok_and(|path| path.is_file())
+    }
+
+    /// Over the config and every file that was read.
+    pub(super) fn digest(&self, config: &str) -> Digest {
+        let mut hasher = Hasher::new();
+        hasher.part(b"promptfoo-1").part(config.as_bytes());
+        for (path, text) in self.texts().iter() {
+            let name = path.strip_prefix(&self.folder).unwrap_or(path);
+            hasher.part(name.as_os_str().as_encoded_bytes()).part(text.as_bytes());
+        }
+        hasher.finish()
+    }
+}
+
+/// Whether a path is a pattern.
+pub(super) fn has_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '{']) || (path.contains('[') && path.contains(']'))
+}
+
+/// Every spelling of a pattern with `{a,b}`; the first pair of braces at a time.
+fn braces(pattern: &str) -> Vec<String> {
+    let spelled = pattern.split_once('{').and_then(|(before, rest)| {
+        let (inner, after) = rest.split_once('}')?;
+        Some(inner.split(',').map(|word| format!("{before}{word}{after}")).collect::<Vec<_>>())
+    });
+    match spelled {
+        Some(all) => all.iter().take(64).flat_map(|pattern| braces(pattern)).collect(),
+        None => vec![pattern.to_owned()],
+    }
+}
+
+/// The ending of a path, in small letters, without the dot.
+pub(super) fn ending(path: &str) -> String {
+    Path::new(path).extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
