@@ -9,6 +9,7 @@ mod html_read;
 mod json;
 mod meteor;
 mod ngram;
+mod porter;
 mod refusal;
 mod rouge;
 mod schema;
