@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Graded, Thrown, code, stand_in};
 use crate::eval::promptfoo::test::{self, Assertion, Code, Language, Test};
+use crate::eval::request::Answer;
 use crate::eval::scorer::Subject;
 
 /// The output of a model after its transforms.
@@ -40,6 +41,19 @@ pub(in crate::eval::promptfoo) struct Frame<'a> {
     pub response: &'a str,
     /// What the provider's own transform made of it.
     pub provider_output: Value,
+}
+
+impl<'a> Frame<'a> {
+    /// Of an answer in text; none for any other.
+    pub(in crate::eval::promptfoo) fn of(test: &'a Test, subject: Subject<'a>) -> Option<Self> {
+        match subject.answer {
+            Answer::Completion(completion) => {
+                let response = completion.text.raw();
+                Some(Self { test, subject, response, provider_output: Value::from(response) })
+            }
+            Answer::LogLikelihoods(_) | Answer::Embedding(_) => None,
+        }
+    }
 }
 
 impl Frame<'_> {

@@ -6,6 +6,7 @@
 //! that says nothing, or nothing of that form twice, has not judged: the test ends in an error, and never passes.
 
 mod asking;
+mod best;
 mod context;
 mod custom;
 mod factual;
@@ -20,6 +21,7 @@ use serde_json::Value;
 use super::assert::{Given, Graded, Thrown};
 use crate::trust::Untrusted;
 
+pub(super) use best::best;
 pub(super) use interpreter::value_of;
 
 /// Judges by a type that `assert` does not know itself.
