@@ -9,7 +9,6 @@ mod ngram;
 mod refusal;
 mod rouge;
 mod schema;
-mod stand_in;
 mod telemetry;
 mod text;
 mod tools;
