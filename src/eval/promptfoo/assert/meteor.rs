@@ -30,6 +30,9 @@ pub(super) fn meteor(given: &Given<'_>) -> Result<Graded, Thrown> {
     Ok(compared(given, "METEOR", scores.fold(f64::NEG_INFINITY, f64::max)))
 }
 
+/// Words that are not paired yet, each with its place.
+type Left = Vec<(usize, String)>;
+
 /// Words between white space, without full stops at their ends; white space at an end of the text makes an empty word there.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = text
@@ -47,7 +50,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn score(said: &[String], wanted: &[String], weights: Weights) -> f64 {
-    let mut left: (Vec<(usize, String)>, Vec<(usize, String)>) =
+    let mut left: (Left, Left) =
         (said.iter().cloned().enumerate().collect(), wanted.iter().cloned().enumerate().collect());
     let mut matches = paired(&mut left);
     for side in [&mut left.0, &mut left.1] {
@@ -70,7 +73,7 @@ fn score(said: &[String], wanted: &[String], weights: Weights) -> f64 {
 }
 
 /// Pairs equal words from the end on, and takes them away.
-fn paired((said, wanted): &mut (Vec<(usize, String)>, Vec<(usize, String)>)) -> Vec<(usize, usize)> {
+fn paired((said, wanted): &mut (Left, Left)) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
     let mut rest = Vec::new();
     while let Some((at, word)) = said.pop() {

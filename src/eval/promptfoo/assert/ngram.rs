@@ -96,7 +96,7 @@ fn gleu_score(candidate: &str, reference: &str) -> f64 {
 }
 
 /// How often each run of so many words stands in a text.
-pub(super) fn runs<'a, W: Ord>(words: &'a [W], order: usize) -> BTreeMap<&'a [W], usize> {
+pub(super) fn runs<W: Ord>(words: &[W], order: usize) -> BTreeMap<&[W], usize> {
     let mut counts = BTreeMap::new();
     for run in words.windows(order) {
         *counts.entry(run).or_insert(0) += 1;

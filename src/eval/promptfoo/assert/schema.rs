@@ -142,15 +142,16 @@ fn strict(schema: &mut Value) -> Result<(), String> {
     if let Some(word) = fields.keys().find(|word| !WORDS.contains(&word.as_str()) && !NOTES.contains(&word.as_str())) {
         return Err(format!("strict mode: unknown keyword: \"{word}\""));
     }
-    if let Some(Value::String(dialect)) = fields.get("$schema") {
-        if !dialect.trim_end_matches('#').ends_with("json-schema.org/draft-07/schema") {
-            return Err(format!("no schema with key or ref \"{dialect}\": only draft 7 is known"));
-        }
+    if let Some(Value::String(dialect)) = fields.get("$schema")
+        && !dialect.trim_end_matches('#').ends_with("json-schema.org/draft-07/schema")
+    {
+        return Err(format!("no schema with key or ref \"{dialect}\": only draft 7 is known"));
     }
-    if let Some(Value::String(format)) = fields.get("format") {
-        if !FORMATS.contains(&format.as_str()) && format != "binary" {
-            return Err(format!("unknown format \"{format}\""));
-        }
+    if let Some(Value::String(format)) = fields.get("format")
+        && !FORMATS.contains(&format.as_str())
+        && format != "binary"
+    {
+        return Err(format!("unknown format \"{format}\""));
     }
     if fields.contains_key("if") && !fields.contains_key("then") && !fields.contains_key("else") {
         return Err("strict mode: \"if\" without \"then\" and \"else\" is ignored".to_owned());

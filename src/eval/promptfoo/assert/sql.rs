@@ -94,7 +94,7 @@ fn wrong(text: &str, rules: &Rules) -> Result<Option<String>, Thrown> {
     let no_sql = || Some(format!("SQL statement does not conform to the provided {database} database syntax."));
     let Some(dialect) = dialect(database) else { return Ok(no_sql()) };
     let plain = without_texts(trimmed(text), database);
-    let odd_quotes = text.matches('`').count() % 2 != 0;
+    let odd_quotes = !text.matches('`').count().is_multiple_of(2);
     let series = database == "MySQL" && text.to_lowercase().contains("generate_series");
     if trimmed(text).is_empty() || odd_quotes || series || forgets_comma(&plain, database)? {
         return Ok(no_sql());

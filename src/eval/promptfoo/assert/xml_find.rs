@@ -102,10 +102,10 @@ pub(super) fn tree(text: &str) -> Value {
 }
 
 fn close(open: &mut Vec<(String, Map<String, Value>, String)>) {
-    if open.len() > 1 {
-        if let Some((name, fields, words)) = open.pop() {
-            put(open, &name, value(fields, &words));
-        }
+    if open.len() > 1
+        && let Some((name, fields, words)) = open.pop()
+    {
+        put(open, &name, value(fields, &words));
     }
 }
 
