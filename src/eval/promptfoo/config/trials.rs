@@ -203,7 +203,7 @@ fn what_a_gate_cannot_do_is_refused_with_its_line() {
         (top("evaluateOptions: {repeats: 2}"), "did you mean `repeat`?"),
         (top("defaultTest: {asserts: []}"), "did you mean `assert`?"),
         (assert("{type: contain, value: a}"), "config.yaml:6:16: unknown assertion type `contain`\n  help: did you mean `contains`?"),
-        (assert("{type: contains, val: a}"), "did you mean `value`?"),
+        (assert("{type: contains, valeu: a}"), "did you mean `value`?"),
         (assert("{type: moderation}"), "config.yaml:6:16: `moderation` needs a moderation service"),
         (assert("{type: \"trajectory:tool-used\", value: x}"), "needs the traces of an agent"),
         (assert("{type: llm-rubric, value: polite}"), "config.yaml:6:9: `llm-rubric` needs a model that judges, and none is named\n  help: set `gate.judge`"),

@@ -337,7 +337,7 @@ impl Parser {
         self.deeper()?;
         let inner = self.not()?;
         self.depth -= 1;
-        Ok(Expression::Not(Box::new(inner)))
+        Ok(negated(inner))
     }
 
     fn within(&mut self) -> Parsed<Expression> {
@@ -392,20 +392,17 @@ impl Parser {
         )
     }
 
-    /// Each operator of arithmetic has a precedence of its own: `~ + - * / // % **`, from the loosest to the tightest.
+    /// nunjucks writes its operators into JavaScript without brackets, so that JavaScript's precedence decides: `~ + -` before
+    /// `* / %`. Only `//` and `**` become calls.
     fn arithmetic(&mut self, level: usize) -> Parsed<Expression> {
-        const LEVELS: [(&str, Operator); 8] = [
-            ("~", Operator::Concat),
-            ("+", Operator::Add),
-            ("-", Operator::Subtract),
-            ("*", Operator::Multiply),
-            ("/", Operator::Divide),
-            ("//", Operator::FloorDivide),
-            ("%", Operator::Remainder),
-            ("**", Operator::Power),
+        const LEVELS: [&[(&str, Operator)]; 4] = [
+            &[("~", Operator::Concat), ("+", Operator::Add), ("-", Operator::Subtract)],
+            &[("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Remainder)],
+            &[("//", Operator::FloorDivide)],
+            &[("**", Operator::Power)],
         ];
         match LEVELS.get(level) {
-            Some(operator) => self.chain(&[*operator], |parser| parser.arithmetic(level + 1)),
+            Some(operators) => self.chain(operators, |parser| parser.arithmetic(level + 1)),
             None => self.unary(true),
         }
     }
@@ -565,6 +562,18 @@ impl Parser {
 
     fn expect(&mut self, sign: &str) -> Parsed<()> {
         if self.skip(sign) { Ok(()) } else { Err(TemplateError::new(format!("`{sign}` is missing in a tag"))) }
+    }
+}
+
+/// `not a == b` is `!a == b` in JavaScript: without brackets it is the first part alone that is negated.
+fn negated(expression: Expression) -> Expression {
+    match expression {
+        Expression::Binary(operator, left, right)
+            if !matches!(operator, Operator::In | Operator::FloorDivide | Operator::Power) =>
+        {
+            Expression::Binary(operator, Box::new(negated(*left)), right)
+        }
+        other => Expression::Not(Box::new(other)),
     }
 }
 
