@@ -293,10 +293,10 @@ impl Reader<'_> {
         for (key, value) in &run.options {
             part.options.entry(key.clone()).or_insert_with(|| value.clone());
         }
-        if let Some(Value::Object(metadata)) = top.get("metadata") {
-            if part.metadata.is_empty() {
-                part.metadata = metadata.clone();
-            }
+        if let Some(Value::Object(metadata)) = top.get("metadata")
+            && part.metadata.is_empty()
+        {
+            part.metadata = metadata.clone();
         }
         part
     }

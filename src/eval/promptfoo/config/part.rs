@@ -105,10 +105,10 @@ impl Reader<'_> {
         };
         let grader = options.shift_remove("provider").filter(|value| !value.is_null());
         let grader = grader.map(|value| (value, at.part("/options/provider")));
-        if let Some(prompt) = options.get("rubricPrompt").cloned() {
-            if let Some(loaded) = self.loaded(&prompt, &at.part("/options/rubricPrompt")) {
-                options.insert("rubricPrompt".to_owned(), loaded);
-            }
+        if let Some(prompt) = options.get("rubricPrompt").cloned()
+            && let Some(loaded) = self.loaded(&prompt, &at.part("/options/rubricPrompt"))
+        {
+            options.insert("rubricPrompt".to_owned(), loaded);
         }
         let list = |key: &str| fields.get(key).filter(|value| !value.is_null()).map(strings);
         let (prompts, providers) = (list("prompts"), list("providers"));

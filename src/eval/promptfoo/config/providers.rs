@@ -104,10 +104,9 @@ pub(super) fn one(
             });
         }
         Value::Object(fields) if fields.contains_key("id") => {
-            if let Some(path) = fields.get("id").and_then(Value::as_str).and_then(|id| id.strip_prefix("file://")) {
-                if is_config(path) {
-                    return from_file(path, at, files, environment, problems, found);
-                }
+            let path = fields.get("id").and_then(Value::as_str).and_then(|id| id.strip_prefix("file://"));
+            if let Some(path) = path.filter(|path| is_config(path)) {
+                return from_file(path, at, files, environment, problems, found);
             }
             found.extend(object(None, fields, at, environment, problems));
         }

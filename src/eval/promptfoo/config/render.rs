@@ -43,10 +43,10 @@ pub(super) fn render(
     let vars = resolved(vars, files)?;
     let said = |error: TemplateError| error.to_string();
     // JSON is rendered text by text, so that what a var holds needs no escape.
-    if let Ok(value) = serde_json::from_str::<Value>(raw) {
-        if let Ok(rendered) = render_value(&value, &vars, environment) {
-            return Ok(Rendered { prompt: json_indented(&rendered, "  "), vars });
-        }
+    if let Ok(value) = serde_json::from_str::<Value>(raw)
+        && let Ok(rendered) = render_value(&value, &vars, environment)
+    {
+        return Ok(Rendered { prompt: json_indented(&rendered, "  "), vars });
     }
     let mut inner = Map::with_capacity(vars.len());
     for (key, value) in &vars {
@@ -122,8 +122,7 @@ fn wrapped(text: &str) -> String {
     let open = [("{%", '%'), ("{{", '}'), ("{#", '#')].into_iter().any(|(mark, end)| {
         text.match_indices(mark).any(|(at, _)| {
             let rest = text.get(at + 2..).unwrap_or_default();
-            let stop =
-                rest.find(|letter: char| letter == end || matches!(letter, '\n' | '\r' | '\u{2028}' | '\u{2029}'));
+            let stop = rest.find([end, '\n', '\r', '\u{2028}', '\u{2029}']);
             stop.is_none_or(|stop| !rest.get(stop..).is_some_and(|rest| rest.starts_with(end)))
         })
     });

@@ -127,10 +127,10 @@ fn structured(path: &str, described: Described, files: &Files, problems: &mut Pr
 }
 
 fn named_row(mut value: Value, index: usize, described: Described) -> Value {
-    if let (Value::Object(fields), Described::Always) = (&mut value, described) {
-        if fields.get("description").is_none_or(|text| text.is_null() || text == "") {
-            fields.insert("description".to_owned(), Value::from(format!("Row #{}", index + 1)));
-        }
+    if let (Value::Object(fields), Described::Always) = (&mut value, described)
+        && fields.get("description").is_none_or(|text| text.is_null() || text == "")
+    {
+        fields.insert("description".to_owned(), Value::from(format!("Row #{}", index + 1)));
     }
     value
 }

@@ -101,6 +101,9 @@ struct Parser {
     depth: usize,
 }
 
+/// The names of a macro's arguments, and those with a default.
+type Signature = (Vec<String>, Vec<(String, Expression)>);
+
 type Parsed<T> = Result<T, TemplateError>;
 
 impl Parser {
@@ -269,7 +272,7 @@ impl Parser {
         Ok(Definition { names, defaults, body: self.body(end)? })
     }
 
-    fn signature(&mut self) -> Parsed<(Vec<String>, Vec<(String, Expression)>)> {
+    fn signature(&mut self) -> Parsed<Signature> {
         let Arguments { listed, named } = self.arguments()?;
         let name = |expression: Expression| match expression {
             Expression::Name(name) => Ok(name),
