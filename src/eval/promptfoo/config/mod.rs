@@ -114,7 +114,8 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
         let expands = part.options.get("disableVarExpansion") != Some(&Value::Bool(true));
         match rows::combinations(&part.vars, expands, &files) {
             Ok(combinations) => {
-                let repeats = part.options.get("repeat").and_then(Value::as_u64).and_then(|times| u32::try_from(times).ok());
+                let repeats =
+                    part.options.get("repeat").and_then(Value::as_u64).and_then(|times| u32::try_from(times).ok());
                 plans.push(Plan { repeats: repeats.unwrap_or(run.repeat).max(1), part, combinations });
             }
             Err(why) => problems.push(part.at.part("/vars").problem(why)),
@@ -139,16 +140,8 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     let name: Arc<str> = suite_name(path).into();
     let timeout = run.timeout;
     let digest_of = |files: &Files| files.digest(text);
-    let rows = Rows::new(Parts {
-        suite: Arc::clone(&name),
-        plans,
-        prompts,
-        asked,
-        files,
-        environment: shared,
-        timeout,
-        echo,
-    });
+    let rows =
+        Rows::new(Parts { suite: Arc::clone(&name), plans, prompts, asked, files, environment: shared, timeout, echo });
     if rows.len() == 0 {
         problems.push(root.problem("the config has no row: the tests' `prompts` and `providers` leave nothing"));
         return None;
@@ -220,7 +213,8 @@ fn provider_list(
     let given = |key: &'static str| top.get(key).filter(|value| !value.is_null()).map(|value| (key, value));
     let (key, value) = match (given("providers"), given("targets")) {
         (Some(_), Some(_)) => {
-            problems.push(root.part("/targets").key_problem("`targets` is another word for `providers`: only one of them"));
+            problems
+                .push(root.part("/targets").key_problem("`targets` is another word for `providers`: only one of them"));
             return Vec::new();
         }
         (Some(found), None) | (None, Some(found)) => found,
@@ -231,10 +225,17 @@ fn provider_list(
 
 impl Reader<'_> {
     /// All tests, each with what `defaultTest` and its scenario say.
-    fn all_parts(&mut self, top: &Map<String, Value>, root: &At, run: &Run, texts: &mut Vec<(String, At)>) -> Vec<Part> {
+    fn all_parts(
+        &mut self,
+        top: &Map<String, Value>,
+        root: &At,
+        run: &Run,
+        texts: &mut Vec<(String, At)>,
+    ) -> Vec<Part> {
         let default = self.default_part(top, root, run, texts);
         let mut parts = Vec::new();
-        let listed = tests::read(self.shown(top.get("tests")).as_ref(), &root.part("/tests"), self.files, self.problems);
+        let listed =
+            tests::read(self.shown(top.get("tests")).as_ref(), &root.part("/tests"), self.files, self.problems);
         for raw in listed {
             if let Some(part) = self.written(&raw, texts) {
                 parts.push(default.under(&part));
@@ -292,10 +293,10 @@ impl Reader<'_> {
         for (key, value) in &run.options {
             part.options.entry(key.clone()).or_insert_with(|| value.clone());
         }
-        if let Some(Value::Object(metadata)) = top.get("metadata") {
-            if part.metadata.is_empty() {
-                part.metadata = metadata.clone();
-            }
+        if let Some(Value::Object(metadata)) = top.get("metadata")
+            && part.metadata.is_empty()
+        {
+            part.metadata = metadata.clone();
         }
         part
     }
@@ -408,7 +409,15 @@ fn asked(
             Asked::Own => match provider.reach(environment, files) {
                 Ok(reached) => {
                     let model: Arc<str> = keyed.key(provider, &reached.spec).into();
-                    who.push(Who { id, label, model: Some(model), settings: reached.settings, transform, prompts, names });
+                    who.push(Who {
+                        id,
+                        label,
+                        model: Some(model),
+                        settings: reached.settings,
+                        transform,
+                        prompts,
+                        names,
+                    });
                 }
                 Err(problem) => problems.push(problem),
             },
@@ -417,7 +426,9 @@ fn asked(
     match asked {
         Asked::Own => {
             if providers.is_empty() && problems.is_empty() {
-                problems.push(Problem::of_file("config", "the config has no `providers`").help("set `gate.model` in the policy"));
+                problems.push(
+                    Problem::of_file("config", "the config has no `providers`").help("set `gate.model` in the policy"),
+                );
             }
             who
         }
@@ -447,7 +458,8 @@ fn collapsed(who: Vec<Who>) -> Vec<Who> {
 fn check_references(parts: &[Part], providers: &[Provider], prompts: &[Written], problems: &mut Problems) {
     let is_prompt = |reference: &String| {
         prompts.iter().any(|prompt| {
-            providers::named(&prompt.label, reference) || prompt.id.as_deref().is_some_and(|id| providers::named(id, reference))
+            providers::named(&prompt.label, reference)
+                || prompt.id.as_deref().is_some_and(|id| providers::named(id, reference))
         })
     };
     let is_provider = |reference: &String| providers.iter().any(|provider| provider.is_named(reference));

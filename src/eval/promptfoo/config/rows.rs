@@ -110,7 +110,8 @@ impl Rows {
             prompts: unique(prompts.iter().map(|prompt| prompt.label.as_str()), "prompt"),
             asked: unique(asked.iter().map(|asked| asked.label.as_deref().unwrap_or(&asked.id)), "provider"),
         };
-        let mut rows = Self { suite, plans, prompts, asked, files, folder, environment, timeout, echo, rows: Vec::new(), names };
+        let mut rows =
+            Self { suite, plans, prompts, asked, files, folder, environment, timeout, echo, rows: Vec::new(), names };
         rows.lay_out();
         rows
     }
@@ -125,11 +126,19 @@ impl Rows {
                         continue;
                     }
                     for (prompt_index, prompt) in self.prompts.iter().enumerate() {
-                        let names: Vec<String> = [Some(&prompt.label), prompt.id.as_ref()].into_iter().flatten().cloned().collect();
+                        let names: Vec<String> =
+                            [Some(&prompt.label), prompt.id.as_ref()].into_iter().flatten().cloned().collect();
                         if !allows(asked.prompts.as_deref(), &names) || !allows(plan.part.prompts.as_deref(), &names) {
                             continue;
                         }
-                        rows.push(Row { plan: plan_index, combination, asked: asked_index, prompt: prompt_index, first: 0, count: 0 });
+                        rows.push(Row {
+                            plan: plan_index,
+                            combination,
+                            asked: asked_index,
+                            prompt: prompt_index,
+                            first: 0,
+                            count: 0,
+                        });
                     }
                 }
                 let count = u32::try_from(rows.len() - first).unwrap_or(u32::MAX);
@@ -145,7 +154,6 @@ impl Rows {
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
-
 
     /// The cluster of a test: its rows are asked, and judged, together.
     pub(super) fn cluster(plan: usize) -> String {
@@ -287,13 +295,16 @@ fn wants_log_probabilities(nodes: &[Node]) -> bool {
 
 /// Whether a list of references, where there is one, names something with one of these names.
 fn allows(references: Option<&[String]>, names: &[String]) -> bool {
-    references.is_none_or(|references| {
-        references.iter().any(|reference| names.iter().any(|name| named(name, reference)))
-    })
+    references
+        .is_none_or(|references| references.iter().any(|reference| names.iter().any(|name| named(name, reference))))
 }
 
 /// Every combination of vars: a list of texts gives one for each, and a pattern of files one for each file.
-pub(super) fn combinations(vars: &Map<String, Value>, expands: bool, files: &Files) -> Result<Vec<Map<String, Value>>, String> {
+pub(super) fn combinations(
+    vars: &Map<String, Value>,
+    expands: bool,
+    files: &Files,
+) -> Result<Vec<Map<String, Value>>, String> {
     let mut all = vec![Map::new()];
     if !expands {
         return Ok(vec![vars.clone()]);

@@ -1,7 +1,7 @@
 //! Whole configs: rows against those of the real tool, and what is refused.
 //!
 //! `frozen/*/rows.jsonl` is what promptfoo 0.121.20 gives for the config beside it (`eval -c promptfooconfig.yaml -o out.json`, an echo
-//! provider): for each row its prompt, vars, provider, assertions and whether it passed. The configs are ours.
+//! provider): for each row its prompt (what echo answered), provider, assertions and whether it passed. The configs are ours.
 
 use std::path::{Path, PathBuf};
 
@@ -128,7 +128,6 @@ async fn rows_are_those_of_the_real_tool() {
             };
             differs("prompt", format!("{:?}", prompt(case)), format!("{:?}", row["prompt"].as_str().unwrap()));
             differs("provider", label.to_owned(), row["provider"].as_str().unwrap().to_owned());
-            differs("vars", plain(&Value::Object(test.vars.clone())), plain(&row["vars"]));
             differs("threshold", format!("{:?}", test.threshold), format!("{:?}", row["threshold"].as_f64()));
             differs("assertions", assertions(test), theirs(&row["asserts"]));
             differs("passes", passes(case).await.to_string(), row["success"].to_string());
@@ -174,7 +173,12 @@ fn theirs(list: &Value) -> String {
     let one = |one: &Value| {
         let value = one.get("value").map(plain).unwrap_or_default();
         let metric = one.get("metric").and_then(Value::as_str).map(str::to_owned).filter(|metric| !metric.is_empty());
-        format!("{} {value} {:?} {:?}", one["type"].as_str().unwrap(), one.get("threshold").and_then(Value::as_f64), metric)
+        format!(
+            "{} {value} {:?} {:?}",
+            one["type"].as_str().unwrap(),
+            one.get("threshold").and_then(Value::as_f64),
+            metric
+        )
     };
     list.as_array().unwrap().iter().map(one).collect::<Vec<_>>().join("; ")
 }
@@ -183,7 +187,11 @@ const ONE_TEST: &str = "tests: [{vars: {x: a}, assert: [{type: contains, value: 
 
 #[test]
 fn what_a_gate_cannot_do_is_refused_with_its_line() {
-    let assert = |assertion: &str| format!("prompts: [\"{{{{x}}}}\"]\nproviders: [echo]\ntests:\n  - vars: {{x: a}}\n    assert:\n      - {assertion}\n");
+    let assert = |assertion: &str| {
+        format!(
+            "prompts: [\"{{{{x}}}}\"]\nproviders: [echo]\ntests:\n  - vars: {{x: a}}\n    assert:\n      - {assertion}\n"
+        )
+    };
     let top = |line: &str| format!("prompts: [\"{{{{x}}}}\"]\nproviders: [echo]\n{ONE_TEST}{line}\n");
     let provider = |provider: &str| format!("prompts: [\"{{{{x}}}}\"]\nproviders:\n  - {provider}\n{ONE_TEST}");
     let table: &[(String, &str)] = &[
@@ -195,7 +203,7 @@ fn what_a_gate_cannot_do_is_refused_with_its_line() {
         (top("evaluateOptions: {repeats: 2}"), "did you mean `repeat`?"),
         (top("defaultTest: {asserts: []}"), "did you mean `assert`?"),
         (assert("{type: contain, value: a}"), "config.yaml:6:16: unknown assertion type `contain`\n  help: did you mean `contains`?"),
-        (assert("{type: contains, val: a}"), "did you mean `value`?"),
+        (assert("{type: contains, valeu: a}"), "did you mean `value`?"),
         (assert("{type: moderation}"), "config.yaml:6:16: `moderation` needs a moderation service"),
         (assert("{type: \"trajectory:tool-used\", value: x}"), "needs the traces of an agent"),
         (assert("{type: llm-rubric, value: polite}"), "config.yaml:6:9: `llm-rubric` needs a model that judges, and none is named\n  help: set `gate.judge`"),
@@ -244,7 +252,10 @@ fn the_policy_s_model_stands_in_for_all_providers() {
     let cases = loaded(config, &[], around(Asked::Policy)).unwrap();
     assert_eq!(cases.iter().map(prompt).collect::<Vec<_>>(), ["a 1", "b 1"]);
     assert!(cases.iter().all(|case| case.model.is_none()));
-    assert_eq!(cases.iter().map(|case| case.id.text().raw()).collect::<Vec<_>>(), ["test-1 | a {{x}}", "test-1 | b {{x}}"]);
+    assert_eq!(
+        cases.iter().map(|case| case.id.text().raw()).collect::<Vec<_>>(),
+        ["test-1 | a {{x}}", "test-1 | b {{x}}"]
+    );
 }
 
 #[test]
@@ -268,6 +279,16 @@ fn a_judge_is_the_assertion_s_own_else_the_config_s_else_the_policy_s() {
     assert_eq!(suite.judges().keys().collect::<Vec<_>>(), ["policy-judge"]);
     let models: Vec<&str> = suite.models().keys().map(String::as_str).collect();
     assert_eq!(models, ["echo", "openai:embedding:e", "openai:gpt-4o", "strict"]);
+}
+
+/// `context.vars` of a script in promptfoo 0.121.20: files read, the last line break gone, names of vars replaced, other tags not.
+#[test]
+fn assertions_see_vars_as_the_real_tool_shows_them() {
+    let config = "prompts: [\"{{a}}\"]\nproviders: [echo]\ntests:\n  - vars: {name: Ann, a: \"I {{ name }} {{ name | upper }}\", f: \"file://t.txt\", q: \"x\\n\"}\n    assert: [{type: is-json}]\n";
+    let cases = loaded(config, &[("t.txt", "\n hi \n")], around(Asked::Own)).unwrap();
+    let want = r#"{"name":"Ann","a":"I Ann {{ name | upper }}","f":"hi","q":"x"}"#;
+    assert_eq!(plain(&Value::Object(test(&cases[0]).vars.clone())), want);
+    assert_eq!(prompt(&cases[0]), "I Ann ANN");
 }
 
 #[test]
@@ -325,7 +346,8 @@ fn no_secret_reaches_a_prompt() {
 fn files_of_another_checkout_are_not_read() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("secret.txt"), "secret").unwrap();
-    let (folder, path) = written("prompts: [\"file://link.txt\"]\nproviders: [echo]\ntests: [{assert: [{type: is-json}]}]\n", &[]);
+    let (folder, path) =
+        written("prompts: [\"file://link.txt\"]\nproviders: [echo]\ntests: [{assert: [{type: is-json}]}]\n", &[]);
     std::os::unix::fs::symlink(outside.path().join("secret.txt"), folder.path().join("link.txt")).unwrap();
     let text = said(load(&path, "c.yaml", around(Asked::Own)).map(|_| ()).unwrap_err());
     assert!(text.contains("outside of the config's checkout"), "{text}");

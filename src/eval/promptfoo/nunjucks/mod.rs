@@ -10,6 +10,7 @@ mod members;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod value;
 
 use std::collections::BTreeMap;

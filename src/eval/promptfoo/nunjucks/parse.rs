@@ -2,89 +2,10 @@
 
 use super::TemplateError;
 use super::lex::{Token, tokens};
+pub(super) use super::tree::{Arguments, Definition, Expression, Node, Operator, Setting};
 
 /// Expressions and blocks in one another.
 const DEEPEST: usize = 60;
-
-/// What is printed or done.
-#[derive(Debug)]
-pub(super) enum Node {
-    Data(String),
-    Print(Expression),
-    If { arms: Vec<(Expression, Vec<Node>)>, otherwise: Vec<Node> },
-    For { names: Vec<String>, over: Expression, body: Vec<Node>, otherwise: Vec<Node> },
-    Set { names: Vec<String>, value: Setting },
-    Macro { name: String, definition: Definition },
-    Call { call: Expression, caller: Definition },
-    Filtered { name: String, arguments: Arguments, body: Vec<Node> },
-    Switch { over: Expression, arms: Vec<(Expression, Vec<Node>)>, otherwise: Vec<Node> },
-    Body(Vec<Node>),
-}
-
-/// What a name is set to.
-#[derive(Debug)]
-pub(super) enum Setting {
-    To(Expression),
-    Rendered(Vec<Node>),
-}
-
-/// A macro, or the body of a call.
-#[derive(Debug)]
-pub(super) struct Definition {
-    pub(super) names: Vec<String>,
-    pub(super) defaults: Vec<(String, Expression)>,
-    pub(super) body: Vec<Node>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Arguments {
-    pub(super) listed: Vec<Expression>,
-    pub(super) named: Vec<(String, Expression)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Operator {
-    Or,
-    And,
-    In,
-    Concat,
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    FloorDivide,
-    Remainder,
-    Power,
-    Equal,
-    StrictlyEqual,
-    NotEqual,
-    StrictlyNotEqual,
-    Less,
-    Greater,
-    LessOrEqual,
-    GreaterOrEqual,
-}
-
-#[derive(Debug)]
-pub(super) enum Expression {
-    Text(String),
-    Number(f64),
-    Flag(bool),
-    Null,
-    Name(String),
-    List(Vec<Expression>),
-    Group(Vec<Expression>),
-    Dict(Vec<(Expression, Expression)>),
-    Member(Box<Expression>, Box<Expression>),
-    Call(Box<Expression>, Arguments),
-    Filter { name: String, input: Box<Expression>, arguments: Arguments },
-    Test { input: Box<Expression>, name: String, argument: Option<Box<Expression>> },
-    Either { then: Box<Expression>, condition: Box<Expression>, otherwise: Option<Box<Expression>> },
-    Binary(Operator, Box<Expression>, Box<Expression>),
-    Not(Box<Expression>),
-    Negative(Box<Expression>),
-    Positive(Box<Expression>),
-}
 
 /// The tree of a template.
 pub(super) fn parse(text: &str) -> Result<Vec<Node>, TemplateError> {
@@ -100,6 +21,9 @@ struct Parser {
     tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
     depth: usize,
 }
+
+/// The names of a macro's arguments, and those with a default.
+type Signature = (Vec<String>, Vec<(String, Expression)>);
 
 type Parsed<T> = Result<T, TemplateError>;
 
@@ -150,8 +74,7 @@ impl Parser {
                 Ok(Node::Macro { name, definition })
             }
             "call" => {
-                let (names, defaults) =
-                    if self.is_sign("(") { self.signature()? } else { (Vec::new(), Vec::new()) };
+                let (names, defaults) = if self.is_sign("(") { self.signature()? } else { (Vec::new(), Vec::new()) };
                 let call = self.primary()?;
                 self.end(&Token::BlockEnd)?;
                 let body = self.body("endcall")?;
@@ -270,7 +193,7 @@ impl Parser {
         Ok(Definition { names, defaults, body: self.body(end)? })
     }
 
-    fn signature(&mut self) -> Parsed<(Vec<String>, Vec<(String, Expression)>)> {
+    fn signature(&mut self) -> Parsed<Signature> {
         let Arguments { listed, named } = self.arguments()?;
         let name = |expression: Expression| match expression {
             Expression::Name(name) => Ok(name),
@@ -338,7 +261,7 @@ impl Parser {
         self.deeper()?;
         let inner = self.not()?;
         self.depth -= 1;
-        Ok(Expression::Not(Box::new(inner)))
+        Ok(negated(inner))
     }
 
     fn within(&mut self) -> Parsed<Expression> {
@@ -393,20 +316,17 @@ impl Parser {
         )
     }
 
-    /// Each operator of arithmetic has a precedence of its own: `~ + - * / // % **`, from the loosest to the tightest.
+    /// nunjucks writes its operators into JavaScript without brackets, so that JavaScript's precedence decides: `~ + -` before
+    /// `* / %`. Only `//` and `**` become calls.
     fn arithmetic(&mut self, level: usize) -> Parsed<Expression> {
-        const LEVELS: [(&str, Operator); 8] = [
-            ("~", Operator::Concat),
-            ("+", Operator::Add),
-            ("-", Operator::Subtract),
-            ("*", Operator::Multiply),
-            ("/", Operator::Divide),
-            ("//", Operator::FloorDivide),
-            ("%", Operator::Remainder),
-            ("**", Operator::Power),
+        const LEVELS: [&[(&str, Operator)]; 4] = [
+            &[("~", Operator::Concat), ("+", Operator::Add), ("-", Operator::Subtract)],
+            &[("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Remainder)],
+            &[("//", Operator::FloorDivide)],
+            &[("**", Operator::Power)],
         ];
         match LEVELS.get(level) {
-            Some(operator) => self.chain(&[*operator], |parser| parser.arithmetic(level + 1)),
+            Some(operators) => self.chain(operators, |parser| parser.arithmetic(level + 1)),
             None => self.unary(true),
         }
     }
@@ -566,6 +486,18 @@ impl Parser {
 
     fn expect(&mut self, sign: &str) -> Parsed<()> {
         if self.skip(sign) { Ok(()) } else { Err(TemplateError::new(format!("`{sign}` is missing in a tag"))) }
+    }
+}
+
+/// `not a == b` is `!a == b` in JavaScript: without brackets it is the first part alone that is negated.
+fn negated(expression: Expression) -> Expression {
+    match expression {
+        Expression::Binary(operator, left, right)
+            if !matches!(operator, Operator::In | Operator::FloorDivide | Operator::Power) =>
+        {
+            Expression::Binary(operator, Box::new(negated(*left)), right)
+        }
+        other => Expression::Not(Box::new(other)),
     }
 }
 
