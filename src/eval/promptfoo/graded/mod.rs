@@ -6,6 +6,7 @@
 //! that says nothing, or nothing of that form twice, has not judged: the test ends in an error, and never passes.
 
 mod asking;
+mod compare;
 mod context;
 mod custom;
 mod factual;
@@ -34,6 +35,7 @@ pub(super) async fn judge_one(given: &Given<'_>) -> Result<Graded, Thrown> {
         "context-faithfulness" => context::faithfulness(given).await,
         "conversation-relevance" => relevance::conversation(given).await,
         "answer-relevance" => relevance::answer(given).await,
+        "select-best" => compare::select_best(given).await,
         "similar" | "similar:cosine" | "similar:dot" | "similar:euclidean" => similar::similar(given).await,
         "python" | "ruby" => interpreter::judged(given).await,
         "webhook" => webhook::webhook(given).await,
