@@ -16,7 +16,7 @@ pub use json::{check_duplicate_keys, parse_json_line};
 pub use problem::{Problem, Problems};
 pub use schema::{schema_of, schema_text};
 pub use suggest::nearest;
-pub use yaml::parse_yaml;
+pub use yaml::{parse_tagged_yaml, parse_yaml};
 
 /// The largest YAML file that is read, in bytes.
 pub const LARGEST_FILE: u64 = 4 * 1024 * 1024;

@@ -7,8 +7,27 @@ use serde_json::{Map, Value};
 
 use super::{DEEPEST, Document, Key, Kind, LARGEST_FILE, MOST_NODES, Node, Problem, Problems, Spot, resolve};
 
+/// What becomes of a tag (`!name`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tags {
+    /// It is a problem.
+    Refused,
+    /// A tagged text becomes a mapping of one key, the tag: `{"!function": "utils.doc"}`.
+    Kept,
+}
+
 /// Reads one YAML document. The first thing that is wrong with its form ends the reading.
 pub fn parse_yaml(path: &str, text: &str) -> Result<Document, Problems> {
+    parse(path, text, Tags::Refused)
+}
+
+/// The same for another tool's file, whose tags have a meaning there: a text with the tag `!name` becomes a mapping whose one
+/// key is `!name`, so that its reader can refuse it by name.
+pub fn parse_tagged_yaml(path: &str, text: &str) -> Result<Document, Problems> {
+    parse(path, text, Tags::Kept)
+}
+
+fn parse(path: &str, text: &str, tags: Tags) -> Result<Document, Problems> {
     if text.len() as u64 > LARGEST_FILE {
         let problem =
             Problem::of_file(path, format!("the file has {} bytes; at most {LARGEST_FILE} are read", text.len()));
@@ -17,7 +36,7 @@ pub fn parse_yaml(path: &str, text: &str) -> Result<Document, Problems> {
     let mut options = Options::default();
     options.emit_comments = false;
     let parser = Parser::new_from_str_with_options(text, options);
-    let mut reader = Reader { path, parser, anchors: BTreeMap::new(), nodes: 0 };
+    let mut reader = Reader { path, parser, anchors: BTreeMap::new(), nodes: 0, tags };
     Ok(reader.document()?)
 }
 
@@ -26,6 +45,7 @@ struct Reader<'a, P> {
     parser: P,
     anchors: BTreeMap<usize, (Node, Value)>,
     nodes: usize,
+    tags: Tags,
 }
 
 type Read = (Node, Value);
@@ -83,6 +103,12 @@ impl<'a, P: Iterator<Item = Result<(Event<'a>, Span), granit_parser::ScanError>>
         }
         let here = spot(span.start.line(), span.start.col());
         let (anchor, read) = match event {
+            Event::Scalar(text, _, anchor, Some(tag)) if self.tags == Tags::Kept => {
+                let key = Key { text: format!("!{}", tag.suffix()), spot: here };
+                let value = Value::Object(Map::from_iter([(key.text.clone(), Value::String(text.into_owned()))]));
+                let inner = Node { spot: here, kind: Kind::Scalar };
+                (anchor, (Node { spot: here, kind: Kind::Map(vec![(key, inner)]) }, value))
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), span)?;
                 let value = if style == ScalarStyle::Plain {

@@ -17,6 +17,8 @@ pub enum Dialogue {
     Script(Vec<String>),
     /// The same question in other wordings, each asked by itself. The answer is the one to the case's own request.
     Variants(Vec<Prompt>),
+    /// The same request so many times in all, at least 2, each with a seed of its own. All replies are judged together, as turns.
+    Repeated(u32),
     /// Another model leads the conversation.
     Adaptive(Adaptive),
 }

@@ -12,7 +12,7 @@ use super::model::{ModelSpec, OpenAiSpec};
 use super::redteam::SafetyPolicy;
 use crate::document::{self, Document, Problems};
 use crate::gate::compare::RegressionPolicy;
-use crate::gate::{DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric, named_score_direction};
+use crate::gate::{DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric, named_score_direction, named_score_unit};
 use crate::trust::Digest;
 
 mod guard;
@@ -228,9 +228,8 @@ fn check_threshold(threshold: &Threshold, pointer: &str, document: &Document, pr
     };
     let name = threshold.metric.as_str();
     let known = known_metric(name);
-    let own = known
-        .map(|known| known.direction)
-        .or_else(|| named_score_direction(name.strip_prefix("score:").unwrap_or(name)));
+    let plain = name.strip_prefix("score:").unwrap_or(name);
+    let own = known.map(|known| known.direction).or_else(|| named_score_direction(plain));
     let bound = match (threshold.min, threshold.max) {
         (Some(min), None) => Some((min, Direction::Higher, "/min")),
         (None, Some(max)) => Some((max, Direction::Lower, "/max")),
@@ -256,13 +255,16 @@ fn check_threshold(threshold: &Threshold, pointer: &str, document: &Document, pr
             let right = if direction == Direction::Higher { "min" } else { "max" };
             at(field, format!("{name} is better {direction:?}: its bound is `{right}`").to_lowercase(), None);
         }
-        let share = known.is_none_or(|known| known.unit == Unit::Share);
-        if !value.is_finite() || value < 0.0 || (share && value > 1.0) {
+        let unit = known.map_or_else(|| named_score_unit(plain), |known| known.unit);
+        let share = unit == Unit::Share;
+        // A correlation may be below 0.
+        let negative = value < 0.0 && !plain.starts_with("mcc");
+        if !value.is_finite() || negative || (share && value > 1.0) {
             let range = if share { "0 to 1" } else { "0 or more" };
             at(field, format!("{name} is {range}; the bound {value} is outside"), None);
         }
     }
-    let share = known.is_none_or(|known| known.unit == Unit::Share);
+    let share = known.map_or_else(|| named_score_unit(plain), |known| known.unit) == Unit::Share;
     let extreme = threshold.min == Some(1.0) || threshold.max == Some(0.0);
     if share && extreme && threshold.decide_by == DecideBy::Interval {
         let help = "add `decide_by: point` to ask it of exactly these samples, or choose a bound such as 0.99 or 0.01";

@@ -7,8 +7,8 @@ use super::run::{Names, Plan, Row, Slot};
 use super::sample::Status;
 use super::suite::Suite;
 use crate::gate::{
-    CaseUnit, Data, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit, assess,
-    assess_rule, known_metric, named_score_direction, settle_failures,
+    Aggregate, CaseUnit, Data, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit, assess,
+    assess_rule, known_metric, named_score_direction, named_score_unit, settle_failures,
 };
 
 /// Metrics that a report has even without a threshold, where there is anything to measure.
@@ -51,7 +51,8 @@ pub fn metrics(drawn: Drawn<'_>, judged: Vec<Metric>) -> Vec<Metric> {
     let named = named.map(|(number, name)| (name.clone(), What::Named(u16::try_from(number).ok())));
     for (name, what) in known.chain(named).filter(|(name, _)| !whole.contains(name)) {
         let data = drawn.data(what, &RuleScope::default());
-        let measured = assess(&what.subject(name, None, None), &data, None);
+        let declared = drawn.suites.iter().flat_map(Suite::declared).find(|declared| declared.name == name);
+        let measured = assess(&what.subject(name, None, declared.map(|declared| declared.direction)), &data, None);
         // A metric that nothing was measured for is left out; a threshold on it is an error, and stays above.
         if measured.value.is_some() {
             metrics.push(measured);
@@ -87,7 +88,8 @@ impl What {
         let (direction, unit) = match self {
             What::Known(known) => (known.direction, known.unit),
             What::Named(_) => {
-                (given.or_else(|| named_score_direction(name.as_str())).unwrap_or(Direction::Higher), Unit::Share)
+                let own = given.or_else(|| named_score_direction(name.as_str()));
+                (own.unwrap_or(Direction::Higher), named_score_unit(name.as_str()))
             }
         };
         Subject { name, scope, direction, unit }
@@ -145,6 +147,9 @@ impl<'a> Drawn<'a> {
         let cases = self.cases(scope);
         match what {
             What::Named(None) => Data::Share(Vec::new()),
+            What::Named(Some(number)) if self.names.aggregate(number).is_some() => {
+                aggregate(&cases, number, self.names.aggregate(number))
+            }
             What::Named(Some(number)) => Data::Share(shares(&cases, |row| {
                 let found = row?.named.iter().find(|(name, _)| *name == number)?;
                 Some(found.1)
@@ -269,6 +274,25 @@ fn mean(cases: &Cases<'_>, value: impl Fn(&Row) -> Option<f64>) -> Data {
         }
     }
     Data::Mean { clusters, missing }
+}
+
+/// A value of all samples together. A sample that names the metric without parts of its form is missing.
+fn aggregate(cases: &Cases<'_>, number: u16, aggregate: Option<Aggregate>) -> Data {
+    let Some(aggregate) = aggregate else { return Data::Share(Vec::new()) };
+    let (mut parts, mut missing) = (Vec::new(), 0);
+    for (index, samples) in cases.each() {
+        let group = cluster(index, samples);
+        for row in samples.iter().filter_map(|(_, row)| *row) {
+            match row.values.iter().find(|(own, _)| *own == number) {
+                Some((_, own)) if own.aggregate == aggregate && aggregate.takes(&own.parts) => {
+                    parts.push((group, &*own.parts));
+                }
+                Some(_) => missing += 1,
+                None => missing += u64::from(row.named.iter().any(|(own, _)| *own == number)),
+            }
+        }
+    }
+    Data::aggregate(aggregate, &parts, missing)
 }
 
 /// A sum; a sample whose part is not known makes it a lower bound.

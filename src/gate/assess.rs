@@ -217,7 +217,7 @@ impl<'a> Judgement<'a> {
     pub(super) fn by_interval(&self) -> (Verdict, String) {
         let (measured, rule) = (self.measured(), self.rule());
         let sure = percent(self.threshold.confidence);
-        let clustered = self.estimate.method == "t-clustered";
+        let clustered = matches!(self.estimate.method, "t-clustered" | "t-bootstrap" | "t-jackknife");
         if clustered && self.estimate.n < FEWEST_CLUSTERS {
             let text = format!(
                 "{measured} rests on {} independent groups: at least {FEWEST_CLUSTERS} are needed",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Aggregate;
 use crate::stats::{Alpha, Count, Interval, Mean, clopper_pearson_lower, clopper_pearson_upper, clustered_mean};
 use crate::stats::{float, quantile_interval, wilson};
 
@@ -53,6 +54,19 @@ pub enum Data {
         /// Samples whose part is not known.
         missing: u64,
     },
+    /// A value of all samples together: a perplexity, a BLEU score. Made by [`Data::aggregate`].
+    Aggregate {
+        /// None where the samples have none.
+        value: Option<f64>,
+        /// Its standard error; above 0.
+        standard_error: Option<f64>,
+        /// Independent groups of samples.
+        groups: u64,
+        /// Samples that should have counted and have no parts.
+        missing: u64,
+        /// Whether the standard error is lm-eval's own, or one over groups.
+        method: &'static str,
+    },
 }
 
 /// What data say at one error rate.
@@ -81,6 +95,24 @@ impl Data {
             Data::Share(units) => share(units, display, decide),
             Data::Quantile { values, missing, q } => quantile(values, *missing, *q, display, decide),
             Data::Mean { clusters, missing } => mean(clusters, *missing, display, decide),
+            Data::Aggregate { value, standard_error, groups, missing, method } => {
+                let spread = value.zip(*standard_error).filter(|_| *groups > 1);
+                let spread = spread.map(|(value, standard_error)| {
+                    Mean { value, standard_error, freedom: float(groups.saturating_sub(1)) }
+                });
+                // Nothing bounds what a missing sample does to all others together.
+                let open = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
+                let whole = |interval: Interval| if *missing == 0 { interval } else { open };
+                Estimate {
+                    value: *value,
+                    interval: spread.map(|spread| whole(spread.interval(display))),
+                    bounds: spread.map(|spread| whole(spread.bounds(decide))),
+                    method,
+                    n: *groups,
+                    missing: *missing,
+                    count: None,
+                }
+            }
             Data::Total { value, samples, missing } => {
                 let known = *samples > 0;
                 let top = if *missing == 0 { *value } else { f64::INFINITY };
@@ -100,6 +132,22 @@ impl Data {
 }
 
 impl Data {
+    /// The value of all samples together, each with the group that it belongs to. The interval is Student's t with one degree of
+    /// freedom fewer than there are groups, over lm-eval's own standard error (`t-bootstrap`) where every sample is a group of its
+    /// own and lm-eval has one, else over the jackknife of the groups (`t-jackknife`). Samples that are all alike say nothing of
+    /// what others would be: a standard error of 0 is none.
+    pub fn aggregate(aggregate: Aggregate, samples: &[(u64, &[f64])], missing: u64) -> Self {
+        let parts: Vec<&[f64]> = samples.iter().map(|(_, parts)| *parts).collect();
+        let groups = samples.iter().map(|(group, _)| *group).collect::<std::collections::BTreeSet<u64>>().len();
+        let own = if groups == samples.len() { aggregate.stderr(&parts) } else { None };
+        let (standard_error, method) = match own {
+            Some(own) => (Some(own), "t-bootstrap"),
+            None => (aggregate.jackknife(samples), "t-jackknife"),
+        };
+        let standard_error = standard_error.filter(|error| error.is_finite() && *error > 0.0);
+        Data::Aggregate { value: aggregate.combine(&parts), standard_error, groups: groups as u64, missing, method }
+    }
+
     /// The sum over the means of judged cases, and their number; none for anything but shares.
     pub(super) fn sum_of_shares(&self) -> Option<(f64, u64)> {
         let Data::Share(units) = self else { return None };

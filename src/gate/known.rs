@@ -13,6 +13,8 @@ pub enum Unit {
     Dollars,
     /// Tokens.
     Tokens,
+    /// A number without a unit that is no share: a perplexity, a BLEU score.
+    Number,
 }
 
 /// What a metric is made of.
@@ -88,7 +90,39 @@ pub fn known_metric(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name == name)
 }
 
-/// The direction of the scores that choice cases make themselves.
+/// Metrics of lm-eval tasks (0.4.13, `lm_eval/api/metrics.py`): name, which way is better, and whether it is a share.
+const OF_TASKS: &[(&str, Direction, Unit)] = &[
+    ("accuracy", Direction::Higher, Unit::Share),
+    ("acc", Direction::Higher, Unit::Share),
+    ("acc_norm", Direction::Higher, Unit::Share),
+    ("acc_bytes", Direction::Higher, Unit::Share),
+    ("acc_mutual_info", Direction::Higher, Unit::Share),
+    ("exact_match", Direction::Higher, Unit::Share),
+    ("f1", Direction::Higher, Unit::Share),
+    ("mcc", Direction::Higher, Unit::Number),
+    ("bleu", Direction::Higher, Unit::Number),
+    ("chrf", Direction::Higher, Unit::Number),
+    ("chrf++", Direction::Higher, Unit::Number),
+    ("ter", Direction::Lower, Unit::Number),
+    ("brier_score", Direction::Lower, Unit::Number),
+    ("perplexity", Direction::Lower, Unit::Number),
+    ("word_perplexity", Direction::Lower, Unit::Number),
+    ("byte_perplexity", Direction::Lower, Unit::Number),
+    ("bits_per_byte", Direction::Lower, Unit::Number),
+];
+
+fn of_task(name: &str) -> Option<(Direction, Unit)> {
+    // The name of a filter stands behind a point: `exact_match.strict-match`.
+    let (plain, _) = name.split_once('.').unwrap_or((name, ""));
+    OF_TASKS.iter().find(|(own, _, _)| *own == plain).map(|(_, direction, unit)| (*direction, *unit))
+}
+
+/// The direction of the scores that choice cases and tasks of lm-eval make themselves.
 pub fn named_score_direction(name: &str) -> Option<Direction> {
-    matches!(name, "accuracy" | "acc_norm").then_some(Direction::Higher)
+    of_task(name).map(|(direction, _)| direction)
+}
+
+/// What a named score is measured in: a share, unless it is a metric of tasks that is none.
+pub fn named_score_unit(name: &str) -> Unit {
+    of_task(name).map_or(Unit::Share, |(_, unit)| unit)
 }

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod assess;
+mod bootstrap;
 pub mod compare;
 mod conclude;
 mod data;
@@ -26,7 +27,7 @@ pub use aggregate::{Aggregate, Declared};
 pub use assess::{Assessed, DISPLAY_CONFIDENCE, Subject, assess, assess_rule};
 pub use conclude::{Facts, conclude, decided, in_gravity, lacking, settle_failures};
 pub use data::{Data, Estimate, FEWEST_CLUSTERS, Unit as CaseUnit};
-pub use known::{KNOWN, Known, Source, Unit, known_metric, named_score_direction};
+pub use known::{KNOWN, Known, Source, Unit, known_metric, named_score_direction, named_score_unit};
 pub use metric::{Direction, Metric, MetricName, MetricNameError};
 pub use policy::{GatePolicy, OnInconclusive, OnPartial, OnSuiteChange, Preflight};
 pub use score::{Score, ScoreError};

@@ -11,6 +11,7 @@ pub fn amount(value: f64, unit: Unit) -> String {
         Unit::Share => trim(format!("{value:.4}")),
         Unit::Milliseconds => format!("{} ms", trim(format!("{value:.2}"))),
         Unit::Dollars => format!("{} USD", trim(format!("{value:.6}"))),
+        Unit::Number => trim(format!("{value:.6}")),
         Unit::Tokens => format!("{} tokens", trim(format!("{value:.1}"))),
     }
 }

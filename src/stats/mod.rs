@@ -5,6 +5,7 @@ mod agreement;
 mod binomial;
 mod family;
 mod mean;
+mod mersenne;
 mod paired;
 mod power;
 mod proportion;
@@ -21,6 +22,7 @@ pub use agreement::{Helped, Kappa, Weights, cohen_kappa, ppi_mean, rogan_gladen}
 pub use binomial::{BinomialTest, binomial_lower_tail, binomial_pmf, binomial_test, binomial_upper_tail};
 pub use family::{benjamini_hochberg, bonferroni, holm, sidak};
 pub use mean::{Mean, clustered_mean, mean, welch, welch_of};
+pub use mersenne::Mersenne;
 pub use paired::{
     McNemar, PairedTable, Pairs, SignTest, mcnemar, newcombe_paired, sign_test, tango, tango_bounds, tango_score,
 };

@@ -6,7 +6,7 @@ use crate::eval::planned::RuleScope;
 use crate::eval::run::cluster_number;
 use crate::eval::sample::Status;
 use crate::gate::compare::{Attempts, Comparable, PairUnit, RegressionRule, Scale, Summary};
-use crate::gate::{Direction, Metric, MetricName, Source, Subject, Unit, known_metric, named_score_direction};
+use crate::gate::{Direction, Metric, MetricName, Source, Subject, Unit, known_metric, named_score_direction, named_score_unit};
 use crate::stats::{Count, float, normal_quantile};
 
 /// Why a metric cannot be compared.
@@ -39,6 +39,9 @@ pub fn subject_of(rule: &RegressionRule) -> Result<(Subject, Option<Source>), Me
     };
     if let Some(instead) = known.and_then(|known| instead(known.source)) {
         return Err(MetricProblem::NotPaired(name.to_owned(), instead));
+    }
+    if known.is_none() && named_score_unit(plain) != Unit::Share {
+        return Err(MetricProblem::NotPaired(name.to_owned(), "pass_rate"));
     }
     let subject = Subject {
         name: MetricName::new(plain).unwrap_or_else(|_| rule.metric.clone()),

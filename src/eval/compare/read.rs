@@ -156,6 +156,8 @@ impl Reader {
             cluster: line.cluster.as_deref().map(cluster_number),
             cached: false,
             named: self.names.means(line.assertions.iter().map(|row| (row.metric.as_ref(), row.score))),
+            // A metric of all samples together has no value for each of them: `subject_of` says so.
+            values: Box::default(),
         };
         let facts = CaseFacts { group, case: &line.case, prompt: line.prompt_digest, expected: line.expected_digest };
         self.builder.add(&facts, line.repeat, number, &row)?;

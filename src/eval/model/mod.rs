@@ -10,6 +10,7 @@ mod failure;
 mod http;
 pub mod openai;
 mod own;
+mod probe;
 pub mod replay;
 mod spec;
 
@@ -24,6 +25,7 @@ use crate::trust::{Digest, Untrusted};
 pub use build::{Built, ModelBuildError, build};
 pub use openai::Surroundings;
 pub use own::OwnModels;
+pub use probe::probe_log_likelihoods;
 pub use spec::{
     Api, Device, EchoSpec, EchoWord, EmbeddedSpec, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec,
     OpenAiSpec, OpenAiWord, Price, ReplaySpec, Retry,

@@ -34,6 +34,7 @@ struct Frozen {
     score: Option<f64>,
     #[serde(default)]
     error: bool,
+    /// Named scores; without those that only assertions of weight 0 feed, which promptfoo gives as 0 and we as they are.
     #[serde(default)]
     named: Map<String, Value>,
     components: Option<Vec<(bool, f64)>>,
@@ -227,7 +228,8 @@ fn holds(table: &str) {
         });
         let same_names = frozen.named.iter().all(|(name, value)| {
             let row = said.rows.iter().find(|row| row.metric.as_ref().is_some_and(|metric| metric.as_str() == name));
-            row.and_then(|row| row.score).is_some_and(|score| (score.value() - value.as_f64().unwrap()).abs() < 1e-9)
+            row.and_then(|row| row.score)
+                .is_some_and(|score| (score.value() - value.as_f64().unwrap().clamp(0.0, 1.0)).abs() < 1e-9)
         });
         if said.status != expected || !same_score || !same_parts || !same_names {
             let why = said.error.map(|error| error.message.into_raw());
@@ -293,4 +295,9 @@ fn html_is_judged_as_promptfoo_judges_it() {
 #[test]
 fn meteor_is_measured_as_promptfoo_measures_it() {
     holds(include_str!("frozen/meteor.jsonl"));
+}
+
+#[test]
+fn assertions_become_one_verdict_as_in_promptfoo() {
+    holds(include_str!("frozen/whole.jsonl"));
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::compare;
 use super::assert::{self, Frame, Graded, Output, Thrown, rendered_text};
 use super::test::{Assertion, Node, Test};
-use crate::eval::request::Answer;
 use crate::eval::sample::{AssertionScore, SampleError, Status};
 use crate::eval::scorer::{Judged, Subject};
 use crate::gate::{MetricName, Score};
@@ -15,15 +15,10 @@ use crate::trust::Untrusted;
 
 /// Judges an answer by every assertion of its test.
 pub async fn judge(test: &Test, subject: Subject<'_>) -> Judged {
-    let text = match subject.answer {
-        Answer::Completion(completion) => Some(completion.text.raw()),
-        Answer::LogLikelihoods(_) | Answer::Embedding(_) => None,
-    };
-    let response = text.unwrap_or_default();
-    let mut frame = Frame { test, subject, response, provider_output: Value::from(response) };
-    if text.is_none() {
+    let Some(mut frame) = Frame::of(test, subject) else {
+        let frame = Frame { test, subject, response: "", provider_output: Value::Null };
         return error("assertion", Thrown::new("there is no text to judge"), unjudged(&frame, Vec::new()));
-    }
+    };
     let output = match transformed(test, &mut frame).await {
         Ok(output) => output,
         Err(thrown) => return error("transform", thrown, unjudged(&frame, Vec::new())),
@@ -35,7 +30,7 @@ pub async fn judge(test: &Test, subject: Subject<'_>) -> Judged {
 }
 
 /// The output after the provider's transform and the test's.
-async fn transformed(test: &Test, frame: &mut Frame<'_>) -> Result<Output, Thrown> {
+pub(super) async fn transformed(test: &Test, frame: &mut Frame<'_>) -> Result<Output, Thrown> {
     let mut output = Output::new(frame.provider_output.clone());
     for code in &test.transforms {
         output = assert::transformed_for_test(code, &output, frame).await?;
@@ -43,9 +38,45 @@ async fn transformed(test: &Test, frame: &mut Frame<'_>) -> Result<Output, Throw
     Ok(output)
 }
 
-/// All assertions; of one that throws, why, and the rows before it.
+/// The row's own assertions, and then what a comparison with the other rows makes of it; of one that throws, why, and the rows
+/// before it.
 async fn asserted(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Judged, (Thrown, Vec<AssertionScore>)> {
-    if test.assertions.is_empty() {
+    let mut judged = by_itself(test, output, frame).await?;
+    if !test.assertions.iter().any(compare::compares) {
+        return Ok(judged);
+    }
+    let compared = match compare::judge(output, frame).await {
+        Ok(compared) => compared,
+        Err(thrown) => return Err((thrown, judged.rows)),
+    };
+    for (assertion, graded) in compared {
+        if !graded.pass {
+            (judged.status, judged.score) = (Status::Failed, clamped(graded.score));
+        }
+        let metric = metric(assertion.metric.as_deref(), frame).and_then(|name| metric_name(&name));
+        judged.rows.push(AssertionScore { metric, ..row(name(assertion), assertion.weight, &graded) });
+    }
+    Ok(judged)
+}
+
+/// The types and scores of the assertions that look at this row alone, as `max-score` adds them up.
+pub(super) async fn components(
+    test: &Test,
+    output: &Output,
+    frame: &Frame<'_>,
+) -> Result<Vec<(String, f64)>, Thrown> {
+    let judged = by_itself(test, output, frame).await.map_err(|(thrown, _)| thrown)?;
+    let own = judged.rows.into_iter().filter(|row| !matches!(row.assertion.as_str(), "assert-set" | "named score"));
+    let own: Vec<_> = own.filter_map(|row| Some((row.assertion, row.score?.value()))).collect();
+    if test.assertions.iter().all(compare::compares) {
+        return Err(Thrown::new("`max-score` needs at least one other assertion, whose scores it compares"));
+    }
+    Ok(own)
+}
+
+/// All assertions that look at this row alone.
+async fn by_itself(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Judged, (Thrown, Vec<AssertionScore>)> {
+    if test.assertions.iter().all(compare::compares) {
         let row = AssertionScore {
             assertion: "no assertions".to_owned(),
             metric: None,
@@ -64,7 +95,7 @@ async fn asserted(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Jud
     let mut rows = Vec::new();
     let mut whole = Tally::new(test.threshold);
     let mut sums = Vec::new();
-    for node in &test.assertions {
+    for node in test.assertions.iter().filter(|node| !compare::compares(node)) {
         match node {
             Node::One(assertion) => {
                 let graded = match assert::judge_one(assertion, output, frame).await {

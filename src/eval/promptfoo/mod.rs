@@ -2,6 +2,7 @@
 //! (`test`), and how an answer is judged (`judge`). Kept out: results that promptfoo itself has written (`eval::harness`).
 
 mod assert;
+mod compare;
 mod config;
 #[cfg(test)]
 mod frozen;

@@ -103,7 +103,7 @@ impl Bench {
         match case.dialogue {
             Dialogue::Once => {}
             // Boxed, so that the plain path stays as small as it was.
-            Dialogue::Script(_) | Dialogue::Variants(_) | Dialogue::Adaptive(_) => {
+            Dialogue::Script(_) | Dialogue::Variants(_) | Dialogue::Repeated(_) | Dialogue::Adaptive(_) => {
                 return Box::pin(dialogue::draw(self, &case, repeat, cancel)).await;
             }
         }

@@ -27,7 +27,7 @@ pub use collect::Collected;
 pub use plan::{Plan, PlanError, Selection, Slot};
 pub use progress::{Progress, ProgressStyle};
 pub use row::{Names, Row, cluster_number};
-pub use shared::{Memory, Others};
+pub use shared::{Memory, OtherRow, Others};
 
 /// Samples that may wait for the disk; a worker with more to say waits.
 const WAITING: usize = 1024;

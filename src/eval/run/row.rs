@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::eval::sample::{Sample, Status};
-use crate::gate::{MetricName, Score};
+use crate::eval::sample::{Sample, SampleValue, Status};
+use crate::gate::{Aggregate, MetricName, Score};
 
 /// The numbers of one sample.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,6 +31,17 @@ pub struct Row {
     pub cached: bool,
     /// Named scores by their number in [`Names`]; none where the assertion could not be judged.
     pub named: Box<[(u16, Option<f64>)]>,
+    /// Parts of metrics that are no means of shares, by their number in [`Names`].
+    pub values: Box<[(u16, Parts)]>,
+}
+
+/// A sample's part of a metric that is no mean of shares.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Parts {
+    /// How the parts of all samples become its value.
+    pub aggregate: Aggregate,
+    /// This sample's.
+    pub parts: Box<[f64]>,
 }
 
 /// The names of scores, numbered as they come.
@@ -38,6 +49,7 @@ pub struct Row {
 pub struct Names {
     numbers: BTreeMap<MetricName, u16>,
     names: Vec<MetricName>,
+    aggregates: BTreeMap<u16, Aggregate>,
 }
 
 impl Names {
@@ -71,6 +83,21 @@ impl Names {
         named.into_iter().map(|(number, entry)| (number, mean(entry))).collect()
     }
 
+    /// The parts of one sample.
+    pub fn parts<'a>(&mut self, values: impl Iterator<Item = &'a SampleValue>) -> Box<[(u16, Parts)]> {
+        let each = values.map(|SampleValue { name, aggregate, parts }| {
+            let number = self.number(name);
+            self.aggregates.entry(number).or_insert(*aggregate);
+            (number, Parts { aggregate: *aggregate, parts: parts.clone().into_boxed_slice() })
+        });
+        each.collect()
+    }
+
+    /// How a name's parts become its value; none for a mean of shares.
+    pub fn aggregate(&self, number: u16) -> Option<Aggregate> {
+        self.aggregates.get(&number).copied()
+    }
+
     /// The number of a name that some sample has.
     pub fn find(&self, name: &MetricName) -> Option<u16> {
         self.numbers.get(name).copied()
@@ -97,6 +124,7 @@ impl Row {
             cluster: sample.cluster.as_deref().map(cluster_number),
             cached: sample.cached,
             named: names.means(sample.assertions.iter().map(|row| (row.metric.as_ref(), row.score))),
+            values: names.parts(sample.values.iter()),
         }
     }
 }

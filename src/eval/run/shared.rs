@@ -14,6 +14,7 @@ use super::attempt::{Asked, Bench, Origin, seed};
 use crate::eval::case::{Case, Grading};
 use crate::eval::model::{Answered, ModelError};
 use crate::eval::request::Answer;
+use crate::eval::scorer::Subject;
 use crate::trust::Untrusted;
 
 /// One case, once asked: its suite, its position there, the repeat.
@@ -73,19 +74,46 @@ pub struct Others<'a> {
     pub(super) cancel: &'a CancellationToken,
 }
 
+/// Another case of the suite, with its answer.
+pub struct OtherRow {
+    /// The case.
+    pub case: Case,
+    answered: Result<(Answered, Origin), ModelError>,
+    cost_usd: Option<f64>,
+}
+
+impl OtherRow {
+    /// As it is judged; none where the model gave no answer.
+    pub fn subject<'a>(&'a self, others: Others<'a>) -> Option<Subject<'a>> {
+        let (answered, origin) = self.answered.as_ref().ok()?;
+        let cached = *origin == Origin::Cache;
+        Some(Subject {
+            case: &self.case,
+            answer: &answered.answer,
+            turns: &[],
+            latency_ms: answered.latency_ms.filter(|_| !cached),
+            cost_usd: self.cost_usd,
+            usage: answered.usage,
+            cached,
+            judges: &others.bench.judges,
+            others: Some(others),
+            cancel: others.cancel,
+        })
+    }
+}
+
 impl Others<'_> {
-    /// The answer to the case at a position of the same suite.
-    pub async fn answer(&self, position: u32) -> Result<Answer, Untrusted> {
+    /// The case at a position of the same suite, and its answer.
+    pub async fn row(&self, position: u32) -> Result<OtherRow, Untrusted> {
         let suite = self.bench.suites.iter().find(|suite| suite.name() == &self.case.suite);
         let suite = suite.ok_or("the suite is not part of this run")?;
         let mut case = suite.case(position as usize).map_err(|problem| problem.message)?;
         seed(&mut case.request, self.bench.seed, self.repeat);
         let asked = Asked { case: &case, request: &case.request, repeat: self.repeat, cancel: self.cancel };
         // Boxed: the answer of one case may be needed while another's is judged.
-        match Box::pin(self.bench.exchange(asked)).await {
-            Ok((answered, _)) => Ok(answered.answer),
-            Err(error) => Err(error.parts().1),
-        }
+        let answered = Box::pin(self.bench.exchange(asked)).await;
+        let cost_usd = answered.as_ref().ok().and_then(|(answered, origin)| self.bench.cost(&case, answered, *origin));
+        Ok(OtherRow { case, answered, cost_usd })
     }
 
     /// What a comparison finds: made by the first that asks, under a key that is unique in the suite and the repeat.

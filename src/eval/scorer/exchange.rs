@@ -57,9 +57,9 @@ pub(super) fn exchanges(subject: &Subject<'_>) -> Result<Vec<Exchange>, &'static
         Dialogue::Once | Dialogue::Script(_) | Dialogue::Adaptive(Adaptive { method: Method::Crescendo, .. }) => {
             Flow::On
         }
-        Dialogue::Variants(_) | Dialogue::Adaptive(Adaptive { method: Method::Pair | Method::Tree, .. }) => {
-            Flow::Afresh
-        }
+        Dialogue::Variants(_)
+        | Dialogue::Repeated(_)
+        | Dialogue::Adaptive(Adaptive { method: Method::Pair | Method::Tree, .. }) => Flow::Afresh,
     };
     Ok(of_turns(request, subject.turns, flow))
 }

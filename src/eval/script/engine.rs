@@ -65,7 +65,7 @@ impl Engine {
         &self,
         source: &str,
         form: &Form,
-        arguments: &[(&str, serde_json::Value)],
+        arguments: &[(String, serde_json::Value)],
     ) -> Result<Returned, ScriptError> {
         let context = Context::full(&self.runtime).map_err(engine_fault)?;
         let end = Instant::now() + TIME_LIMIT;
@@ -96,10 +96,7 @@ impl Engine {
             CaughtError::Error(error) => (error.to_string(), String::new()),
         };
         if late {
-            return ScriptError::new(
-                Fault::Time,
-                format!("the script ran for more than {} ms", TIME_LIMIT.as_millis()),
-            );
+            return super::late();
         }
         if message.contains("out of memory") {
             return ScriptError::new(
@@ -156,7 +153,7 @@ fn run_in<'js>(
     ctx: &Ctx<'js>,
     source: &str,
     form: &Form,
-    arguments: &[(&str, serde_json::Value)],
+    arguments: &[(String, serde_json::Value)],
     end: Instant,
 ) -> Result<Returned, Failure> {
     let around: Array<'js> = ctx.eval_with_options(PRELUDE, options("prelude"))?;
@@ -170,7 +167,7 @@ fn run_in<'js>(
             let make: Constructor<'js> = ctx.globals().get("Function")?;
             let mut texts = Args::new(ctx.clone(), arguments.len() + 1);
             for (name, _) in arguments {
-                texts.push_arg(*name)?;
+                texts.push_arg(name.as_str())?;
             }
             texts.push_arg(source)?;
             make.construct_args::<Function<'js>>(texts)?.into_value()

@@ -10,8 +10,9 @@ mod engine;
 mod returned;
 #[cfg(test)]
 mod tests;
+mod worker;
 
-use std::cell::RefCell;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -23,7 +24,7 @@ pub use returned::Returned;
 pub const TIME_LIMIT: std::time::Duration = std::time::Duration::from_millis(500);
 /// Memory of one script, in bytes.
 pub const MEMORY_LIMIT: usize = 32 * 1024 * 1024;
-/// Stack of one script, in bytes: well below that of the threads that run it.
+/// Stack of one script, in bytes.
 pub const STACK_LIMIT: usize = 512 * 1024;
 
 /// What a source text is.
@@ -40,7 +41,7 @@ pub enum Form {
 /// A script, not yet compiled: a source text that does not parse is an error of [`Script::run`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Script {
-    source: String,
+    source: Arc<str>,
     form: Form,
 }
 
@@ -88,28 +89,20 @@ impl ScriptError {
     }
 }
 
-thread_local! {
-    static ENGINE: RefCell<Option<engine::Engine>> = const { RefCell::new(None) };
+/// The error of a script that took too long.
+fn late() -> ScriptError {
+    ScriptError::new(Fault::Time, format!("the script ran for more than {} ms", TIME_LIMIT.as_millis()))
 }
 
 impl Script {
     /// A script of a form.
-    pub fn new(source: impl Into<String>, form: Form) -> Self {
+    pub fn new(source: impl Into<Arc<str>>, form: Form) -> Self {
         Self { source: source.into(), form }
     }
 
     /// Runs it with named arguments; a function of a file gets them in their order. Takes [`TIME_LIMIT`] at most, and blocks.
     pub fn run(&self, arguments: &[(&str, Value)]) -> Result<Returned, ScriptError> {
-        let kept = ENGINE.with(|slot| slot.borrow_mut().take());
-        let engine = match kept {
-            Some(engine) => engine,
-            None => engine::Engine::new()?,
-        };
-        let result = engine.run(&self.source, &self.form, arguments);
-        // An engine that was stopped in the middle of something is not used again.
-        if !matches!(result.as_ref().map_err(|error| error.fault), Err(Fault::Time | Fault::Memory | Fault::Engine)) {
-            ENGINE.with(|slot| *slot.borrow_mut() = Some(engine));
-        }
-        result
+        let arguments = arguments.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        worker::run(worker::Job { source: Arc::clone(&self.source), form: self.form.clone(), arguments })
     }
 }

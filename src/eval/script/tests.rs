@@ -115,6 +115,11 @@ fn hostile_scripts_end_and_leave_nothing_behind() {
         ("return {a: 1n}", Some(Fault::Thrown)),
         ("let a = []; for (let i = 0; i < 100000; i++) a = [a]; return a", None),
         ("return JSON.parse('['.repeat(200000))", None),
+        ("return Array(2 ** 32 - 1).indexOf(1)", Some(Fault::Time)),
+        ("return 'a'.repeat(1e7).split('').sort().length", None),
+        ("return 'a'.repeat(1e6).replace(/a/g, 'b'.repeat(100)).length", None),
+        ("return 'x'.padEnd(2 ** 30).length", None),
+        ("return (10n ** 1000000n).toString().length", None),
         ("return new Proxy({}, {ownKeys() { throw new Error('trap') }})", Some(Fault::Thrown)),
         (
             "globalThis.left = 1; Object.prototype.pass = true; Array.prototype.toJSON = () => 1; JSON.stringify = () => 'x'; return [left]",
@@ -144,4 +149,23 @@ fn chance_is_the_same_in_every_run() {
     let once = body(source).unwrap();
     assert_eq!(body(source).unwrap(), once);
     assert_eq!(body("return Math.random() !== Math.random()"), Ok(Returned::Value(json!(true))));
+}
+
+/// Measured, not judged: `cargo test --release -- --ignored --nocapture scripts_are_quick`.
+#[test]
+#[ignore = "prints times"]
+fn scripts_are_quick() {
+    let table = [
+        ("an expression", "return output.length > 3", json!({"vars": {"n": 3}})),
+        ("a large context", "return output.length > 3", json!({"vars": {"text": "word ".repeat(20_000)}})),
+        ("a JSON answer", "return JSON.parse('{\"a\":1}').a === 1", json!({})),
+    ];
+    for (name, source, context) in table {
+        let script = Script::new(source, Form::Body);
+        let started = std::time::Instant::now();
+        for _ in 0..2_000 {
+            script.run(&[("output", json!("Hello")), ("context", context.clone())]).unwrap();
+        }
+        println!("{name}: {:?} each", started.elapsed() / 2_000);
+    }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::gate::{MetricName, MetricNameError};
+
 /// `output_type:` of a task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OutputType {
@@ -133,4 +135,13 @@ pub struct MetricSpec {
     pub higher_is_better: Option<bool>,
     /// Every other field: `ignore_case`, `ignore_punctuation`, `regexes_to_ignore`, `ignore_numbers`, ...
     pub options: Map<String, Value>,
+}
+
+/// The name that thresholds and reports use for a metric behind a filter: the metric's own for the filter `none`, else
+/// `metric.filter`. Letters that a name cannot have become others: `chrf++` is `chrfpp`, and `_` stands for the rest.
+pub fn metric_key(metric: &str, filter: &str) -> Result<MetricName, MetricNameError> {
+    let key = if filter == "none" { metric.to_owned() } else { format!("{metric}.{filter}") };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let key: String = key.replace('+', "p").chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    MetricName::new(&key)
 }

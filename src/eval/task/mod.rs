@@ -1,11 +1,24 @@
 //! Tasks of lm-evaluation-harness, run as they are, without Python: what their files say (`config`, `data`, `template`,
-//! `fewshot`), what is asked (`request`), and how answers are judged (`filter`, `metric`). Kept out: results that lm-eval itself
+//! `wording`, `fewshot`), what is asked (`source`), and how answers are judged (`filter`, `metric`). Kept out: results that lm-eval itself
 //! has written (`eval::harness`).
 
 mod config;
+mod data;
 mod doc;
+mod expected;
+mod fewshot;
+mod file;
 mod judge;
+mod python;
+mod rules;
+mod source;
+mod spec;
+mod template;
+mod wording;
 
 pub use config::load;
-pub use doc::{Doc, Expected, FilterStep, MetricSpec, OutputType, Pipeline, RegexStep, TaskRules};
+pub use doc::{Doc, Expected, FilterStep, MetricSpec, OutputType, Pipeline, RegexStep, TaskRules, metric_key};
 pub use judge::judge;
+
+#[cfg(test)]
+mod tests;

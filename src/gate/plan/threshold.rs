@@ -4,7 +4,7 @@ use super::planned::Planned;
 use super::types::{ExpectedAt, PlannedThreshold};
 use super::{LOOKS, POWER, SPENDING, smallest};
 use crate::gate::data::FEWEST_VARIED;
-use crate::gate::{DecideBy, Direction, FEWEST_CLUSTERS, MetricName, Source, Threshold, known_metric};
+use crate::gate::{DecideBy, Direction, FEWEST_CLUSTERS, MetricName, Source, Threshold, Unit, known_metric, named_score_unit};
 use crate::stats::{
     Alpha, BinomialPlan, Count, beta_quantile, clopper_pearson_lower, clopper_pearson_upper, expected_binomial, float,
     quantile_ranks,
@@ -43,7 +43,11 @@ enum Measure {
 
 fn measure(threshold: &Threshold) -> Measure {
     match known_metric(threshold.metric.as_str()).map(|known| known.source) {
-        None => Measure::Named,
+        None => match named_score_unit(threshold.metric.as_str().trim_start_matches("score:")) {
+            // A value of all samples together needs as many groups as a mean does.
+            Unit::Number => Measure::Mean,
+            Unit::Share | Unit::Milliseconds | Unit::Dollars | Unit::Tokens => Measure::Named,
+        },
         Some(Source::Passed | Source::Errors | Source::Unscored) => Measure::Rate,
         Some(Source::Score) => Measure::Score,
         Some(Source::Latency(q) | Source::FirstToken(q)) => Measure::Quantile(q),

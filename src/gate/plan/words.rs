@@ -5,7 +5,7 @@ use super::threshold::Bound;
 use super::types::{NoiseFrom, PlanReport, PlannedRule, PlannedThreshold};
 use crate::gate::compare::{RegressionMode, Scale, magnitude};
 use crate::gate::words::{amount, percent, scope_words};
-use crate::gate::{DecideBy, Direction, Threshold, Unit, known_metric};
+use crate::gate::{DecideBy, Direction, Threshold, Unit, known_metric, named_score_unit};
 
 /// A count with a comma between each three digits.
 pub(in crate::gate) fn count(number: u64) -> String {
@@ -37,7 +37,11 @@ fn shown(value: f64, unit: Unit) -> String {
 }
 
 fn unit_of(metric: &str) -> Unit {
-    known_metric(metric).map_or(Unit::Share, |known| known.unit)
+    known_metric(metric).map_or_else(|| named_score_unit(plain_of(metric)), |known| known.unit)
+}
+
+fn plain_of(metric: &str) -> &str {
+    metric.strip_prefix("score:").unwrap_or(metric)
 }
 
 /// What the units of a rule are called.
@@ -180,7 +184,7 @@ fn too_few(plan: &PlannedThreshold, word: &str) -> String {
     match (unit_of(plan.metric.as_str()), plan.direction) {
         (Unit::Share, Direction::Higher) => format!("even {n} of {n} {word} cannot show it; {needed}"),
         (Unit::Share, Direction::Lower) => format!("even 0 of {n} {word} cannot show it; {needed}"),
-        (Unit::Milliseconds | Unit::Dollars | Unit::Tokens, _) => {
+        (Unit::Milliseconds | Unit::Dollars | Unit::Tokens | Unit::Number, _) => {
             format!("{n} {word} cannot bound it, whatever they are; {needed}")
         }
     }

@@ -49,13 +49,38 @@ impl Engine {
         Ok(likelihoods)
     }
 
+    /// The log-likelihood of a text by itself. Each token is predicted once: the first window begins with the prefix token, each
+    /// later one with the token before it and as many further ones as the model has positions for.
+    /// Source: lm-eval 0.4.13, `utils.get_rolling_token_windows` with a context of 1, and `models/huggingface.py`.
+    pub fn rolling(&self, text: &str, proceed: &mut dyn FnMut() -> ControlFlow<()>) -> Result<Likelihood, EngineError> {
+        let tokens = self.tokenizer().encode(text)?;
+        if tokens.is_empty() {
+            return Err(EngineError::Unsuitable("an empty text has no likelihood".into()));
+        }
+        let mut whole = Likelihood { sum: 0.0, token_log_probs: Vec::with_capacity(tokens.len()), is_greedy: true };
+        for pair in windows(&tokens, self.prefix_token()?, self.positions()) {
+            if proceed().is_break() {
+                return Err(EngineError::Stopped);
+            }
+            let part = self.score(&pair, 0, &mut self.network().cache())?;
+            whole.sum += part.sum;
+            whole.token_log_probs.extend(part.token_log_probs);
+            whole.is_greedy &= part.is_greedy;
+        }
+        Ok(whole)
+    }
+
     fn pair(&self, context: &str, continuation: &str) -> Result<Pair, EngineError> {
         if continuation.is_empty() {
             return Err(EngineError::Unsuitable("an empty continuation has no likelihood".into()));
         }
         if context.is_empty() {
             let mut tokens = vec![self.prefix_token()?];
-            tokens.extend(self.tokenizer().encode(continuation)?);
+            tokens.extend(self.tokenizer().encode_bare(continuation)?);
+            // A continuation that begins with the prefix token has it as its context.
+            if tokens.first() == tokens.get(1) {
+                tokens.remove(0);
+            }
             return checked(Pair { tokens, context: 1 });
         }
         // White space at the context's end belongs to the continuation's first token.
@@ -90,6 +115,25 @@ impl Engine {
     }
 }
 
+/// Windows of at most `longest` inputs: each has its context first, then the tokens that it predicts.
+fn windows(tokens: &[u32], prefix: u32, longest: usize) -> Vec<Pair> {
+    let longest = longest.max(1);
+    let first = tokens.len().min(longest);
+    let mut begin = vec![prefix];
+    begin.extend(tokens.iter().take(first));
+    let mut windows = vec![Pair { tokens: begin, context: 1 }];
+    let mut predicted = first;
+    while predicted < tokens.len() {
+        let count = (tokens.len() - predicted).min(longest);
+        let end = predicted + count;
+        let start = end.saturating_sub(longest + 1);
+        let part = tokens.get(start..end).unwrap_or_default().to_vec();
+        windows.push(Pair { context: part.len() - count, tokens: part });
+        predicted = end;
+    }
+    windows
+}
+
 fn checked(pair: Pair) -> Result<Pair, EngineError> {
     if pair.tokens.len() > pair.context {
         Ok(pair)
@@ -102,4 +146,37 @@ fn common_prefix(pairs: &[Pair]) -> usize {
     let Some((first, rest)) = pairs.split_first() else { return 0 };
     let same = |pair: &Pair| first.tokens.iter().zip(&pair.tokens).take_while(|(left, right)| left == right).count();
     rest.iter().map(same).min().unwrap_or(first.tokens.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_token_is_predicted_once_and_no_window_is_too_long() {
+        for length in 1..40_u32 {
+            for longest in 1..12 {
+                let tokens: Vec<u32> = (1..=length).collect();
+                let windows = windows(&tokens, 0, longest);
+                let predicted: Vec<u32> =
+                    windows.iter().flat_map(|pair| pair.tokens.iter().skip(pair.context).copied()).collect();
+                assert_eq!(predicted, tokens);
+                for pair in &windows {
+                    assert!(pair.tokens.len() - 1 <= longest && pair.context >= 1);
+                    // The tokens are those of the text, in a row.
+                    assert!(pair.tokens.windows(2).all(|two| two[0] + 1 == two[1]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_windows_are_those_that_lm_eval_documents() {
+        // lm-eval 0.4.13, `LM.loglikelihood_rolling`: tokens 0 to 9, four positions; the last window keeps what fits before it.
+        let tokens: Vec<u32> = (0..10).collect();
+        let found: Vec<(Vec<u32>, usize)> =
+            windows(&tokens, 99, 4).into_iter().map(|pair| (pair.tokens, pair.context)).collect();
+        let wanted = [(vec![99, 0, 1, 2, 3], 1), (vec![3, 4, 5, 6, 7], 1), (vec![5, 6, 7, 8, 9], 3)];
+        assert_eq!(found, wanted);
+    }
 }

@@ -111,7 +111,10 @@ fn answer(
         Request::Generate(generate) => generated(engine, generate, proceed)?,
         Request::RankChoices(rank) => ranked(engine, rank, proceed)?,
         Request::Embed(embed) => (Answer::Embedding(engine.embedding(&text_of(engine, &embed.prompt)?)?), None, None),
-        Request::Rolling(_) => return Err(EngineError::Unsuitable("no rolling log-likelihoods yet".into())),
+        Request::Rolling(rolling) => {
+            let likelihood = engine.rolling(&text_of(engine, &rolling.prompt)?, proceed)?;
+            (Answer::LogLikelihoods(vec![in_short(&likelihood)]), None, None)
+        }
     };
     let latency_ms = Some(began.elapsed().as_secs_f64() * 1e3);
     Ok(Answered { answer, usage, latency_ms, ttft_ms, attempts: 1 })
@@ -150,13 +153,19 @@ fn ranked(
     proceed: &mut dyn FnMut() -> ControlFlow<()>,
 ) -> Result<Part, EngineError> {
     let prompt = text_of(engine, &request.prompt)?;
-    let likelihoods = engine.likelihoods(&prompt, &request.continuations, proceed)?;
-    let convert = |likelihood: &Likelihood| LogLikelihood {
+    let mut likelihoods = engine.likelihoods(&prompt, &request.continuations, proceed)?;
+    if !request.alone.is_empty() {
+        likelihoods.extend(engine.likelihoods("", &request.alone, proceed)?);
+    }
+    Ok((Answer::LogLikelihoods(likelihoods.iter().map(in_short).collect()), None, None))
+}
+
+fn in_short(likelihood: &Likelihood) -> LogLikelihood {
+    LogLikelihood {
         sum: likelihood.sum,
         tokens: u32::try_from(likelihood.token_log_probs.len()).unwrap_or(u32::MAX),
         is_greedy: likelihood.is_greedy,
-    };
-    Ok((Answer::LogLikelihoods(likelihoods.iter().map(convert).collect()), None, None))
+    }
 }
 
 fn text_of(engine: &Engine, prompt: &Prompt) -> Result<String, EngineError> {

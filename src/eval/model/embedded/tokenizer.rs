@@ -59,6 +59,12 @@ impl Text {
         Ok(encoding.map_err(|error| EngineError::Compute(format!("the tokenizer failed: {error}")))?.get_ids().to_vec())
     }
 
+    /// The same without them: for a continuation that stands behind tokens of its own.
+    pub(super) fn encode_bare(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        let encoding = self.tokenizer.encode_fast(text, false);
+        Ok(encoding.map_err(|error| EngineError::Compute(format!("the tokenizer failed: {error}")))?.get_ids().to_vec())
+    }
+
     /// Text of tokens, without special ones.
     pub(super) fn decode(&self, tokens: &[u32]) -> Result<String, EngineError> {
         self.tokenizer

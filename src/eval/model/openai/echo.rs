@@ -10,7 +10,7 @@ use super::OpenAi;
 use super::reply::{Failure, LogProbs, read_log_probs};
 use super::send::Reader;
 use crate::eval::model::{Answered, Api, Attempt, ModelError};
-use crate::eval::request::{Answer, LogLikelihood, Prompt, RankChoices};
+use crate::eval::request::{Answer, LogLikelihood, Prompt, RankChoices, Rolling};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -27,38 +27,84 @@ struct Body<'a> {
 impl OpenAi {
     /// Asks for the log-likelihood of each continuation.
     pub(super) async fn rank(&self, request: &RankChoices, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
-        if self.spec.api == Api::Chat {
-            let text =
-                "a chat endpoint gives no log-likelihoods of a prompt: use `api: completions`, or `provider: embedded`";
+        let context = self.echoed_text(&request.prompt)?;
+        if !request.alone.is_empty() {
+            // Without a token before it the first token has no log-probability, and a choice is often one token long.
+            let text = "an endpoint gives no log-likelihood of a text that nothing precedes (acc_mutual_info): use \
+                        `provider: embedded`";
             return Err(ModelError::Unsupported(text.into()));
         }
-        let Prompt::Text(context) = &request.prompt else {
-            return Err(ModelError::Unsupported("a chat needs `api: chat`; this model has `api: completions`".into()));
-        };
-        let mut likelihoods = Vec::with_capacity(request.continuations.len());
-        let (mut attempts, mut latency) = (0, 0.0);
+        let mut asked = Asked::default();
         for continuation in &request.continuations {
             // White space at the context's end belongs to the continuation's first token.
             let kept = context.trim_end().chars().count() as u64;
             let prompt = format!("{context}{continuation}");
             let whole = prompt.chars().count() as u64;
-            let body = Body {
-                model: &self.spec.model,
-                prompt: &prompt,
-                max_tokens: 1,
-                temperature: 0.0,
-                logprobs: 1,
-                echo: true,
-                extra: &self.spec.extra_body,
-            };
-            let tokens = u32::try_from(prompt.len() / 4).unwrap_or(u32::MAX);
-            let sent = self.send(&body, tokens, attempt, &Echoed { context: kept, whole }).await?;
-            likelihoods.push(sent.value);
-            attempts += sent.attempts;
-            latency += sent.latency_ms;
+            self.echo(&prompt, &Echoed { context: kept, whole }, attempt, &mut asked).await?;
         }
-        let answer = Answer::LogLikelihoods(likelihoods);
-        Ok(Answered { answer, usage: None, latency_ms: Some(latency), ttft_ms: None, attempts })
+        Ok(asked.answered())
+    }
+
+    /// Asks for the log-likelihood of a whole text: of all its tokens but the first, which has no log-probability.
+    pub(super) async fn rolling(&self, request: &Rolling, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
+        let text = self.echoed_text(&request.prompt)?;
+        let whole = text.chars().count() as u64;
+        let mut asked = Asked::default();
+        self.echo(text, &Echoed { context: 1, whole }, attempt, &mut asked).await?;
+        Ok(asked.answered())
+    }
+
+    fn echoed_text<'a>(&self, prompt: &'a Prompt) -> Result<&'a str, ModelError> {
+        if self.spec.api == Api::Chat {
+            let text =
+                "a chat endpoint gives no log-likelihoods of a prompt: use `api: completions`, or `provider: embedded`";
+            return Err(ModelError::Unsupported(text.into()));
+        }
+        match prompt {
+            Prompt::Text(text) => Ok(text),
+            Prompt::Chat(_) | Prompt::Written(_) => {
+                Err(ModelError::Unsupported("a chat needs `api: chat`; this model has `api: completions`".into()))
+            }
+        }
+    }
+
+    async fn echo(
+        &self,
+        prompt: &str,
+        echoed: &Echoed,
+        attempt: &Attempt<'_>,
+        asked: &mut Asked,
+    ) -> Result<(), ModelError> {
+        let body = Body {
+            model: &self.spec.model,
+            prompt,
+            max_tokens: 1,
+            temperature: 0.0,
+            logprobs: 1,
+            echo: true,
+            extra: &self.spec.extra_body,
+        };
+        let tokens = u32::try_from(prompt.len() / 4).unwrap_or(u32::MAX);
+        let sent = self.send(&body, tokens, attempt, echoed).await?;
+        asked.likelihoods.push(sent.value);
+        asked.attempts += sent.attempts;
+        asked.latency += sent.latency_ms;
+        Ok(())
+    }
+}
+
+/// What several echoes gave and took together.
+#[derive(Default)]
+struct Asked {
+    likelihoods: Vec<LogLikelihood>,
+    attempts: u32,
+    latency: f64,
+}
+
+impl Asked {
+    fn answered(self) -> Answered {
+        let answer = Answer::LogLikelihoods(self.likelihoods);
+        Answered { answer, usage: None, latency_ms: Some(self.latency), ttft_ms: None, attempts: self.attempts }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::eval::request::{ChatMessage, Generate, OutputFormat, Prompt, Request,
 use crate::net::{ClientOptions, NetError, Reach};
 use crate::trust::{Hasher, Secret, Untrusted};
 
-/// Stop texts that a chat endpoint takes. Source: OpenAI's API reference, `stop`: up to 4 sequences.
+/// Stop texts that an endpoint takes; an answer is cut at further ones when it is there. Source: OpenAI's API reference, `stop`: up to 4 sequences.
 const MOST_STOPS: usize = 4;
 
 /// Why an endpoint cannot be asked.
@@ -105,10 +105,6 @@ impl OpenAi {
 
     fn body<'a>(&'a self, request: &'a Generate) -> Result<Body<'a>, ModelError> {
         let chat = self.spec.api == Api::Chat;
-        if request.stop.len() > MOST_STOPS {
-            let text = format!("{} stop texts; an endpoint takes at most {MOST_STOPS}", request.stop.len());
-            return Err(ModelError::Unsupported(text.into()));
-        }
         let (messages, prompt) = match (&request.prompt, chat) {
             (Prompt::Chat(messages), true) => (Some(Messages::Own(messages.iter().map(Message::from).collect())), None),
             (Prompt::Text(text), true) => {
@@ -139,7 +135,8 @@ impl OpenAi {
             max_tokens: request.max_tokens,
             temperature: request.temperature,
             seed: request.seed,
-            stop: &request.stop,
+            // The rest are looked for in the answer.
+            stop: request.stop.get(..MOST_STOPS).unwrap_or(&request.stop),
             response_format: format,
             logprobs,
             stream: self.spec.stream.then_some(true),
@@ -217,7 +214,7 @@ impl Model for OpenAi {
                 Request::Generate(generate) => self.generate(generate, &attempt).await,
                 Request::RankChoices(rank) => self.rank(rank, &attempt).await,
                 Request::Embed(embed) => self.embed(embed, &attempt).await,
-                Request::Rolling(_) => Err(ModelError::Unsupported("no rolling log-likelihoods yet".into())),
+                Request::Rolling(rolling) => self.rolling(rolling, &attempt).await,
             }
         })
     }

@@ -8,7 +8,7 @@ use super::OpenAi;
 use super::reply::{self, Failure, Generated};
 use super::stream;
 use crate::eval::model::{Answered, Api, Attempt, ModelError};
-use crate::eval::request::{Answer, Generate};
+use crate::eval::request::{Answer, Completion, Finish, Generate};
 
 pub(super) use crate::eval::model::courier::{Reader, Sent, quote};
 
@@ -42,7 +42,10 @@ impl OpenAi {
         } else {
             self.send(&body, tokens, attempt, &Whole(self.spec.api)).await?
         };
-        let Sent { value, latency_ms, attempts } = sent;
+        let Sent { mut value, latency_ms, attempts } = sent;
+        if request.stop.len() > super::MOST_STOPS {
+            cut(&mut value.completion, &request.stop);
+        }
         Ok(Answered {
             answer: Answer::Completion(value.completion),
             usage: value.usage,
@@ -76,5 +79,17 @@ impl OpenAi {
         let request =
             |client: &reqwest::Client| client.post(url.clone()).headers(self.headers.clone()).body(bytes.clone());
         self.courier.send(request, tokens, attempt, reader).await
+    }
+}
+
+/// Ends a text at the first stop text in it: an endpoint does not look for more than a few.
+fn cut(completion: &mut Completion, stops: &[String]) {
+    let text = completion.text.raw();
+    let first = stops.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min();
+    if let Some(kept) = first.and_then(|at| text.get(..at)) {
+        completion.text = kept.to_owned().into();
+        completion.finish = Finish::Stop;
+        // They are those of the whole text.
+        completion.token_log_probs = None;
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Graded, Thrown, code, stand_in};
+use super::{Graded, Thrown, code};
+use crate::eval::promptfoo::nunjucks;
 use crate::eval::promptfoo::test::{self, Assertion, Code, Language, Test};
+use crate::eval::request::Answer;
 use crate::eval::scorer::Subject;
 
 /// The output of a model after its transforms.
@@ -42,6 +44,19 @@ pub(in crate::eval::promptfoo) struct Frame<'a> {
     pub provider_output: Value,
 }
 
+impl<'a> Frame<'a> {
+    /// Of an answer in text; none for any other.
+    pub(in crate::eval::promptfoo) fn of(test: &'a Test, subject: Subject<'a>) -> Option<Self> {
+        match subject.answer {
+            Answer::Completion(completion) => {
+                let response = completion.text.raw();
+                Some(Self { test, subject, response, provider_output: Value::from(response) })
+            }
+            Answer::LogLikelihoods(_) | Answer::Embedding(_) => None,
+        }
+    }
+}
+
 impl Frame<'_> {
     /// What `env` shows in a template.
     pub(in crate::eval::promptfoo) fn environment(&self) -> &Arc<BTreeMap<String, String>> {
@@ -61,11 +76,7 @@ pub(super) enum Valued<'a> {
 
 /// Renders a template over the vars of a test.
 pub(in crate::eval::promptfoo) fn rendered_text(text: &str, frame: &Frame<'_>) -> Result<String, Thrown> {
-    // What holds no mark of a template is itself.
-    if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
-        return Ok(text.to_owned());
-    }
-    stand_in::render(text, &frame.test.vars, frame.environment())
+    nunjucks::render(text, &frame.test.vars, frame.environment())
         .map_err(|error| Thrown::new(format!("the template cannot be rendered: {error}")))
 }
 

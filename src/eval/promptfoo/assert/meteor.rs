@@ -2,11 +2,11 @@
 //! 0.121.20 computes it; without its third step, synonyms of WordNet, whose dictionary is not part of this program. Kept out: overlaps
 //! without stems (`ngram`).
 
-use rust_stemmers::{Algorithm, Stemmer};
 use serde_json::Value;
 
 use super::given::is_space;
 use super::ngram::{compared, references};
+use super::porter::stem;
 use super::{Given, Graded, Thrown};
 
 /// The weights of the formula, each of which the assertion may set.
@@ -50,9 +50,8 @@ fn score(said: &[String], wanted: &[String], weights: Weights) -> f64 {
     let mut left: (Vec<(usize, String)>, Vec<(usize, String)>) =
         (said.iter().cloned().enumerate().collect(), wanted.iter().cloned().enumerate().collect());
     let mut matches = paired(&mut left);
-    let stemmer = Stemmer::create(Algorithm::English);
     for side in [&mut left.0, &mut left.1] {
-        side.iter_mut().for_each(|(_, word)| *word = stemmer.stem(word).into_owned());
+        side.iter_mut().for_each(|(_, word)| *word = stem(word));
     }
     matches.extend(paired(&mut left));
     if matches.is_empty() {

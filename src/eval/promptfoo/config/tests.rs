@@ -174,7 +174,7 @@ fn lines(path: &str, described: Described, files: &Files, problems: &mut Problem
                 let value = named_row(value, found.len(), described);
                 found.push(Raw { value, at: At::Line(Arc::clone(&shown), number) });
             }
-            Err(others) => problems.extend(others),
+            Err(problem) => problems.push(problem),
         }
     }
     Ok(found)

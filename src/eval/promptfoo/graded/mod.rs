@@ -6,7 +6,7 @@
 //! that says nothing, or nothing of that form twice, has not judged: the test ends in an error, and never passes.
 
 mod asking;
-mod compare;
+mod best;
 mod context;
 mod custom;
 mod factual;
@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::assert::{Given, Graded, Thrown};
 use crate::trust::Untrusted;
 
+pub(super) use best::best;
 pub(super) use interpreter::value_of;
 
 /// Judges by a type that `assert` does not know itself.
@@ -35,7 +36,6 @@ pub(super) async fn judge_one(given: &Given<'_>) -> Result<Graded, Thrown> {
         "context-faithfulness" => context::faithfulness(given).await,
         "conversation-relevance" => relevance::conversation(given).await,
         "answer-relevance" => relevance::answer(given).await,
-        "select-best" => compare::select_best(given).await,
         "similar" | "similar:cosine" | "similar:dot" | "similar:euclidean" => similar::similar(given).await,
         "python" | "ruby" => interpreter::judged(given).await,
         "webhook" => webhook::webhook(given).await,

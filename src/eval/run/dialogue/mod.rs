@@ -35,6 +35,7 @@ pub(super) async fn draw(bench: &Bench, case: &Case, repeat: u32, cancel: &Cance
         Dialogue::Once => script(talk, generate, &[]).await,
         Dialogue::Script(turns) => script(talk, generate, turns).await,
         Dialogue::Variants(prompts) => variants(talk, generate, prompts).await,
+        Dialogue::Repeated(times) => repeated(talk, generate, *times).await,
         Dialogue::Adaptive(adaptive) => hunt::hunt(talk, generate, adaptive).await,
     }
 }
@@ -73,6 +74,23 @@ async fn variants(mut talk: Talk<'_>, generate: &Generate, prompts: &[Prompt]) -
             Err(error) => {
                 return talk.failed(&error, &format!("wording {} of {}", index + 1, prompts.len() + 1));
             }
+        }
+    }
+    let turns = talk.turns().to_vec();
+    talk.judge(first?, turns).await
+}
+
+/// The same request again and again, each with the next seed; the answer is the first reply.
+async fn repeated(mut talk: Talk<'_>, generate: &Generate, times: u32) -> Option<Sample> {
+    let mut first = None;
+    for time in 0..times {
+        let seed = generate.seed.map(|seed| seed.wrapping_add(u64::from(time)));
+        let asked = Generate { seed, ..generate.clone() };
+        match talk.ask(&asked).await {
+            Ok((answer, _)) => {
+                first.get_or_insert(answer);
+            }
+            Err(error) => return talk.failed(&error, &format!("answer {} of {times}", time + 1)),
         }
     }
     let turns = talk.turns().to_vec();

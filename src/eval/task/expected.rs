@@ -1,0 +1,56 @@
+//! The gold answer of a document. Source: lm-eval 0.4.13, `ConfigurableTask.process_results`.
+
+use serde_json::Value;
+
+use super::doc::{Expected, OutputType};
+use super::python;
+use super::wording::at;
+
+/// From `doc_to_target` and the choices. A gold answer that is no choice is [`Expected::None`], as lm-eval's -100: no answer is right.
+pub(super) fn of(output_type: OutputType, target: Value, choices: Option<&[String]>) -> Result<Expected, String> {
+    match output_type {
+        OutputType::MultipleChoice => Ok(gold(&target, choices.unwrap_or_default())),
+        OutputType::LogLikelihood | OutputType::LogLikelihoodRolling => Ok(Expected::Text(python::text(&target))),
+        OutputType::GenerateUntil => {
+            let target = match (choices, target) {
+                (Some(choices), Value::Number(number)) => {
+                    let chosen = number.as_i64().and_then(|number| at(choices, number));
+                    Value::String(chosen.ok_or_else(|| format!("the target {number} is no choice"))?.clone())
+                }
+                (_, target) => target,
+            };
+            Ok(match target {
+                Value::Array(items) => Expected::Texts(items.iter().map(python::text).collect()),
+                one => Expected::Text(python::text(&one)),
+            })
+        }
+    }
+}
+
+fn gold(target: &Value, choices: &[String]) -> Expected {
+    let index = |value: &Value| match value {
+        Value::Number(number) => number.as_u64().and_then(|number| usize::try_from(number).ok()),
+        Value::Bool(truth) => Some(usize::from(*truth)),
+        Value::String(text) => choices.iter().position(|choice| choice == text),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    match target {
+        Value::Array(items) => {
+            // lm-eval takes indices only in a list; a text in it would be an error there.
+            let right: Vec<usize> = items.iter().filter_map(index).filter(|index| *index < choices.len()).collect();
+            if right.is_empty() { Expected::None } else { Expected::Choices(right) }
+        }
+        one => index(one).filter(|index| *index < choices.len()).map_or(Expected::None, Expected::Choice),
+    }
+}
+
+/// The gold answer as it is written into samples.
+pub(super) fn json(expected: &Expected) -> Option<Value> {
+    match expected {
+        Expected::Choice(index) => Some(Value::from(*index)),
+        Expected::Choices(all) => Some(Value::from(all.clone())),
+        Expected::Text(text) => Some(Value::from(text.as_str())),
+        Expected::Texts(texts) => Some(Value::from(texts.clone())),
+        Expected::None => None,
+    }
+}

@@ -1,0 +1,109 @@
+//! How sure an aggregate is: lm-eval's own standard error, and one over groups where samples are not independent or lm-eval
+//! has none. Kept out: the aggregate itself (`aggregate`), verdicts (`assess`).
+
+use std::collections::BTreeMap;
+
+use super::Aggregate;
+use crate::stats::{Mersenne, float, mean};
+
+/// Resamples of lm-eval 0.4.13 (`bootstrap_iters`), and samples of one seed.
+const RESAMPLES: u64 = 100_000;
+const CHUNK: u64 = 1000;
+/// Resamples of the metrics that lm-eval calls slow (`evaluator_utils.py`).
+const FEW: u64 = 100;
+/// Threads at most.
+const THREADS: usize = 8;
+
+impl Aggregate {
+    /// The standard error that lm-eval reports: of a mean `s / sqrt(n)`, of others by its bootstrap, draw for draw. None where
+    /// lm-eval has none ("N/A"): fewer than two samples, weighted perplexities, bits per byte.
+    pub fn stderr(self, samples: &[&[f64]]) -> Option<f64> {
+        if samples.len() < 2 || !samples.iter().all(|parts| self.takes(parts)) {
+            return None;
+        }
+        match self {
+            Aggregate::Mean => {
+                let values: Vec<f64> = samples.iter().filter_map(|parts| parts.first().copied()).collect();
+                mean(&values).map(|mean| mean.standard_error)
+            }
+            Aggregate::Median | Aggregate::Perplexity | Aggregate::F1 | Aggregate::Mcc => {
+                self.bootstrap(samples, RESAMPLES / CHUNK, CHUNK)
+            }
+            Aggregate::Bleu | Aggregate::Chrf | Aggregate::Ter => self.bootstrap(samples, 1, FEW),
+            Aggregate::WeightedPerplexity | Aggregate::BitsPerByte => None,
+        }
+    }
+
+    /// Chunk `i` is drawn from a generator that is seeded with `i`.
+    fn bootstrap(self, samples: &[&[f64]], chunks: u64, each: u64) -> Option<f64> {
+        let labels = self.labels(samples);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, THREADS);
+        let chunk = |seed: u64| -> Option<Vec<f64>> {
+            let mut random = Mersenne::new(seed);
+            let drawn = |_| {
+                let draws = (0..samples.len()).filter_map(|_| samples.get(random.choice(samples.len())).copied());
+                self.over(&labels, draws)
+            };
+            (0..each).map(drawn).collect()
+        };
+        let part = |first: usize| -> Option<Vec<f64>> {
+            let seeds = (0..chunks).skip(first).step_by(threads);
+            Some(seeds.map(chunk).collect::<Option<Vec<_>>>()?.concat())
+        };
+        let values = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|first| scope.spawn(move || part(first))).collect();
+            running.into_iter().map(|one| one.join().ok().flatten()).collect::<Option<Vec<_>>>()
+        });
+        let values = values?.concat();
+        let middle = values.iter().sum::<f64>() / float(values.len() as u64);
+        let squares: f64 = values.iter().map(|value| (value - middle).powi(2)).sum();
+        Some((squares / float((values.len() as u64).saturating_sub(1))).sqrt())
+    }
+
+    /// The standard error over groups of samples, by leaving out each group in turn. None for a median, whose jackknife is not
+    /// consistent, and for fewer than two groups.
+    /// Source: B. Efron and C. Stein, The jackknife estimate of variance, Annals of Statistics 9, 1981.
+    pub(super) fn jackknife(self, samples: &[(u64, &[f64])]) -> Option<f64> {
+        let mut groups: BTreeMap<u64, ()> = BTreeMap::new();
+        groups.extend(samples.iter().map(|(group, _)| (*group, ())));
+        if groups.len() < 2 || self == Aggregate::Median {
+            return None;
+        }
+        let parts: Vec<&[f64]> = samples.iter().map(|(_, parts)| *parts).collect();
+        let labels = self.labels(&parts);
+        let without = |group: &u64| {
+            self.over(&labels, samples.iter().filter(|(own, _)| own != group).map(|(_, parts)| *parts))
+        };
+        let values = groups.keys().map(without).collect::<Option<Vec<f64>>>()?;
+        let count = float(values.len() as u64);
+        let middle = values.iter().sum::<f64>() / count;
+        let squares: f64 = values.iter().map(|value| (value - middle).powi(2)).sum();
+        Some(((count - 1.0) / count * squares).sqrt())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Source: lm-eval 0.4.13, `lm_eval.api.metrics`: the aggregation, and `stderr_for_metric(_, 100000)`.
+    #[test]
+    fn values_and_standard_errors_are_those_of_lm_eval() {
+        let table = [
+            (Aggregate::Mean, vec![vec![-1.619], vec![-0.754], vec![-3.255], vec![-0.362], vec![-2.679], vec![-1.828], vec![-0.29], vec![-2.537], vec![-0.187], vec![-2.168], vec![-0.349], vec![-0.454], vec![-2.123], vec![-4.134], vec![-0.619], vec![-1.116], vec![-3.137], vec![-4.739], vec![-2.886], vec![-1.983], vec![-4.881], vec![-0.233], vec![-4.292], vec![-1.448], vec![-0.721], vec![-0.589], vec![-1.542], vec![-4.081], vec![-0.904], vec![-2.908]], -1.9606000000000001, Some(0.26707104655511793)),
+            (Aggregate::Median, vec![vec![-1.619], vec![-0.754], vec![-3.255], vec![-0.362], vec![-2.679], vec![-1.828], vec![-0.29], vec![-2.537], vec![-0.187], vec![-2.168], vec![-0.349], vec![-0.454], vec![-2.123], vec![-4.134], vec![-0.619], vec![-1.116], vec![-3.137], vec![-4.739], vec![-2.886], vec![-1.983], vec![-4.881], vec![-0.233], vec![-4.292], vec![-1.448], vec![-0.721], vec![-0.589], vec![-1.542], vec![-4.081], vec![-0.904], vec![-2.908]], -1.619, Some(0.43278442618428303)),
+            (Aggregate::Perplexity, vec![vec![-1.619], vec![-0.754], vec![-3.255], vec![-0.362], vec![-2.679], vec![-1.828], vec![-0.29], vec![-2.537], vec![-0.187], vec![-2.168], vec![-0.349], vec![-0.454], vec![-2.123], vec![-4.134], vec![-0.619], vec![-1.116], vec![-3.137], vec![-4.739], vec![-2.886], vec![-1.983], vec![-4.881], vec![-0.233], vec![-4.292], vec![-1.448], vec![-0.721], vec![-0.589], vec![-1.542], vec![-4.081], vec![-0.904], vec![-2.908]], 7.103587939530214, Some(1.9782778309510145)),
+            (Aggregate::WeightedPerplexity, vec![vec![-1.619, 15.0], vec![-0.754, 26.0], vec![-3.255, 9.0], vec![-0.362, 38.0], vec![-2.679, 7.0], vec![-1.828, 39.0], vec![-0.29, 6.0], vec![-2.537, 16.0], vec![-0.187, 34.0], vec![-2.168, 37.0], vec![-0.349, 30.0], vec![-0.454, 23.0], vec![-2.123, 32.0], vec![-4.134, 40.0], vec![-0.619, 32.0], vec![-1.116, 26.0], vec![-3.137, 22.0], vec![-4.739, 18.0], vec![-2.886, 14.0], vec![-1.983, 18.0], vec![-4.881, 8.0], vec![-0.233, 39.0], vec![-4.292, 22.0], vec![-1.448, 36.0], vec![-0.721, 34.0], vec![-0.589, 24.0], vec![-1.542, 31.0], vec![-4.081, 21.0], vec![-0.904, 7.0], vec![-2.908, 10.0]], 1.0858663539312503, None),
+            (Aggregate::BitsPerByte, vec![vec![-1.619, 15.0], vec![-0.754, 26.0], vec![-3.255, 9.0], vec![-0.362, 38.0], vec![-2.679, 7.0], vec![-1.828, 39.0], vec![-0.29, 6.0], vec![-2.537, 16.0], vec![-0.187, 34.0], vec![-2.168, 37.0], vec![-0.349, 30.0], vec![-0.454, 23.0], vec![-2.123, 32.0], vec![-4.134, 40.0], vec![-0.619, 32.0], vec![-1.116, 26.0], vec![-3.137, 22.0], vec![-4.739, 18.0], vec![-2.886, 14.0], vec![-1.983, 18.0], vec![-4.881, 8.0], vec![-0.233, 39.0], vec![-4.292, 22.0], vec![-1.448, 36.0], vec![-0.721, 34.0], vec![-0.589, 24.0], vec![-1.542, 31.0], vec![-4.081, 21.0], vec![-0.904, 7.0], vec![-2.908, 10.0]], 0.11884655030113034, None),
+        ];
+        for (aggregate, parts, value, error) in table {
+            let samples: Vec<&[f64]> = parts.iter().map(Vec::as_slice).collect();
+            let near = |left: f64, right: f64| (left - right).abs() <= 1e-9 * right.abs();
+            assert!(near(aggregate.combine(&samples).unwrap(), value), "{aggregate:?}");
+            match (aggregate.stderr(&samples), error) {
+                (Some(ours), Some(theirs)) => assert!(near(ours, theirs), "{aggregate:?}: {ours} is not {theirs}"),
+                (ours, theirs) => assert_eq!(ours, theirs, "{aggregate:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a task asks is byte for byte what lm-eval 0.4.13 asks: `tests/lm_eval_requests/record.py` has recorded it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::path::Path;
+
+use llmci::eval::request::{Prompt, Request};
+use llmci::eval::suite::{Around, Asked, Suite, load};
+use serde_json::{Value, json};
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lm_eval_requests")
+}
+
+fn suites(name: &str) -> Vec<Suite> {
+    let path = folder().join("tasks").join(format!("{name}.yaml"));
+    let around = Around { environment: &|_| None, asked: Asked::Policy, judge: None };
+    load(&path, name, around).unwrap_or_else(|problems| {
+        let problems = problems.sorted().into_iter().map(|problem| problem.render(&|text| text.raw().to_owned()));
+        panic!("{name}: {}", problems.collect::<Vec<_>>().join("\n"))
+    })
+}
+
+/// The requests of a case in the form of the recording.
+fn asked(document: usize, request: &Request) -> Vec<Value> {
+    let Prompt::Text(text) = request.prompt() else { panic!("a text") };
+    match request {
+        Request::RankChoices(rank) => {
+            let with = rank.continuations.iter().map(|choice| json!([document, "loglikelihood", [text, choice]]));
+            let alone = rank.alone.iter().map(|choice| json!([document, "loglikelihood", ["", choice]]));
+            with.chain(alone).collect()
+        }
+        Request::Rolling(_) => vec![json!([document, "loglikelihood_rolling", [text]])],
+        Request::Generate(generate) => {
+            let options = json!({"until": generate.stop, "max_gen_toks": generate.max_tokens, "temperature": generate.temperature});
+            vec![json!([document, "generate_until", [text, options]])]
+        }
+        Request::Embed(_) => panic!("no embedding"),
+    }
+}
+
+/// The recorded options without what follows from the others.
+fn comparable(mut row: Value) -> Value {
+    if let Some(options) = row.pointer_mut("/2/1").and_then(Value::as_object_mut) {
+        options.remove("do_sample");
+        options.entry("temperature").or_insert(json!(0.0));
+    }
+    row
+}
+
+#[test]
+fn every_request_of_every_task_is_the_one_that_lm_eval_makes() {
+    let text = std::fs::read_to_string(folder().join("expected.json")).unwrap();
+    let expected: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
+    assert!(expected.len() >= 12);
+    for (name, rows) in expected {
+        let [suite] = &suites(&name)[..] else { panic!("one suite") };
+        let mut found = Vec::new();
+        for index in 0..suite.heads().len() {
+            let case = suite.case(index).unwrap_or_else(|problem| panic!("{problem:?}"));
+            assert_eq!(case.id.text().raw(), index.to_string());
+            found.extend(asked(index, &case.request));
+        }
+        let rows: Vec<Value> = rows.as_array().unwrap().iter().cloned().map(comparable).collect();
+        assert_eq!(found.len(), rows.len(), "{name}");
+        for (found, wanted) in found.iter().zip(&rows) {
+            assert_eq!(found, wanted, "{name}");
+        }
+    }
+}
