@@ -32,7 +32,7 @@ pub(in crate::eval::promptfoo) async fn best(
     if let Some(prompt) = custom::prompt(given) {
         let seen = Value::Array(outputs.iter().map(|output| custom::seen(output)).collect());
         let further = vec![("criteria", Value::from(criterion)), ("outputs", seen)];
-        let text = custom::rendered(given, prompt, further)?;
+        let text = custom::rendered(given, prompt, custom::Sees::Vars, further)?;
         return asking::custom(given, text, |reply| {
             // The first number of the reply, as promptfoo reads it.
             let digits = reply.trim_start_matches(|letter: char| !letter.is_ascii_digit());

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::assert::{self, Given, Graded, Thrown};
 use super::asking::{self, LIST, Own};
+use super::custom::Sees;
 use super::{custom, reaches, said, share, text_value, without_not};
 
 /// The threshold of all three without one of the assertion's own: everything reaches it. Source: promptfoo 0.121.20, assertions/context*.
@@ -148,7 +149,7 @@ pub(super) async fn recall(given: &Given<'_>) -> Result<Graded, Thrown> {
     let (found, all) = match custom::prompt(given) {
         Some(prompt) => {
             let further = vec![("context", Value::from(context)), ("groundTruth", Value::from(expected))];
-            let text = custom::rendered(given, prompt, further)?;
+            let text = custom::rendered(given, prompt, Sees::Vars, further)?;
             asking::custom(given, text, marked).await?
         }
         None => {
@@ -201,7 +202,7 @@ pub(super) async fn relevance(given: &Given<'_>) -> Result<Graded, Thrown> {
     let found = match custom::prompt(given) {
         Some(prompt) => {
             let further = vec![("context", Value::from(context.text())), ("query", Value::from(question))];
-            let text = custom::rendered(given, prompt, further)?;
+            let text = custom::rendered(given, prompt, Sees::Nothing, further)?;
             asking::custom(given, text, |reply| extracted(reply, &context)).await?.min(all)
         }
         None => {
@@ -318,7 +319,7 @@ async fn two_prompts(
         prompt.ok_or_else(|| Thrown::new("`context-faithfulness` takes a list of two prompts as `rubricPrompt`"))
     };
     let further = vec![("question", Value::from(question)), ("answer", custom::seen(&given.output.text))];
-    let text = custom::rendered(given, prompt(0)?, further)?;
+    let text = custom::rendered(given, prompt(0)?, Sees::Vars, further)?;
     let lines = |reply: &str| {
         let lines: Vec<String> = reply.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
         if lines.is_empty() { Err("it has no statement") } else { Ok(lines) }
@@ -326,7 +327,7 @@ async fn two_prompts(
     let statements = asking::custom(given, text, lines).await?;
     let all = statements.len();
     let further = vec![("context", Value::from(context)), ("statements", json!(statements))];
-    let text = custom::rendered(given, prompt(1)?, further)?;
+    let text = custom::rendered(given, prompt(1)?, Sees::Vars, further)?;
     let supported = asking::custom(given, text, |reply| verdicts(reply, all)).await?;
     Ok((supported, all))
 }

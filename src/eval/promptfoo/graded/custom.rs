@@ -20,12 +20,29 @@ fn is_one(prompt: &Value) -> bool {
     }
 }
 
-/// Renders a prompt over the test's vars and further ones. A prompt that is JSON stays JSON, whatever the vars hold: its texts are
+/// What a prompt sees beside what its type gives it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sees {
+    /// The test's vars.
+    Vars,
+    /// Nothing. Source: promptfoo 0.121.20, which shows no vars to the prompts of `g-eval`, `context-relevance` and `answer-relevance`.
+    Nothing,
+}
+
+/// Renders a prompt over what its type gives it, and over the test's vars where it sees them. A prompt that is JSON stays JSON, whatever the vars hold: its texts are
 /// rendered one by one.
-pub(super) fn rendered(given: &Given<'_>, prompt: &Value, further: Vec<(&str, Value)>) -> Result<String, Thrown> {
+pub(super) fn rendered(
+    given: &Given<'_>,
+    prompt: &Value,
+    sees: Sees,
+    further: Vec<(&str, Value)>,
+) -> Result<String, Thrown> {
     let frame = given.frame;
     let mut test = frame.test.clone();
-    test.vars = test.vars.into_iter().map(|(name, value)| (name, flat(value))).collect();
+    test.vars = match sees {
+        Sees::Vars => test.vars.into_iter().map(|(name, value)| (name, flat(value))).collect(),
+        Sees::Nothing => Map::new(),
+    };
     test.vars.extend(further.into_iter().map(|(name, value)| (name.to_owned(), flat(value))));
     let frame = Frame {
         test: &test,

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::assert::{Given, Graded, Thrown};
 use super::asking::{self, Own, VERDICT, sole_object};
+use super::custom::Sees;
 use super::{custom, said, text_value, without_not};
 
 const FACTUALITY: &str = "You compare the facts of a reply with those of an expert's answer to the same request. Style, grammar and \
@@ -77,7 +78,7 @@ pub(super) async fn factuality(given: &Given<'_>) -> Result<Graded, Thrown> {
                 ("ideal", Value::from(expected)),
                 ("completion", custom::seen(output)),
             ];
-            let text = custom::rendered(given, prompt, further)?;
+            let text = custom::rendered(given, prompt, Sees::Vars, further)?;
             asking::custom(given, text, |reply| compared(reply, output)).await?
         }
         None => {
@@ -130,7 +131,7 @@ pub(super) async fn closed_qa(given: &Given<'_>) -> Result<Graded, Thrown> {
                 ("criteria", Value::from(criterion)),
                 ("completion", custom::seen(output)),
             ];
-            let text = custom::rendered(given, prompt, further)?;
+            let text = custom::rendered(given, prompt, Sees::Vars, further)?;
             let read = |reply: &str| match reply.chars().last() {
                 Some('Y') => Ok(Met { meets: true, reason: reply.to_owned() }),
                 Some('N') => Ok(Met { meets: false, reason: reply.to_owned() }),

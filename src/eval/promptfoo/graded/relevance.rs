@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::assert::{Given, Graded, Thrown};
 use super::asking::{self, Own, VERDICT, sole_object};
+use super::custom::Sees;
 use super::similar::{cosine, embedding};
 use super::{custom, reaches, said, share, without_not};
 
@@ -77,7 +78,7 @@ async fn fits(given: &Given<'_>, turns: &[(String, String)]) -> Result<Fits, Thr
         Some(prompt) => {
             let messages: Vec<Value> =
                 turns.iter().map(|(input, output)| json!({"input": input, "output": output})).collect();
-            let text = custom::rendered(given, prompt, vec![("messages", Value::from(messages))])?;
+            let text = custom::rendered(given, prompt, Sees::Vars, vec![("messages", Value::from(messages))])?;
             let read = |reply: &str| {
                 let verdict = sole_object(reply, output)?;
                 let reason = verdict.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -119,7 +120,7 @@ pub(super) async fn answer(given: &Given<'_>) -> Result<Graded, Thrown> {
     let output = given.output.text.as_str();
     let questions = match custom::prompt(given) {
         Some(prompt) => {
-            let text = custom::rendered(given, prompt, vec![("answer", custom::seen(output))])?;
+            let text = custom::rendered(given, prompt, Sees::Nothing, vec![("answer", custom::seen(output))])?;
             let mut questions = Vec::with_capacity(QUESTIONS);
             for _ in 0..QUESTIONS {
                 let read = |reply: &str| if reply.is_empty() { Err("it is empty") } else { Ok(reply.to_owned()) };

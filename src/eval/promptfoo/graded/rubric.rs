@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::assert::{Given, Graded, Thrown};
 use super::asking::{self, LIST, Own, VERDICT, sole_object};
+use super::custom::Sees;
 use super::{custom, said};
 
 /// The mark of `g-eval` that makes a whole score.
@@ -50,7 +51,7 @@ pub(super) async fn llm_rubric(given: &Given<'_>) -> Result<Graded, Thrown> {
     let (pass, score, reason) = match custom::prompt(given) {
         Some(prompt) => {
             let further = vec![("output", custom::seen(output)), ("rubric", Value::from(rubric))];
-            let text = custom::rendered(given, prompt, further)?;
+            let text = custom::rendered(given, prompt, Sees::Vars, further)?;
             asking::custom(given, text, |reply| loose(&sole_object(reply, output)?, threshold)).await?
         }
         None if rubric.trim().is_empty() => {
@@ -76,10 +77,13 @@ pub(super) async fn llm_rubric(given: &Given<'_>) -> Result<Graded, Thrown> {
 /// A verdict in the form that promptfoo reads: each of `pass` and `score` may follow from the other. Where neither is there, it is none;
 /// nor is a `score` alone that no threshold is set for, which promptfoo lets pass whatever it is.
 fn loose(verdict: &Value, threshold: Option<f64>) -> Result<(bool, f64, String), &'static str> {
+    // JavaScript's `Number(value)`: of null and of an empty text it makes 0.
     let number = |value: &Value| match value {
         Value::Number(number) => number.as_f64(),
+        Value::String(text) if text.trim().is_empty() => Some(0.0),
         Value::String(text) => text.trim().parse::<f64>().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::Null => Some(0.0),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
     let score = verdict.get("score").and_then(number).filter(|score| score.is_finite());
     let pass = match verdict.get("pass") {
@@ -156,7 +160,7 @@ async fn mark(given: &Given<'_>, criterion: &str) -> Result<Mark, Thrown> {
     };
     let steps: Steps = match part("steps") {
         Some(prompt) => {
-            let text = custom::rendered(given, prompt, vec![("criteria", Value::from(criterion))])?;
+            let text = custom::rendered(given, prompt, Sees::Nothing, vec![("criteria", Value::from(criterion))])?;
             let read = |reply: &str| {
                 let steps = of_value(sole_object(reply, output)?)?;
                 has_steps(&steps).map(|()| steps)
@@ -183,7 +187,7 @@ async fn mark(given: &Given<'_>, criterion: &str) -> Result<Mark, Thrown> {
                 ("input", custom::seen(input)),
                 ("output", custom::seen(output)),
             ];
-            let text = custom::rendered(given, prompt, further)?;
+            let text = custom::rendered(given, prompt, Sees::Nothing, further)?;
             let read = |reply: &str| {
                 let mark = of_value(sole_object(reply, output)?)?;
                 has_mark(&mark).map(|()| mark)
@@ -244,6 +248,7 @@ mod tests {
             (json!({"pass": "Yes", "score": "0.5"}), None, Ok((true, 0.5))),
             (json!({"pass": "nope"}), None, Ok((false, 0.0))),
             (json!({"pass": true}), None, Ok((true, 1.0))),
+            (json!({"pass": true, "score": null}), None, Ok((true, 0.0))),
             (json!({"score": 0.9}), Some(0.5), Ok((true, 0.9))),
             (json!({"score": 0.9}), None, Err(())),
             (json!({"pass": 1, "score": 1}), None, Err(())),
