@@ -103,6 +103,7 @@ pub(in crate::cli) fn metrics() -> String {
             Unit::Milliseconds => "ms",
             Unit::Dollars => "USD",
             Unit::Tokens => "tokens",
+            Unit::Number => "a number",
         };
         text.push_str(&format!("| `{}` | {better} | {unit} | `{bound}` |\n", known.name));
     }
