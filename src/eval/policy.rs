@@ -12,7 +12,9 @@ use super::model::{ModelSpec, OpenAiSpec};
 use super::redteam::SafetyPolicy;
 use crate::document::{self, Document, Problems};
 use crate::gate::compare::RegressionPolicy;
-use crate::gate::{DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric, named_score_direction, named_score_unit};
+use crate::gate::{
+    DecideBy, Direction, GatePolicy, Threshold, Unit, known_metric, named_score_direction, named_score_unit,
+};
 use crate::trust::Digest;
 
 mod guard;

@@ -7,7 +7,7 @@ use super::run::{Names, Plan, Row, Slot};
 use super::sample::Status;
 use super::suite::Suite;
 use crate::gate::{
-    Aggregate, CaseUnit, Data, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, Unit, assess,
+    Aggregate, CaseUnit, Data, Direction, Facts, KNOWN, Known, Metric, MetricName, Source, Subject, Threshold, assess,
     assess_rule, known_metric, named_score_direction, named_score_unit, settle_failures,
 };
 
@@ -181,11 +181,14 @@ fn from_source(source: Source, cases: &Cases<'_>) -> Data {
     let one_if = |condition: bool| Some(Some(if condition { 1.0 } else { 0.0 }));
     match source {
         Source::Passed => Data::Share(shares(cases, |row| match status(row) {
+            Some(Status::Passed) if row.is_some_and(Row::is_only_measured) => None,
             Some(Status::Passed) => one_if(true),
             Some(Status::Failed) => one_if(false),
             Some(Status::Unscored | Status::Error) | None => Some(None),
         })),
-        Source::Score => Data::Share(shares(cases, |row| Some(row.and_then(|row| row.score)))),
+        Source::Score => Data::Share(shares(cases, |row| {
+            if row.is_some_and(Row::is_only_measured) { None } else { Some(row.and_then(|row| row.score)) }
+        })),
         Source::Errors => Data::Share(shares(cases, |row| match status(row) {
             Some(status) => one_if(status == Status::Error),
             None => Some(None),

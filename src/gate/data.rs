@@ -97,8 +97,10 @@ impl Data {
             Data::Mean { clusters, missing } => mean(clusters, *missing, display, decide),
             Data::Aggregate { value, standard_error, groups, missing, method } => {
                 let spread = value.zip(*standard_error).filter(|_| *groups > 1);
-                let spread = spread.map(|(value, standard_error)| {
-                    Mean { value, standard_error, freedom: float(groups.saturating_sub(1)) }
+                let spread = spread.map(|(value, standard_error)| Mean {
+                    value,
+                    standard_error,
+                    freedom: float(groups.saturating_sub(1)),
                 });
                 // Nothing bounds what a missing sample does to all others together.
                 let open = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
@@ -144,8 +146,11 @@ impl Data {
             Some(own) => (Some(own), "t-bootstrap"),
             None => (aggregate.jackknife(samples), "t-jackknife"),
         };
-        let standard_error = standard_error.filter(|error| error.is_finite() && *error > 0.0);
-        Data::Aggregate { value: aggregate.combine(&parts), standard_error, groups: groups as u64, missing, method }
+        let value = aggregate.combine(&parts);
+        // What rounding leaves of nothing is nothing.
+        let least = 1e-12 * value.unwrap_or_default().abs();
+        let standard_error = standard_error.filter(|error| error.is_finite() && *error > least);
+        Data::Aggregate { value, standard_error, groups: groups as u64, missing, method }
     }
 
     /// The sum over the means of judged cases, and their number; none for anything but shares.

@@ -201,3 +201,22 @@ fn rules_by_point_estimate_neither_lose_their_failure_nor_weaken_the_others() {
     let verdicts: Vec<_> = settle_failures(rules).into_iter().map(|rule| rule.verdict.unwrap()).collect();
     assert_eq!(verdicts, [Verdict::Fail, Verdict::Pass, Verdict::Fail]);
 }
+
+#[test]
+fn a_metric_of_all_samples_passes_only_on_whole_and_varied_data() {
+    let rule = threshold(r#"{"metric": "word_perplexity", "max": 20}"#);
+    let subject = Subject { unit: Unit::Number, ..subject("word_perplexity", Direction::Lower) };
+    let verdict = |scale: f64, spread: f64, count: u64, missing: u64| {
+        let parts: Vec<[f64; 2]> = (0..count).map(|at| [-scale - spread * (at % 5) as f64, 10.0]).collect();
+        let samples: Vec<(u64, &[f64])> = (0..).zip(&parts).map(|(at, parts)| (at, &parts[..])).collect();
+        let data = Data::aggregate(Aggregate::WeightedPerplexity, &samples, missing);
+        assess(&subject, &data, Some(&rule)).verdict.unwrap()
+    };
+    // exp(2) is 7.4, exp(4) is 54.6.
+    assert_eq!(verdict(20.0, 0.1, 40, 0), Verdict::Pass);
+    assert_eq!(verdict(40.0, 0.1, 40, 0), Verdict::Fail);
+    assert_eq!(verdict(20.0, 0.1, 40, 1), Verdict::Inconclusive, "a missing sample may weigh anything");
+    assert_eq!(verdict(20.0, 0.1, 9, 0), Verdict::Inconclusive, "too few groups");
+    assert_eq!(verdict(20.0, 0.0, 40, 0), Verdict::Inconclusive, "samples that are all alike say nothing of others");
+    assert_eq!(verdict(20.0, 0.1, 0, 5), Verdict::Error);
+}

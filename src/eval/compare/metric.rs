@@ -6,7 +6,9 @@ use crate::eval::planned::RuleScope;
 use crate::eval::run::cluster_number;
 use crate::eval::sample::Status;
 use crate::gate::compare::{Attempts, Comparable, PairUnit, RegressionRule, Scale, Summary};
-use crate::gate::{Direction, Metric, MetricName, Source, Subject, Unit, known_metric, named_score_direction, named_score_unit};
+use crate::gate::{
+    Direction, Metric, MetricName, Source, Subject, Unit, known_metric, named_score_direction, named_score_unit,
+};
 use crate::stats::{Count, float, normal_quantile};
 
 /// Why a metric cannot be compared.

@@ -53,6 +53,8 @@ struct Line<'a> {
     score: Option<Score>,
     assertions: Vec<Scored>,
     #[serde(default)]
+    values: Vec<serde::de::IgnoredAny>,
+    #[serde(default)]
     latency_ms: Option<f64>,
     #[serde(default)]
     ttft_ms: Option<f64>,
@@ -140,7 +142,13 @@ impl Reader {
         if times.into_iter().flatten().any(|value| !value.is_finite() || value < 0.0) {
             return Err(wrong("a time or cost is negative or no number".to_owned()));
         }
-        if (line.status == Status::Passed || line.status == Status::Failed) && line.score.is_none() {
+        // A sample of a metric of all samples together is neither right nor wrong, and has no score.
+        let needs_score = match line.status {
+            Status::Passed => line.values.is_empty(),
+            Status::Failed => true,
+            Status::Unscored | Status::Error => false,
+        };
+        if needs_score && line.score.is_none() {
             return Err(wrong("a sample that passed or failed has no score".to_owned()));
         }
         let group = self.group(&line).map_err(|error| wrong(format!("not a sample: tags: {error}")))?;

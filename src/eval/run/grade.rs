@@ -116,6 +116,9 @@ pub(super) fn unscored(case: &Case, repeat: u32, why: &str) -> Sample {
 
 /// Every score of a case, and none of them given.
 fn unjudged(case: &Case, why: &str) -> Vec<AssertionScore> {
+    if let Grading::Task(doc) = &case.grading {
+        return task::unjudged(doc, why);
+    }
     let unanswered = || Scored::Unscored { why: Untrusted::new(why) };
     // The named scores are there, and empty: a metric over them must see that a sample is missing.
     let mut assertions = Vec::new();

@@ -110,6 +110,11 @@ impl Names {
 }
 
 impl Row {
+    /// Whether the sample is neither right nor wrong: it has its part of a metric of all samples together, and no score.
+    pub fn is_only_measured(&self) -> bool {
+        self.status == Status::Passed && self.score.is_none() && !self.values.is_empty()
+    }
+
     /// Takes the numbers out of a sample.
     pub fn of(slot: u32, sample: &Sample, names: &mut Names) -> Self {
         Self {

@@ -109,8 +109,6 @@ pub enum FilterStep {
         /// `regexes_to_ignore`.
         regexes_to_ignore: Vec<String>,
     },
-    /// `format_span` and others of lm-eval's registry that need no Python of the task.
-    FormatSpan,
 }
 
 /// What `regex` and its relatives take.

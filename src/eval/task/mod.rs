@@ -8,8 +8,11 @@ mod doc;
 mod expected;
 mod fewshot;
 mod file;
+mod filter;
 mod judge;
+mod metric;
 mod python;
+mod regex;
 mod rules;
 mod source;
 mod spec;
@@ -18,7 +21,7 @@ mod wording;
 
 pub use config::load;
 pub use doc::{Doc, Expected, FilterStep, MetricSpec, OutputType, Pipeline, RegexStep, TaskRules, metric_key};
-pub use judge::judge;
+pub use judge::{judge, unjudged};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,6 @@ use crate::document::{Problem, nearest};
 /// A metric that needs no Python: its name, its aggregation, and whether more is better.
 const METRICS: &[(&str, &str, bool)] = &[
     ("acc", "mean", true),
-    ("acc_all", "mean", true),
     ("acc_bytes", "mean", true),
     ("acc_mutual_info", "mean", true),
     ("acc_norm", "mean", true),
@@ -22,10 +21,8 @@ const METRICS: &[(&str, &str, bool)] = &[
     ("chrf++", "chrf++", true),
     ("exact_match", "mean", true),
     ("f1", "f1", true),
-    ("likelihood", "mean", true),
     ("mcc", "matthews_corrcoef", true),
     ("perplexity", "perplexity", false),
-    ("ter", "ter", false),
     ("word_perplexity", "weighted_perplexity", false),
 ];
 const AGGREGATIONS: &[&str] = &[
@@ -53,7 +50,6 @@ const FILTERS: &[&str] = &[
     "map",
     "regex",
     "multi_choice_regex",
-    "format_span",
 ];
 const OTHER_TOOL: &str = "run lm_eval itself with `harness: lm_eval` in the policy";
 /// `regex_pattern` where a filter has none. Source: lm-eval 0.4.13, `filters/extraction.py`.
@@ -165,7 +161,6 @@ fn step(entry: &Entry, step: &Value) -> Result<FilterStep, Problem> {
         "lowercase" => FilterStep::Lowercase,
         "uppercase" => FilterStep::Uppercase,
         "remove_whitespace" => FilterStep::RemoveWhitespace,
-        "format_span" => FilterStep::FormatSpan,
         "map" => {
             let Some(Value::Object(mapping)) = options.fields.remove("mapping_dict") else {
                 return Err(entry.problem("`map` needs `mapping_dict`, a mapping"));

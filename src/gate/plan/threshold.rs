@@ -4,7 +4,9 @@ use super::planned::Planned;
 use super::types::{ExpectedAt, PlannedThreshold};
 use super::{LOOKS, POWER, SPENDING, smallest};
 use crate::gate::data::FEWEST_VARIED;
-use crate::gate::{DecideBy, Direction, FEWEST_CLUSTERS, MetricName, Source, Threshold, Unit, known_metric, named_score_unit};
+use crate::gate::{
+    DecideBy, Direction, FEWEST_CLUSTERS, MetricName, Source, Threshold, Unit, known_metric, named_score_unit,
+};
 use crate::stats::{
     Alpha, BinomialPlan, Count, beta_quantile, clopper_pearson_lower, clopper_pearson_upper, expected_binomial, float,
     quantile_ranks,
