@@ -21,7 +21,7 @@ fn with(files: &[(&str, &str)]) -> tempfile::TempDir {
     for (name, text) in files {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        crate::store::file::write_atomically(&path, text.as_bytes()).unwrap();
     }
     folder
 }
