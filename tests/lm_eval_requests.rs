@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use llmci::eval::request::{Prompt, Request};
 use llmci::eval::suite::{Around, Asked, Suite, load};
+use llmci::eval::{Prompt, Request};
 use serde_json::{Value, json};
 
 fn folder() -> std::path::PathBuf {

@@ -317,8 +317,9 @@ fn generation(keys: &Keys, wording: &Wording) -> Result<Generation, Problem> {
     for (key, value) in
         fields.iter().filter(|(key, _)| !taken.contains(&key.as_str()) && !names.contains(&key.as_str()))
     {
-        let neutral = key == "top_p" && value.as_f64() == Some(1.0);
-        if !neutral && generation.temperature > 0.0 || !["top_p", "top_k"].contains(&key.as_str()) {
+        let neutral = ["top_p", "num_beams"].contains(&key.as_str()) && value.as_f64() == Some(1.0);
+        let idle = generation.temperature == 0.0 && ["top_p", "top_k"].contains(&key.as_str());
+        if !neutral && !idle {
             let problem = entry.problem(format!("`{key}` of `generation_kwargs` is not sent by a suite"));
             return Err(problem.help("put it into `extra_body` of the policy's model, and leave it out here"));
         }

@@ -29,14 +29,12 @@ impl Templates {
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(method);
         environment.add_filter("regex_replace", regex_replace);
+        environment.add_filter("string", |value: &Item| printed(value));
         environment.set_formatter(|out, _, value| {
             if value.is_undefined() {
                 return Err(Error::new(ErrorKind::UndefinedError, "a value is not defined"));
             }
-            let text = match value.as_str() {
-                Some(text) => text.to_owned(),
-                None => python::text(&json(value)?),
-            };
+            let text = printed(value)?;
             out.write_str(&text).map_err(|_| Error::new(ErrorKind::WriteFailure, "the text cannot be written"))
         });
         Self { environment }
@@ -47,7 +45,8 @@ impl Templates {
         if !["{{", "{%", "{#"].iter().any(|mark| template.contains(mark)) {
             return Ok(template.to_owned());
         }
-        let rendered = self.environment.render_named_str("template", template, Serde(row)).map_err(explain)?;
+        let rendered =
+            self.environment.render_named_str("template", template, Serde(row)).map_err(|error| explain(&error))?;
         if rendered.len() > LONGEST {
             return Err(format!("the template makes {} bytes; at most {LONGEST} are taken", rendered.len()));
         }
@@ -55,7 +54,7 @@ impl Templates {
     }
 }
 
-fn explain(error: Error) -> String {
+fn explain(error: &Error) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     let line = error.line().map(|line| format!(" (line {line} of the template)")).unwrap_or_default();
     match error.kind() {
@@ -65,17 +64,22 @@ fn explain(error: Error) -> String {
     }
 }
 
+/// A value as Python prints it.
+fn printed(value: &Item) -> Result<String, Error> {
+    value.as_str().map_or_else(|| json(value).map(|value| python::text(&value)), |text| Ok(text.to_owned()))
+}
+
 fn json(value: &Item) -> Result<Value, Error> {
     serde_json::to_value(value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
 }
 
-fn regex_replace(text: String, pattern: String, replacement: String, count: Option<usize>) -> Result<String, Error> {
+fn regex_replace(text: &str, pattern: &str, replacement: &str, count: Option<usize>) -> Result<String, Error> {
     let wrong = |why: String| Error::new(ErrorKind::InvalidOperation, why);
-    let regex = fancy_regex::RegexBuilder::new(&pattern).backtrack_limit(1_000_000).build();
+    let regex = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(1_000_000).build();
     let regex = regex.map_err(|error| wrong(format!("regex_replace: {error}")))?;
-    let expand = |found: &fancy_regex::Captures<'_, str>| expanded(&replacement, found);
+    let expand = |found: &fancy_regex::Captures<'_, str>| expanded(replacement, found);
     regex
-        .try_replacen(&text, count.unwrap_or(0), expand)
+        .try_replacen(text, count.unwrap_or(0), expand)
         .map(std::borrow::Cow::into_owned)
         .map_err(|error| wrong(format!("regex_replace: {error}")))
 }
@@ -116,6 +120,11 @@ fn expanded(replacement: &str, found: &fancy_regex::Captures<'_, str>) -> String
 fn method(_: &mut State<'_, '_>, value: &Item, name: &str, given: &[Item]) -> Result<Item, Error> {
     let unknown = || Error::new(ErrorKind::UnknownMethod, format!("`{name}` is not supported; run lm_eval itself"));
     match (value.as_str(), value.kind()) {
+        (Some(between), _) if name == "join" && given.len() == 1 => {
+            let items = given.iter().map(Item::try_iter).next().ok_or_else(unknown)??;
+            let texts: Option<Vec<String>> = items.map(|item| item.as_str().map(str::to_owned)).collect();
+            texts.map(|texts| texts.join(between).into()).ok_or_else(unknown)
+        }
         (Some(text), _) => of_text(text, name, given).ok_or_else(unknown),
         (None, ValueKind::Seq) => {
             let items: Vec<Item> = value.try_iter()?.collect();
@@ -231,6 +240,7 @@ mod tests {
             ("{{choices.label.index(key)}} {{n}} {{t}} {{none}}", "1 1.0 True None"),
             ("{{q.strip()|upper}} {{ ['a', 'b'][1] }}", "WHAT'S UP? b"),
             ("{{ 'a-b'|regex_replace('(a)-(b)', '\\\\2\\\\g<1>') }}", "ba"),
+            ("{{ ', '.join(choices.text) }} {{ t|string }}", "it's, b True"),
             ("{{ 'new york'.title() }} {{ 'a,b'.split(',')|length }}", "New York 2"),
         ];
         for (template, text) in table {

@@ -21,7 +21,7 @@ fn with(files: &[(&str, &str)]) -> tempfile::TempDir {
     for (name, text) in files {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        crate::store::file::write_atomically(&path, text.as_bytes()).unwrap();
     }
     folder
 }
@@ -76,9 +76,9 @@ fn a_generation_task_stops_at_its_texts() {
 #[test]
 fn what_needs_python_or_is_unknown_is_refused_with_its_line() {
     let table = [
-        ("process_docs: !function utils.docs\n", "task.yaml:10:15", "`!function utils.docs` needs Python"),
+        ("process_docs: !function utils.docs\n", "task.yaml:10:25", "`!function utils.docs` needs Python"),
         ("doc_to_txt: x\n", "task.yaml:10:1", "did you mean `doc_to_text`?"),
-        ("class: !function task.Task\n", "task.yaml:10:8", "harness: lm_eval"),
+        ("class: !function task.Task\n", "task.yaml:10:18", "harness: lm_eval"),
         ("metric_list: [{metric: rouge}]\n", "task.yaml:10:14", "`rouge` is not one"),
         ("filter_list: [{name: a, filter: [{function: custom}]}]\n", "task.yaml:10:14", "`custom` is not one"),
         ("doc_to_image: [x]\n", "task.yaml:10:1", "needs what only lm_eval itself has"),

@@ -12,7 +12,7 @@ fn entry(value: Value) -> Entry {
 
 fn rows(form: &str, file: &str, content: &str) -> Result<Value, Problem> {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(file), content).unwrap();
+    crate::store::file::write_atomically(&folder.path().join(file), content.as_bytes()).unwrap();
     let arguments = entry(json!({"data_files": {"test": file}}));
     let mut data = Data::new(&entry(json!(form)), None, Some(&arguments), folder.path())?;
     let split = data.split("test", &entry(json!("test")), &mut Hasher::new())?;

@@ -11,6 +11,7 @@ use super::Row;
 struct Shape {
     float: bool,
     text: bool,
+    truth: bool,
     number: bool,
     fields: Vec<String>,
     inner: BTreeMap<String, Shape>,
@@ -43,7 +44,7 @@ impl Shape {
     fn see(&mut self, value: &Value) -> Result<(), String> {
         match value {
             Value::Null => {}
-            Value::Bool(_) => {}
+            Value::Bool(_) => self.truth = true,
             Value::Number(number) => {
                 self.number = true;
                 self.float |= number.is_f64();
@@ -55,7 +56,7 @@ impl Shape {
             }
             Value::Object(entries) => self.see_fields(entries)?,
         }
-        let kinds = [self.text, self.number, self.items.is_some(), !self.fields.is_empty()];
+        let kinds = [self.text, self.truth, self.number, self.items.is_some(), !self.fields.is_empty()];
         if kinds.into_iter().filter(|kind| *kind).count() > 1 {
             return Err("texts, numbers, lists and mappings are mixed in one column".to_owned());
         }
