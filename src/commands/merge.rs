@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::base::TrustArgs;
-use super::eval_gate::{Finished, Inputs, assemble, clear, read_held, write_all};
+use super::eval_gate::{Finished, Inputs, Tools, assemble, clear, read_held, write_all};
 use super::{CommandError, Context, Exit, Outcome};
 use crate::document::{Problem, Spot};
 use crate::eval::journal::{self, Entry, FolderLock, Header, Journal};
@@ -57,8 +57,15 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
     agree(&reports, &args.shards)?;
     let filter = filter_of(first)?;
     let model = Some(first.model.name.as_str());
-    let inputs =
-        Inputs { policy: &args.policy, suites: &args.suite, filter, seed: Some(first.seed), trust: &args.trust, model };
+    let inputs = Inputs {
+        policy: &args.policy,
+        suites: &args.suite,
+        filter,
+        seed: Some(first.seed),
+        trust: &args.trust,
+        model,
+        tools: Tools::Refuse,
+    };
     let (prepared, changes) = read_held(inputs, context).await?;
     let model = identity(first)?;
     let selection =

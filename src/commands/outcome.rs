@@ -98,6 +98,11 @@ impl Environment {
         self.0.iter().filter(|(name, _)| secret(name)).map(|(_, value)| Secret::new(value)).collect()
     }
 
+    /// All variables, for a program that is started with everything that its user has set.
+    pub fn all(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
     /// A variable that is set and not blank.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())

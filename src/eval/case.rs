@@ -126,8 +126,8 @@ pub enum Grading {
     Promptfoo(Box<promptfoo::Test>),
     /// By the filters and metrics of an lm-eval task.
     Task(Box<task::Doc>),
-    /// It was asked and judged by another tool: nothing is asked.
-    Recorded(Box<Sample>),
+    /// It was asked and judged by another tool: nothing is asked. One sample a repeat.
+    Recorded(Vec<Sample>),
 }
 
 /// One case of a suite.

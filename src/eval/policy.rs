@@ -20,9 +20,11 @@ use crate::trust::Digest;
 mod guard;
 mod models;
 mod regression;
+mod results;
 mod safety;
 
 pub use guard::{Guarded, RefusedModel, guard};
+pub use results::{HarnessName, ResultsSpec};
 
 /// The word of `gate.model` and `--model` for the models that the suites name themselves.
 pub const SUITES_OWN: &str = "suite";
@@ -75,6 +77,9 @@ pub struct Policy {
     /// The suites, as paths relative to this file.
     #[serde(default)]
     pub suites: Vec<String>,
+    /// Results of other tools, judged beside the suites.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<ResultsSpec>,
     /// The rules.
     #[serde(default)]
     pub gate: GatePolicy,
@@ -145,6 +150,7 @@ fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
     check_gate(policy, document, problems);
     regression::check(&policy.regression, document, problems);
     safety::check(policy, document, problems);
+    results::check(policy, document, problems);
     let run = &policy.run;
     if !(1..=1024).contains(&run.concurrency) {
         problems.push(document.problem("/run/concurrency", "concurrency is 1 to 1024"));

@@ -41,7 +41,8 @@ impl Changes {
         let mut all = Self { changes, ..Self::default() };
         let Some(base) = base else { return Ok(all) };
         let (folder, paths) = (&loaded.folder, &loaded.policy.suites);
-        for suite in suites {
+        // What another tool has measured stands in no commit.
+        for suite in suites.iter().filter(|suite| suite.form() != Form::Recorded) {
             let Some(path) = paths.iter().find(|path| folder.join(path) == Path::new(suite.listed_as())) else {
                 all.note(suite.shown_path(), "a suite of the command line, which the base's policy does not name");
                 all.own_models(suite, None)?;

@@ -7,6 +7,7 @@ mod models;
 mod preflight;
 pub(crate) mod prepare;
 mod session;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,12 +25,14 @@ use crate::report::Report;
 use crate::store;
 use crate::trust::Digest;
 use prepare::{Given, Prepared};
+use tools::start_tools;
 
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble, frame, read_back, suite_info};
 pub(crate) use files::{clear, clear_reports, write_all, write_report, write_samples};
 pub(crate) use models::Models;
 pub(crate) use session::{Drawing, Session, SessionArgs, not_drawn, progress};
+pub(crate) use tools::Tools;
 
 /// Runs the gate.
 pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, CommandError> {
@@ -37,8 +40,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let started_at = (context.clock)();
     let filter = Filter { level: args.level, tags: args.tags.clone() };
     let model = args.model.as_deref();
+    let tools = if args.shard.is_some() { Tools::Refuse } else { Tools::Start { out: &args.out, began } };
     let inputs =
-        Inputs { policy: &args.policy, suites: &args.suite, filter, seed: args.seed, trust: &args.trust, model };
+        Inputs { policy: &args.policy, suites: &args.suite, filter, seed: args.seed, trust: &args.trust, model, tools };
     let (prepared, changes) = read_held(inputs, context).await?;
     let early = args.early_stop.or(prepared.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Off);
     let session_args =
@@ -117,13 +121,19 @@ pub(crate) struct Inputs<'a> {
     pub(crate) trust: &'a TrustArgs,
     /// The model that the command line names.
     pub(crate) model: Option<&'a str>,
+    /// Whether tools of `results:` are started.
+    pub(crate) tools: Tools<'a>,
 }
 
 /// Reads policy and suites as far as a pull request may decide them, and what it changes of them.
 pub(crate) async fn read_held(inputs: Inputs<'_>, context: &Context) -> Result<(Prepared, Changes), CommandError> {
     let loaded = policy::load(inputs.policy).map_err(prepare::problems)?;
-    let held = hold(loaded, inputs.policy, (inputs.trust, inputs.model), context).await?;
-    let Inputs { policy: _, suites, filter, seed, trust: _, model } = inputs;
+    let mut held = hold(loaded, inputs.policy, (inputs.trust, inputs.model), context).await?;
+    let Inputs { policy: _, suites, filter, seed, trust: _, model, tools } = inputs;
+    if suites.is_empty() {
+        // Only what the base's policy says is ever started.
+        start_tools(&mut held.loaded, tools, context).await?;
+    }
     let prepared = prepare::read(held.loaded.clone(), Given { suites, filter, seed, model }, context)?;
     let environment = |name: &str| context.environment.get(name).map(str::to_owned);
     let around = prepare::around(&prepared.loaded, model, &environment);

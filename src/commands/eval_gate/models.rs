@@ -127,7 +127,12 @@ impl Prepared {
 
     /// Whether every suite's own models are asked. A suite of ours has none, so that somebody has to be named for it.
     fn all_name_models(&self, given: Option<&str>) -> Result<bool, CommandError> {
-        let nobody = self.suites.iter().find(|suite| suite.form() != Form::Promptfoo);
+        // What another tool has measured asks nobody.
+        let asking: Vec<_> = self.suites.iter().filter(|suite| suite.form() != Form::Recorded).collect();
+        if asking.is_empty() && !self.suites.is_empty() {
+            return Ok(true);
+        }
+        let nobody = asking.into_iter().find(|suite| suite.form() != Form::Promptfoo);
         let wished = given.or(self.loaded.policy.gate.model.as_deref()).is_some();
         match (asked(&self.loaded.policy, given), nobody) {
             (Asked::Own, None) => Ok(true),

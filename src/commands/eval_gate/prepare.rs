@@ -1,11 +1,13 @@
 //! Everything that is read and checked before anything is asked or written: policy, suites, models, plan.
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use super::models::asked;
 use crate::commands::{CommandError, Context};
 use crate::document::{Problem, Problems, nearest};
-use crate::eval::policy::LoadedPolicy;
+use crate::eval::harness::{Expect, read_results};
+use crate::eval::policy::{LoadedPolicy, ResultsSpec};
 use crate::eval::run::{Plan, Selection};
 use crate::eval::suite::{self, Around, Filter, Suite};
 use crate::trust::Untrusted;
@@ -91,7 +93,8 @@ pub(crate) fn load_suites(
     } else {
         given.iter().map(|path| (path.clone(), path.display().to_string())).collect()
     };
-    if paths.is_empty() {
+    let results: &[ResultsSpec] = if given.is_empty() { &policy.results } else { &[] };
+    if paths.is_empty() && results.is_empty() {
         let problem = loaded.document.problem("/suites", "there is no suite to run");
         return Err(problem.help("list the suites under `suites:`, or give one with --suite").into());
     }
@@ -113,7 +116,39 @@ pub(crate) fn load_suites(
             Err(others) => found.extend(others),
         }
     }
+    for spec in results {
+        match recorded(loaded, spec) {
+            Ok(read) => {
+                for suite in read {
+                    if let Some(same) = suites.iter().find(|other| other.name() == suite.name()) {
+                        let message = format!("{} already has the name {}", same.shown_path(), suite.name());
+                        let help = "give these results a `name:` of their own";
+                        found.push(Problem::of_file(suite.shown_path(), message).help(help));
+                    }
+                    suites.push(suite);
+                }
+            }
+            Err(others) => found.extend(others),
+        }
+    }
     found.or(suites)
+}
+
+/// Results of another tool: at their path, or in the folder of the tool that was started.
+fn recorded(loaded: &LoadedPolicy, spec: &ResultsSpec) -> Result<Vec<Suite>, Problems> {
+    // A tool that was not started, for a check or a plan, has nothing to say yet.
+    let Some(path) = &spec.path else { return Ok(Vec::new()) };
+    let path = loaded.folder.join(path);
+    let now = SystemTime::now();
+    let age = spec.max_age_minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
+    let expect = Expect {
+        name: spec.name.as_deref(),
+        tasks: &spec.tasks,
+        samples: spec.samples,
+        allow_limit: spec.allow_limit,
+        not_before: age.and_then(|age| now.checked_sub(age)),
+    };
+    read_results(&path, &path.display().to_string(), &expect)
 }
 
 /// One name is one model in all suites of a run: its answers and verdicts are kept under that name.

@@ -7,18 +7,21 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
+use super::mended::Mended;
 use crate::document::{Problem, Spot};
 use crate::eval::input;
 use crate::trust::{Digest, Hasher};
 
 /// The largest file.
-pub(super) const LARGEST: u64 = 256 * 1024 * 1024;
+pub(super) const LARGEST: u64 = 1024 * 1024 * 1024;
 /// The longest line.
 pub(super) const LONGEST_LINE: u64 = 16 * 1024 * 1024;
-/// How much of a file is looked at to know its form.
-const LOOK: u64 = 256 * 1024;
+/// The largest document that is held whole: aggregates, and a log whose samples are large texts.
+pub(super) const LARGEST_HELD: u64 = 256 * 1024 * 1024;
 
 /// The forms that are known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,27 +32,56 @@ pub(super) enum Form {
     PromptfooRows,
     /// A whole results file of promptfoo.
     Promptfoo,
+    /// lm-eval's aggregates, `results_*.json`.
+    LmEval,
+    /// lm-eval's samples of one task, `samples_*.jsonl`.
+    LmEvalSamples,
+    /// Inspect's log as a zip.
+    InspectZip,
+    /// Inspect's log as JSON.
+    Inspect,
+    /// A test run of deepeval.
+    Deepeval,
+    /// The events of a run of OpenAI evals.
+    OpenaiEvals,
 }
 
 /// The form of a file, by the keys of its first object. Its name says nothing.
 pub(super) fn form(path: &Path, shown: &str) -> Result<Form, Problem> {
-    let mut beginning = Vec::new();
-    let file = open(path, shown)?;
-    file.take(LOOK).read_to_end(&mut beginning).map_err(|error| unreadable(shown, &error))?;
-    let beginning = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning);
+    let mut file = open(path, shown)?;
+    let mut head = Vec::new();
+    (&mut file).take(4).read_to_end(&mut head).map_err(|error| unreadable(shown, &error))?;
+    if head == b"PK\x03\x04" || head == b"PK\x05\x06" {
+        return Ok(Form::InspectZip);
+    }
+    let head = if head.starts_with(b"\xef\xbb\xbf") { head.split_off(3) } else { head };
+    let empty = head.is_empty();
+    let whole = Mended::new(BufReader::new(std::io::Cursor::new(head).chain(file)));
     let mut keys = Vec::new();
-    // The beginning of a file is no whole JSON: the keys up to the break are what is wanted.
-    let _ = serde_json::Deserializer::from_slice(beginning).deserialize_any(Keys(&mut keys));
+    // A file may break off: the keys up to there are what is wanted.
+    let _ = serde_json::Deserializer::from_reader(whole).deserialize_any(Keys(&mut keys));
     let has = |wanted: &[&str]| keys.iter().any(|key| wanted.contains(&key.as_str()));
+    let all = |wanted: &[&str]| wanted.iter().all(|key| keys.iter().any(|one| one == key));
     if has(&["entry_type"]) {
         Ok(Form::Garak)
     } else if has(&["gradingResult", "testCase", "promptIdx", "failureReason"]) {
         Ok(Form::PromptfooRows)
+    } else if all(&["doc_id", "resps"]) || all(&["doc_id", "doc", "target"]) {
+        Ok(Form::LmEvalSamples)
+    } else if all(&["status", "eval"]) {
+        Ok(Form::Inspect)
+    } else if has(&["testRunData", "testRunLink", "testCases", "conversationalTestCases", "metricsScores"]) {
+        Ok(Form::Deepeval)
+    } else if has(&["spec", "final_report"]) || all(&["run_id", "event_id"]) {
+        Ok(Form::OpenaiEvals)
+    } else if has(&["results"]) && has(&["versions", "n-shot", "higher_is_better", "lm_eval_version", "configs"]) {
+        Ok(Form::LmEval)
     } else if has(&["evalId", "results", "config"]) {
         Ok(Form::Promptfoo)
     } else {
-        let what = if beginning.is_empty() { "the file is empty" } else { "results of no tool that is known" };
-        let help = "give garak's `report.jsonl`, or the JSON output of `promptfoo redteam`";
+        let what = if empty { "the file is empty" } else { "results of no tool that is known" };
+        let help = "known are the JSON and JSONL of promptfoo (`-o results.json`, not its csv, yaml, html or xml), lm-eval's \
+                    `results_*.json`, Inspect's `.eval` and `.json`, deepeval's test run, garak's `report.jsonl`, and the log of OpenAI evals";
         Err(Problem::of_file(shown, what).help(help))
     }
 }
@@ -77,10 +109,11 @@ fn unreadable(shown: &str, error: &std::io::Error) -> Problem {
 }
 
 fn too_large(shown: &str) -> Problem {
-    Problem::of_file(shown, "larger than 256 MiB").help("split the run of the tool, and give the parts one by one")
+    Problem::of_file(shown, "larger than 1 GiB").help("split the run of the tool, and give the parts one by one")
 }
 
-fn open(path: &Path, shown: &str) -> Result<File, Problem> {
+/// A regular file within the limit.
+pub(super) fn open(path: &Path, shown: &str) -> Result<File, Problem> {
     let file = input::open(path).map_err(|error| unreadable(shown, &error))?;
     let metadata = file.metadata().map_err(|error| unreadable(shown, &error))?;
     if !metadata.is_file() {
@@ -141,7 +174,7 @@ impl<'a> Lines<'a> {
 
 /// A file that is read as one document: it is hashed in large pieces, and its lines are counted as they pass.
 pub(super) struct Counted {
-    reader: std::io::Take<BufReader<Hashing>>,
+    reader: Mended<std::io::Take<BufReader<Hashing>>>,
     line: Rc<Cell<u32>>,
 }
 
@@ -160,12 +193,18 @@ impl Counted {
         }
         let line = Rc::new(Cell::new(1));
         // What grows beyond the limit while it is read ends there, which is no JSON.
-        Ok((Self { reader: reader.take(LARGEST), line: Rc::clone(&line) }, line))
+        Ok((Self { reader: Mended::new(reader.take(LARGEST)), line: Rc::clone(&line) }, line))
+    }
+
+    /// No more than this is read: what is longer ends there, which is no JSON.
+    fn up_to(mut self, most: u64) -> Self {
+        self.reader.inner_mut().set_limit(most);
+        self
     }
 
     /// The digest of the file, once it was read to its end.
     pub(super) fn digest(self) -> Digest {
-        self.reader.into_inner().into_inner().hasher.finish()
+        self.reader.into_inner().into_inner().into_inner().hasher.finish()
     }
 }
 
@@ -184,4 +223,26 @@ impl Read for Counted {
         self.line.set(self.line.get().saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX)));
         Ok(count)
     }
+}
+
+/// A whole document that is held, with its digest.
+pub(super) fn held(path: &Path, shown: &str) -> Result<(Value, Digest), Problem> {
+    let (counted, _) = Counted::open(path, shown)?;
+    let mut counted = counted.up_to(LARGEST_HELD);
+    let mut deserializer = serde_json::Deserializer::from_reader(&mut counted);
+    let value = Value::deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let value = value.map_err(|error| broken(shown, &error))?;
+    Ok((value, counted.digest()))
+}
+
+/// What a reader of JSON says, as a problem with its place.
+pub(super) fn broken(shown: &str, error: &serde_json::Error) -> Problem {
+    let spot = Spot {
+        line: u32::try_from(error.line().max(1)).unwrap_or(u32::MAX),
+        column: u32::try_from(error.column().max(1)).unwrap_or(u32::MAX),
+    };
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or("not JSON");
+    Problem::new(shown, spot, format!("not readable: {what}"))
+        .help("the file is damaged or cut off: make the results again")
 }

@@ -1,17 +1,36 @@
-//! Results of other tools, read as attempts of ours: garak's report and promptfoo's red-team results, known by their content.
+//! Results of other tools, known by their content: attacks as attempts of ours (`read_safety`: garak's report, promptfoo's
+//! red teams), everything else as suites whose samples are drawn and judged already (`read_results`).
 //! A file that is cut, damaged or empty is a problem or incomplete, and never a pass.
 //! Kept out: what the attempts add up to (`gate::safety`).
 
+mod archive;
+mod deepeval;
+mod expect;
 mod garak;
 mod hazards;
+mod inspect;
 mod lines;
+mod lm_eval;
+mod mended;
+mod openai_evals;
 mod promptfoo;
+mod read;
+mod recorded;
+mod rows;
+mod run;
+mod samples;
 mod value;
 
+#[cfg(test)]
+mod read_tests;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
+
+pub use expect::Expect;
+pub use read::read_results;
+pub use run::{Start, run_tool};
 
 use super::redteam::Hazard;
 use crate::document::{Problem, Problems};
@@ -69,6 +88,15 @@ pub fn read_safety(path: &Path, shown: &str) -> Result<IngestedSafety, Problems>
         lines::Form::Garak => garak::read(path, shown)?,
         lines::Form::PromptfooRows => promptfoo::read_rows(path, shown)?,
         lines::Form::Promptfoo => promptfoo::read_document(path, shown)?,
+        lines::Form::LmEval
+        | lines::Form::LmEvalSamples
+        | lines::Form::InspectZip
+        | lines::Form::Inspect
+        | lines::Form::Deepeval
+        | lines::Form::OpenaiEvals => {
+            let help = "give garak's `report.jsonl`, or the JSON output of `promptfoo redteam`; `eval-gate` reads results of this tool";
+            return Err(Problem::of_file(shown, "results of no tool that attacks a model").help(help).into());
+        }
     };
     if read.attempts.is_empty() {
         let problem = Problem::of_file(shown, format!("no attack is in these results of {}", read.tool));

@@ -3,15 +3,13 @@
 //! Source: promptfoo's documentation, "Red team", and its types (`EvaluateResult`, `GradingResult`), 0.112 to 0.121.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::hazards::{self, Mapped};
-use super::lines::{Counted, Lines};
+use super::lines::Lines;
+use super::rows::{self, Row, Sink, Stats, answer, provider};
 use super::value::{Ids, listed, name, object, severity, unit};
 use super::{IngestedAttempt, IngestedSafety};
 use crate::document::{Problem, Spot};
@@ -40,33 +38,6 @@ const TELEMETRY: &[&str] = &["latency", "cost", "perplexity", "perplexity-score"
 /// Why promptfoo lets an answer pass without asking its grader: a list of words took it for a refusal, or it was empty.
 const WORD_LIST: &[&str] = &["Model refused the request", "The output is a refusal"];
 
-/// One row. Its parts are read by hand, since each version writes them a little differently.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Row {
-    id: Value,
-    success: Value,
-    failure_reason: Value,
-    grading_result: Value,
-    metadata: Value,
-    test_case: Value,
-    vars: Value,
-    prompt: Value,
-    response: Value,
-    provider_response: Value,
-    provider: Value,
-    test_idx: Value,
-    prompt_idx: Value,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Stats {
-    successes: Option<u64>,
-    failures: Option<u64>,
-    errors: Option<u64>,
-}
-
 #[derive(Default)]
 struct Results {
     rows: u64,
@@ -89,7 +60,7 @@ pub(super) fn read_rows(path: &Path, shown: &str) -> Result<IngestedSafety, Prob
         let problem = |message: String| Problem::new(shown, Spot { line, column: 1 }, message);
         let row = serde_json::from_value(Value::Object(object(shown, line, &text)?));
         let row = row.map_err(|error| problem(format!("no row of promptfoo's results: {error}")))?;
-        results.add(&row, line).map_err(problem)?;
+        results.row(&row, line).map_err(problem)?;
     }
     let note = "rows without the file around them do not show that they are all: give the JSON output instead";
     Ok(results.finish(lines.digest(), Some(note)))
@@ -97,26 +68,13 @@ pub(super) fn read_rows(path: &Path, shown: &str) -> Result<IngestedSafety, Prob
 
 /// Reads a whole results file, row by row as it passes.
 pub(super) fn read_document(path: &Path, shown: &str) -> Result<IngestedSafety, Problem> {
-    let (mut counted, line) = Counted::open(path, shown)?;
     let mut results = Results::default();
-    let mut deserializer = serde_json::Deserializer::from_reader(&mut counted);
-    let here = || line.get();
-    let read = Top { results: &mut results, here: &here }.deserialize(&mut deserializer);
-    read.and_then(|()| deserializer.end()).map_err(|error| {
-        let spot = Spot {
-            line: u32::try_from(error.line().max(1)).unwrap_or(u32::MAX),
-            column: u32::try_from(error.column().max(1)).unwrap_or(u32::MAX),
-        };
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or("not JSON");
-        Problem::new(shown, spot, format!("no results of promptfoo: {what}"))
-            .help("the file is damaged or cut off: make the results again")
-    })?;
-    Ok(results.finish(counted.digest(), None))
+    let digest = rows::walk(path, shown, &mut results)?;
+    Ok(results.finish(digest, None))
 }
 
-impl Results {
-    fn add(&mut self, row: &Row, line: u32) -> Result<(), String> {
+impl Sink for Results {
+    fn row(&mut self, row: &Row, line: u32) -> Result<(), String> {
         self.rows += 1;
         let number = |value: &Value| value.as_u64().map_or_else(|| "x".to_owned(), |number| number.to_string());
         let (test, prompt) = (number(&row.test_idx), number(&row.prompt_idx));
@@ -163,6 +121,16 @@ impl Results {
         Ok(())
     }
 
+    fn stats(&mut self, stats: Stats) {
+        self.said = stats.total();
+    }
+
+    fn metadata(&mut self, metadata: &Value) {
+        self.version = metadata.get("promptfooVersion").and_then(Value::as_str).map(Untrusted::new);
+    }
+}
+
+impl Results {
     fn finish(self, digest: Digest, partial: Option<&str>) -> IngestedSafety {
         let mut notes = Vec::new();
         notes.extend(partial.map(str::to_owned));
@@ -286,89 +254,4 @@ fn goal(row: &Row) -> String {
         .or_else(raw)
         .unwrap_or_default()
         .to_owned()
-}
-
-/// The answer as text; an answer that is an object is its JSON.
-fn answer(row: &Row) -> String {
-    let of = |response: &Value| response.get("output").cloned();
-    match of(&row.response).or_else(|| of(&row.provider_response)) {
-        Some(Value::String(text)) => text,
-        Some(Value::Null) | None => String::new(),
-        Some(other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))) => other.to_string(),
-    }
-}
-
-fn provider(value: &Value) -> Option<&str> {
-    let label = value.get("label").and_then(Value::as_str).filter(|label| !label.is_empty());
-    label.or_else(|| value.get("id").and_then(Value::as_str)).or_else(|| value.as_str())
-}
-
-/// The file's outermost object, and the object under its `results`: both are walked for rows, counts and the version.
-struct Top<'a> {
-    results: &'a mut Results,
-    here: &'a dyn Fn() -> u32,
-}
-
-impl<'de> DeserializeSeed<'de> for Top<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Top<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with `results`")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Top { results, here } = self;
-        let mut keys = BTreeSet::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if !keys.insert(key.clone()) {
-                return Err(A::Error::custom(format!("the key `{key}` is there twice")));
-            }
-            match key.as_str() {
-                "results" => entries.next_value_seed(Top { results: &mut *results, here })?,
-                "stats" => {
-                    let Stats { successes, failures, errors } = entries.next_value()?;
-                    let said = successes.zip(failures).map(|(a, b)| a.saturating_add(b));
-                    results.said = said.map(|said| said.saturating_add(errors.unwrap_or(0)));
-                }
-                "metadata" => {
-                    let metadata: Value = entries.next_value()?;
-                    results.version = metadata.get("promptfooVersion").and_then(Value::as_str).map(Untrusted::new);
-                }
-                _ => {
-                    entries.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        let Top { results, here } = self;
-        while rows.next_element_seed(OneRow { results: &mut *results, here })?.is_some() {}
-        Ok(())
-    }
-}
-
-struct OneRow<'a> {
-    results: &'a mut Results,
-    here: &'a dyn Fn() -> u32,
-}
-
-impl<'de> DeserializeSeed<'de> for OneRow<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        // The reader has come to the row's first letter, and no further.
-        let line = (self.here)();
-        let row = Row::deserialize(deserializer)?;
-        self.results.add(&row, line).map_err(D::Error::custom)
-    }
 }

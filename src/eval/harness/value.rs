@@ -1,9 +1,11 @@
 //! Values of other tools' files: JSON as Python writes it, texts in the characters of an id, hashes of prompts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 
 use serde_json::{Map, Value};
 
+use super::mended::Mended;
 use crate::document::{Problem, Spot, check_duplicate_keys};
 use crate::gate::safety::Severity;
 use crate::trust::Digest;
@@ -42,27 +44,36 @@ pub(super) fn object(shown: &str, line: u32, text: &str) -> Result<Map<String, V
 /// Source: the `allow_nan` parameter of Python's `json.dump`, true by default.
 fn without_nan(text: &str) -> String {
     let mut mended = String::with_capacity(text.len());
-    let (mut rest, mut quoted) = (text, false);
-    while let Some(letter) = rest.chars().next() {
-        if quoted && letter == '\\' {
-            // The letter behind a backslash ends no string.
-            let end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
-            let (head, tail) = rest.split_at(end);
-            mended.push_str(head);
-            rest = tail;
-            continue;
-        }
-        let token = ["NaN", "-Infinity", "Infinity"].into_iter().find(|token| !quoted && rest.starts_with(token));
-        if let Some(token) = token {
-            mended.push_str("null");
-            rest = rest.get(token.len()..).unwrap_or_default();
-            continue;
-        }
-        quoted ^= letter == '"';
-        mended.push(letter);
-        rest = rest.get(letter.len_utf8()..).unwrap_or_default();
-    }
+    // Bytes in memory can always be read, and what is replaced is ASCII.
+    let _ = Mended::new(text.as_bytes()).read_to_string(&mut mended);
     mended
+}
+
+/// The same JSON with its keys in order: two spellings of one value are one text.
+pub(super) fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(entries) => {
+            let sorted: BTreeMap<&String, &Value> = entries.iter().collect();
+            let parts: Vec<String> = sorted
+                .iter()
+                .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)))
+                .collect();
+            format!("{{{}}}", parts.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
+    }
+}
+
+/// A number, also one that was written as a text; none for one that is not finite.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Bool(holds) => Some(f64::from(u8::from(*holds))),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    number.filter(|number: &f64| number.is_finite())
 }
 
 /// A text in the characters of an id: letters, digits, `_`, `.` and `-`.

@@ -282,6 +282,10 @@ fn lists(policy: &mut Policy, head: &Policy, log: &mut Log) {
         let more: Vec<String> = all.iter().filter(|suite| !ours.contains(suite)).cloned().collect();
         ours.extend(more);
     }
+    // A program that is started, and files that are believed, are the base's to choose.
+    if head.results != policy.results {
+        log.loosened("results", "changed");
+    }
     if head.trusted_hosts.iter().any(|host| !policy.trusted_hosts.contains(host)) {
         log.loosened("trusted_hosts", "more hosts");
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::dialogue;
-use super::grade::{Graded, failed, grade};
+use super::grade::{Graded, failed, grade, unscored};
 use super::shared::{Memory, Others};
 use crate::eval::cache::{Cache, Kept};
 use crate::eval::case::{Case, Grading};
@@ -93,9 +93,11 @@ impl Bench {
     }
 
     async fn drawn(&self, mut case: Case, repeat: u32, cancel: &CancellationToken) -> Option<Sample> {
-        if let Grading::Recorded(sample) = case.grading {
+        if let Grading::Recorded(samples) = &mut case.grading {
             // It was asked and judged elsewhere.
-            let mut sample = *sample;
+            let place = repeat as usize;
+            let found = (place < samples.len()).then(|| samples.swap_remove(place));
+            let mut sample = found.unwrap_or_else(|| unscored(&case, repeat, "the other tool has no such sample"));
             sample.redact(&self.redactor);
             return Some(sample);
         }

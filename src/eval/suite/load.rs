@@ -34,7 +34,7 @@ pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Vec<Suite>, 
     // Tags such as `!function` are another tool's, and refused by name there.
     let form = document::parse_tagged_yaml(shown, &text).map_or(Form::Own, |document| recognise(&document));
     let mut suites = match form {
-        Form::Own => vec![Suite::load(path, shown)?],
+        Form::Own | Form::Recorded => vec![Suite::load(path, shown)?],
         Form::Promptfoo => vec![promptfoo::load(path, shown, around)?],
         Form::Task => task::load(path, shown, around)?,
     };

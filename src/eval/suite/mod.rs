@@ -140,6 +140,11 @@ impl Suite {
         Self { models, declared, notes, ..read }
     }
 
+    /// A suite of which every sample is there already: nobody is asked.
+    pub fn recorded(made: Made) -> Self {
+        Self { form: Form::Recorded, ..Self::made(made) }
+    }
+
     /// `name:` of the suite.
     pub fn name(&self) -> &Arc<str> {
         &self.name

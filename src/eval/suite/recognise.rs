@@ -11,6 +11,8 @@ pub enum Form {
     Promptfoo,
     /// A task or a group of lm-evaluation-harness.
     Task,
+    /// No suite to run: what another tool has measured already.
+    Recorded,
 }
 
 /// Keys that only a config of promptfoo has at its top.

@@ -1,0 +1,278 @@
+//! The samples of one task: the rows of a document under all filters become one sample, checked against the aggregates.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::{Said, Task, metric_name};
+use crate::document::{Problem, Problems};
+use crate::eval::harness::expect::Expect;
+use crate::eval::harness::lines::Lines;
+use crate::eval::harness::recorded::{Cases, Key, Recorded, at, row};
+use crate::eval::harness::value::{canonical, name as letters, number, object};
+use crate::eval::sample::{AssertionScore, SampleValue, Status};
+use crate::eval::suite::Suite;
+use crate::gate::{Aggregate, Declared, Direction, MetricName, Score};
+use crate::trust::{Digest, Hasher};
+
+/// Metrics whose mean over the samples is their value, so that both can be compared.
+const MEANS: &[&str] = &["acc", "acc_norm", "exact_match"];
+/// How far both may lie apart: numbers are written in full.
+const BLUR: f64 = 1e-6;
+/// Metrics that say whether an answer is right, the first that a task has.
+const RIGHT: &[&str] = &["acc", "exact_match", "acc_norm"];
+
+/// What one document got, by metric.
+struct Document {
+    key: Key,
+    answer: Option<String>,
+    filters: Vec<String>,
+    /// By name; none for what is no number.
+    shares: Vec<(String, Option<f64>)>,
+    values: Vec<(String, Aggregate, Vec<f64>)>,
+}
+
+/// Reads the samples of a task.
+pub(super) fn read(
+    path: &Path,
+    shown: &str,
+    task: &Task<'_>,
+    digest: &Digest,
+    expect: &Expect<'_>,
+) -> Result<Suite, Problems> {
+    expect.fresh(path, shown, None)?;
+    let mut lines = Lines::open(path, shown)?;
+    let mut documents: BTreeMap<i64, Document> = BTreeMap::new();
+    while let Some((line, text)) = lines.next()? {
+        let entry = object(shown, line, &text)?;
+        add(&mut documents, &entry, line, task).map_err(|message| at(shown, line, message))?;
+    }
+    let count = documents.len() as u64;
+    if let Some(effective) = task.effective.filter(|effective| *effective != count) {
+        let message = format!("{count} documents of the task `{}`, and its results are of {effective}", task.name);
+        return Err(Problem::of_file(shown, message).help("samples are missing or added: run the task again").into());
+    }
+    check(&documents, task, shown)?;
+    let unbounded = unbounded(&documents);
+    let mut declared: BTreeMap<String, Declared> = BTreeMap::new();
+    let mut cases = Cases::new(&expect.suite(Some(task.name), ""), shown);
+    for document in documents.into_values() {
+        for (metric, higher) in directions(&document, task) {
+            let Ok(named) = MetricName::new(&letters(&metric)) else { continue };
+            let direction = if higher { Direction::Higher } else { Direction::Lower };
+            declared.insert(metric, Declared { name: named, direction });
+        }
+        let line = document.key.line;
+        let (key, recorded) = recorded(document, &unbounded);
+        cases.add(key, recorded).map_err(|message| at(shown, line, message))?;
+    }
+    let mut hasher = Hasher::new();
+    hasher.part(digest.hex().as_bytes()).part(lines.digest().hex().as_bytes());
+    Ok(cases.finish(hasher.finish(), declared.into_values().collect(), Vec::new())?)
+}
+
+fn add(
+    documents: &mut BTreeMap<i64, Document>,
+    entry: &Map<String, Value>,
+    line: u32,
+    task: &Task<'_>,
+) -> Result<(), String> {
+    let number = entry.get("doc_id").and_then(Value::as_i64).ok_or("a row without `doc_id`")?;
+    let filter = entry.get("filter").and_then(Value::as_str).unwrap_or("none");
+    let document = documents.entry(number).or_insert_with(|| Document {
+        key: key(entry, number, line, task),
+        answer: entry.get("resps").map(said),
+        filters: Vec::new(),
+        shares: Vec::new(),
+        values: Vec::new(),
+    });
+    if document.filters.iter().any(|known| known == filter) {
+        return Err(format!("the document {number} is there twice: lm-eval appends to files that are there already"));
+    }
+    document.filters.push(filter.to_owned());
+    let named: Vec<&str> = match entry.get("metrics").and_then(Value::as_array) {
+        Some(metrics) => metrics.iter().filter_map(Value::as_str).collect(),
+        // Before 0.4.4 the rows do not list them, and the results do.
+        None => entry.keys().map(String::as_str).filter(|key| has(task, key)).collect(),
+    };
+    for metric in named {
+        let value = entry.get(metric).ok_or_else(|| format!("the metric `{metric}` has no value"))?;
+        let name = metric_name(metric, Some(filter));
+        match parts(metric, value) {
+            Parts::Share(share) => document.shares.push((name, share)),
+            Parts::Of(aggregate, parts) => document.values.push((name, aggregate, parts)),
+            Parts::Unknown => {}
+        }
+    }
+    Ok(())
+}
+
+fn has(task: &Task<'_>, metric: &str) -> bool {
+    task.metrics.keys().any(|key| key.split(',').next() == Some(metric))
+}
+
+enum Parts {
+    /// One number, or none.
+    Share(Option<f64>),
+    /// Numbers that only all samples together make a value of.
+    Of(Aggregate, Vec<f64>),
+    /// Texts that the tool makes a value of in the end.
+    Unknown,
+}
+
+/// What a sample gives to a metric. Source: lm_eval/api/task.py (`process_results`), 0.4.13.
+fn parts(metric: &str, value: &Value) -> Parts {
+    let aggregate = match metric {
+        "word_perplexity" | "byte_perplexity" => Some((Aggregate::WeightedPerplexity, 2)),
+        "bits_per_byte" => Some((Aggregate::BitsPerByte, 2)),
+        "perplexity" => Some((Aggregate::Perplexity, 1)),
+        "f1" if value.is_array() => Some((Aggregate::F1, 2)),
+        "mcc" if value.is_array() => Some((Aggregate::Mcc, 2)),
+        _ => None,
+    };
+    let numbers: Option<Vec<f64>> = match value {
+        Value::Array(items) => items.iter().map(number).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            number(value).map(|one| vec![one])
+        }
+    };
+    match (aggregate, numbers) {
+        (Some((aggregate, length)), Some(numbers)) if numbers.len() == length => Parts::Of(aggregate, numbers),
+        (Some(_), _) => Parts::Share(None),
+        (None, _) if value.is_array() || value.is_object() => Parts::Unknown,
+        (None, _) => Parts::Share(number(value)),
+    }
+}
+
+fn key(entry: &Map<String, Value>, number: i64, line: u32, task: &Task<'_>) -> Key {
+    let hash = |key: &str| entry.get(key).map(canonical).unwrap_or_default();
+    let first = entry.get("arguments").map(first_text).unwrap_or_default();
+    let mut prompt = Hasher::new();
+    prompt.part(task.prompt.hex().as_bytes());
+    // Rows before the hashes hold what the hashes are made of.
+    let hashes = [hash("doc_hash"), hash("prompt_hash")];
+    if hashes.iter().all(String::is_empty) {
+        prompt.part(hash("doc").as_bytes()).part(hash("arguments").as_bytes());
+    } else {
+        hashes.iter().for_each(|hash| {
+            prompt.part(hash.as_bytes());
+        });
+    }
+    let expected = [hash("target_hash"), hash("target")].join("\0");
+    Key {
+        id: format!("doc-{number}"),
+        cluster: None,
+        prompt: prompt.finish(),
+        expected: Digest::of(expected.as_bytes()),
+        shown_prompt: first,
+        line,
+    }
+}
+
+/// The first text of nested lists and objects.
+fn first_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.first().map(first_text).unwrap_or_default(),
+        Value::Object(entries) => entries.values().next().map(first_text).unwrap_or_default(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
+    }
+}
+
+fn said(responses: &Value) -> String {
+    match responses {
+        Value::Array(items) if items.len() == 1 => items.first().map(said).unwrap_or_default(),
+        Value::String(text) => text.clone(),
+        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => responses.to_string(),
+    }
+}
+
+/// The samples must be those that the aggregates were made of.
+fn check(documents: &BTreeMap<i64, Document>, task: &Task<'_>, shown: &str) -> Result<(), Problem> {
+    for (whole, Said { value, .. }) in &task.metrics {
+        let (metric, filter) = whole.rsplit_once(',').map_or((whole.as_str(), None), |(one, other)| (one, Some(other)));
+        let Some(value) = value.filter(|_| MEANS.contains(&metric)) else { continue };
+        let name = metric_name(metric, filter);
+        let found = documents.values().filter_map(|one| one.shares.iter().find(|(of, _)| *of == name));
+        let found: Option<Vec<f64>> = found.map(|(_, share)| *share).collect();
+        // One that is no number makes no mean.
+        let Some(found) = found else { continue };
+        if found.len() != documents.len() {
+            let message = format!("{} of {} documents have the metric `{name}`", found.len(), documents.len());
+            return Err(Problem::of_file(shown, message));
+        }
+        let mean = found.iter().sum::<f64>() / crate::stats::float(found.len() as u64);
+        if (mean - value).abs() > BLUR {
+            let message = format!("the samples have a mean `{name}` of {mean}, and the results say {value}");
+            return Err(Problem::of_file(shown, message).help("they are of two runs: run the task again"));
+        }
+    }
+    Ok(())
+}
+
+/// Metrics that are no shares: one sample is enough that says so.
+fn unbounded(documents: &BTreeMap<i64, Document>) -> Vec<String> {
+    let outside = |share: &Option<f64>| share.is_some_and(|share| !(0.0..=1.0).contains(&share));
+    let mut names: Vec<String> = documents
+        .values()
+        .flat_map(|one| one.shares.iter().filter(|(_, share)| outside(share)).map(|(name, _)| name.clone()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn directions(document: &Document, task: &Task<'_>) -> Vec<(String, bool)> {
+    let names = document.shares.iter().map(|(name, _)| name).chain(document.values.iter().map(|(name, _, _)| name));
+    let direction = |name: &String| {
+        let metric = name.split('.').next().unwrap_or(name);
+        let said = task.metrics.iter().find(|(key, _)| key.split(',').next() == Some(metric));
+        Some((name.clone(), said?.1.higher?))
+    };
+    names.filter_map(direction).collect()
+}
+
+fn recorded(document: Document, unbounded: &[String]) -> (Key, Recorded) {
+    let Document { key, answer, shares, values, .. } = document;
+    let bounded: Vec<&(String, Option<f64>)> = shares.iter().filter(|(name, _)| !unbounded.contains(name)).collect();
+    let plain = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    let right = RIGHT.iter().find_map(|metric| bounded.iter().find(|(name, _)| plain(name) == *metric));
+    let decisive = right.or(bounded.first()).map(|(name, share)| (name.clone(), *share));
+    let row = |(name, share): &&(String, Option<f64>)| -> AssertionScore {
+        let weight = if decisive.as_ref().is_some_and(|(of, _)| of == name) { 1.0 } else { 0.0 };
+        let why = if share.is_some() { "" } else { "no number" };
+        self::row(name, Some(name), weight, *share, why)
+    };
+    let rows: Vec<AssertionScore> = bounded.iter().map(row).collect();
+    let score = decisive.as_ref().and_then(|(_, share)| share.and_then(|share| Score::new(share).ok()));
+    let status = match score {
+        Some(score) if score == Score::ONE => Status::Passed,
+        Some(_) => Status::Failed,
+        None => Status::Unscored,
+    };
+    let mean = |(name, share): &(String, Option<f64>)| {
+        let parts = vec![(*share)?];
+        Some(SampleValue { name: MetricName::new(&letters(name)).ok()?, aggregate: Aggregate::Mean, parts })
+    };
+    let mut kept: Vec<SampleValue> =
+        shares.iter().filter(|(name, _)| unbounded.contains(name)).filter_map(mean).collect();
+    let of_all = |(name, aggregate, parts): (String, Aggregate, Vec<f64>)| {
+        Some(SampleValue { name: MetricName::new(&letters(&name)).ok()?, aggregate, parts })
+    };
+    kept.extend(values.into_iter().filter_map(of_all));
+    // A text that was only measured, such as for a perplexity, has an answer, and nothing in it is wrong.
+    let status = if decisive.is_none() && !kept.is_empty() { Status::Passed } else { status };
+    let recorded = Recorded {
+        status,
+        score,
+        rows,
+        values: kept,
+        answer,
+        error: None,
+        latency_ms: None,
+        cost_usd: None,
+        usage: None,
+    };
+    (key, recorded)
+}
