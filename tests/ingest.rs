@@ -49,7 +49,9 @@ fn no_file_no_test_and_fewer_than_expected_never_pass() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "none.json", &tests(0, 0));
     write(folder.path(), "out.json", &tests(8, 0));
-    for results in ["{path: gone.json}", "{path: none.json}", "{path: out.json, samples: 9}", "{path: out.json, tasks: [a]}"] {
+    for results in
+        ["{path: gone.json}", "{path: none.json}", "{path: out.json, samples: 9}", "{path: out.json, tasks: [a]}"]
+    {
         let output = gate(folder.path(), results, RULE);
         assert_eq!(code(&output), 2, "{results}: {}", text(&output));
     }
@@ -68,7 +70,8 @@ fn the_results_of_the_real_tools_are_judged() {
     assert_eq!(code(&output), 1, "{}", text(&output));
     let counts = report(&folder.path().join("llmci-out"))["counts"].clone();
     assert_eq!((&counts["passed"], &counts["failed"], &counts["errors"]), (&json!(16), &json!(8), &json!(0)));
-    let rule = "gate: {thresholds: [{metric: exact_match.strict-match, direction: higher, min: 0.6, decide_by: point}]}\n";
+    let rule =
+        "gate: {thresholds: [{metric: exact_match.strict-match, direction: higher, min: 0.6, decide_by: point}]}\n";
     let output = gate(folder.path(), &format!("{{path: {}}}", path("lm-eval")), rule);
     assert_eq!(code(&output), 0, "{}", text(&output));
     // Its run had `limit: 1` of 100.

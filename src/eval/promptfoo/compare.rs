@@ -144,10 +144,9 @@ fn weighted(components: &Value, options: &Map<String, Value>) -> Result<f64, Thr
         let score = component.get(1).and_then(Value::as_f64).unwrap_or(0.0);
         let weight = match options.get("weights").and_then(|weights| weights.get(kind)) {
             None => 1.0,
-            Some(weight) => weight
-                .as_f64()
-                .filter(|weight| weight.is_finite() && *weight >= 0.0)
-                .ok_or_else(|| Thrown::new(format!("the weight of `{kind}` in `max-score` is no number of 0 or more")))?,
+            Some(weight) => weight.as_f64().filter(|weight| weight.is_finite() && *weight >= 0.0).ok_or_else(|| {
+                Thrown::new(format!("the weight of `{kind}` in `max-score` is no number of 0 or more"))
+            })?,
         };
         sum += score * weight;
         weights += weight;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::compare;
 use super::assert::{self, Frame, Graded, Output, Thrown, rendered_text};
+use super::compare;
 use super::test::{Assertion, Node, Test};
 use crate::eval::sample::{AssertionScore, SampleError, Status};
 use crate::eval::scorer::{Judged, Subject};
@@ -60,11 +60,7 @@ async fn asserted(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Jud
 }
 
 /// The types and scores of the assertions that look at this row alone, as `max-score` adds them up.
-pub(super) async fn components(
-    test: &Test,
-    output: &Output,
-    frame: &Frame<'_>,
-) -> Result<Vec<(String, f64)>, Thrown> {
+pub(super) async fn components(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Vec<(String, f64)>, Thrown> {
     let judged = by_itself(test, output, frame).await.map_err(|(thrown, _)| thrown)?;
     let own = judged.rows.into_iter().filter(|row| !matches!(row.assertion.as_str(), "assert-set" | "named score"));
     let own: Vec<_> = own.filter_map(|row| Some((row.assertion, row.score?.value()))).collect();

@@ -51,6 +51,7 @@ pub(in crate::eval::promptfoo) async fn best(
         material: &material,
         max_tokens: VERDICT,
     };
-    let check = |choice: &Choice| if there(choice.best) { Ok(()) } else { Err("it chooses an answer that is not there") };
+    let check =
+        |choice: &Choice| if there(choice.best) { Ok(()) } else { Err("it chooses an answer that is not there") };
     asking::own(given, own, check).await.map(|choice: Choice| choice.best)
 }
