@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Graded, Thrown, code, stand_in};
+use super::{Graded, Thrown, code};
+use crate::eval::promptfoo::nunjucks;
 use crate::eval::promptfoo::test::{self, Assertion, Code, Language, Test};
 use crate::eval::scorer::Subject;
 
@@ -61,11 +62,7 @@ pub(super) enum Valued<'a> {
 
 /// Renders a template over the vars of a test.
 pub(in crate::eval::promptfoo) fn rendered_text(text: &str, frame: &Frame<'_>) -> Result<String, Thrown> {
-    // What holds no mark of a template is itself.
-    if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
-        return Ok(text.to_owned());
-    }
-    stand_in::render(text, &frame.test.vars, frame.environment())
+    nunjucks::render(text, &frame.test.vars, frame.environment())
         .map_err(|error| Thrown::new(format!("the template cannot be rendered: {error}")))
 }
 

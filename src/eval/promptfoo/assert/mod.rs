@@ -15,7 +15,6 @@ mod rouge;
 mod schema;
 mod sql;
 mod sql_tables;
-mod stand_in;
 mod telemetry;
 mod text;
 mod tools;

@@ -108,7 +108,9 @@ impl Reader<'_> {
             By::Here | By::Script | By::Model | By::Embeddings => return Some((kind, not)),
             By::Elsewhere(whom) => {
                 let message = format!("`{word}` needs {whom}, which this gate does not ask");
-                self.problems.push(at.problem(message).help("use an `llm-rubric`, or run promptfoo itself: `harness: promptfoo`"));
+                self.problems.push(
+                    at.problem(message).help("use an `llm-rubric`, or run promptfoo itself: `harness: promptfoo`"),
+                );
             }
             By::Traces => {
                 let message = format!("`{word}` needs the traces of an agent, which a gate does not have");
@@ -377,14 +379,23 @@ fn is_typescript(path: &str) -> bool {
 /// Texts of a file are no templates.
 fn guarded(value: Json) -> Json {
     let guard = |text: String| {
-        if nunjucks::has_marks(&text) && !text.contains("endraw") { format!("{{% raw %}}{text}{{% endraw %}}") } else { text }
+        if nunjucks::has_marks(&text) && !text.contains("endraw") {
+            format!("{{% raw %}}{text}{{% endraw %}}")
+        } else {
+            text
+        }
     };
     match value {
         Json::String(text) => Json::String(guard(text)),
-        Json::Array(items) => Json::Array(items.into_iter().map(|item| match item {
-            Json::String(text) => Json::String(guard(text)),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => item,
-        }).collect()),
+        Json::Array(items) => Json::Array(
+            items
+                .into_iter()
+                .map(|item| match item {
+                    Json::String(text) => Json::String(guard(text)),
+                    Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => item,
+                })
+                .collect(),
+        ),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_) => value,
     }
 }

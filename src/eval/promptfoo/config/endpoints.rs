@@ -20,7 +20,12 @@ const NONE: &[&str] = &[];
 const CHAT: &[&str] = &["chat", "completion", "embedding", "embeddings"];
 const OPENAI: &[&str] = &["chat", "completion", "embedding", "embeddings", "responses"];
 
-const fn remote(name: &'static str, base_url: &'static str, key: &'static str, kinds: &'static [&'static str]) -> Endpoint {
+const fn remote(
+    name: &'static str,
+    base_url: &'static str,
+    key: &'static str,
+    kinds: &'static [&'static str],
+) -> Endpoint {
     Endpoint { name, base_url, base_env: None, key_env: Some(key), kinds }
 }
 

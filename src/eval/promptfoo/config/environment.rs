@@ -34,9 +34,9 @@ pub(super) fn looks_secret(name: &str) -> bool {
 
 /// The names behind `env.` in a text.
 pub(super) fn names(text: &str) -> impl Iterator<Item = &str> {
-    REFERENCE.captures_iter(text).filter_map(|found| {
-        [1, 2, 3].into_iter().find_map(|group| found.get(group)).map(|name| name.as_str())
-    })
+    REFERENCE
+        .captures_iter(text)
+        .filter_map(|found| [1, 2, 3].into_iter().find_map(|group| found.get(group)).map(|name| name.as_str()))
 }
 
 impl<'a> Environment<'a> {
@@ -131,8 +131,9 @@ impl<'a> Environment<'a> {
 }
 
 fn secret(name: &str, at: &At) -> Problem {
-    at.problem(format!("`env.{name}` would put a secret into a prompt or a test"))
-        .help("give the value another way; variables whose name says KEY, TOKEN, SECRET, PASSWORD or AUTH are never shown")
+    at.problem(format!("`env.{name}` would put a secret into a prompt or a test")).help(
+        "give the value another way; variables whose name says KEY, TOKEN, SECRET, PASSWORD or AUTH are never shown",
+    )
 }
 
 /// Every text in a value, at any depth, replaced.

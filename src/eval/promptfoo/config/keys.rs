@@ -37,8 +37,14 @@ const TOP: &[(&str, Use)] = &[
     ("outputPath", Harmless),
     ("sharing", Harmless),
     ("writeLatestResults", Harmless),
-    ("nunjucksFilters", Refused("filters written in JavaScript are not run here: write the filter's work into the template")),
-    ("derivedMetrics", Refused("metrics made of metrics are not computed here: set thresholds on the metrics themselves")),
+    (
+        "nunjucksFilters",
+        Refused("filters written in JavaScript are not run here: write the filter's work into the template"),
+    ),
+    (
+        "derivedMetrics",
+        Refused("metrics made of metrics are not computed here: set thresholds on the metrics themselves"),
+    ),
     ("extensions", Refused("hooks change the tests while they run, and are not run here")),
     ("tracing", Refused("a gate records no traces")),
     ("redteam", Refused("use safety-gate for attacks, or give it the tests that `promptfoo redteam generate` writes")),

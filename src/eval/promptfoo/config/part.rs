@@ -88,7 +88,8 @@ impl Reader<'_> {
         }
         let vars = self.vars(fields.get("vars"), &at.part("/vars"));
         if vars.contains_key("assert") {
-            let problem = at.part("/vars/assert").key_problem("`assert` stands among the vars, where it checks nothing");
+            let problem =
+                at.part("/vars/assert").key_problem("`assert` stands among the vars, where it checks nothing");
             self.problems.push(problem.help("write it beside `vars`"));
         }
         let mut options = self.mapping(fields.get("options"), &at.part("/options"));
@@ -113,7 +114,8 @@ impl Reader<'_> {
         let (prompts, providers) = (list("prompts"), list("providers"));
         for (key, read) in [("prompts", &prompts), ("providers", &providers)] {
             if matches!(read, Some(None)) {
-                self.problems.push(at.part(&format!("/{key}")).problem(format!("`{key}` of a test is a list of names")));
+                self.problems
+                    .push(at.part(&format!("/{key}")).problem(format!("`{key}` of a test is a list of names")));
             }
         }
         Some(Part {
@@ -200,7 +202,9 @@ impl Reader<'_> {
                         assertion.spot,
                         format!("`{}` needs a model that judges, and none is named", assertion.kind),
                     );
-                    self.problems.push(problem.help("set `gate.judge` in the policy, or `defaultTest.options.provider` in the config"));
+                    self.problems.push(
+                        problem.help("set `gate.judge` in the policy, or `defaultTest.options.provider` in the config"),
+                    );
                 }
             }
         }

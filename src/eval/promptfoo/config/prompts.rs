@@ -21,8 +21,8 @@ pub(super) struct Written {
 
 /// Endings after which a text without line breaks is taken for a path.
 const ENDINGS: &[&str] = &[
-    ".cjs", ".cts", ".j2", ".js", ".json", ".jsonl", ".md", ".mjs", ".mts", ".py", ".ts", ".txt", ".yml", ".yaml", ".csv", ".sh", ".rb",
-    ".go", ".exe", ".bat",
+    ".cjs", ".cts", ".j2", ".js", ".json", ".jsonl", ".md", ".mjs", ".mts", ".py", ".ts", ".txt", ".yml", ".yaml",
+    ".csv", ".sh", ".rb", ".go", ".exe", ".bat",
 ];
 
 /// One entry of `prompts:`.
@@ -63,7 +63,8 @@ pub(super) fn read(
     for prompt in &prompts {
         if prompt.raw.contains("_conversation") {
             problems.push(
-                prompt.at
+                prompt
+                    .at
                     .problem("a prompt that quotes earlier answers (`_conversation`) is not asked here")
                     .help("each case of a gate is asked by itself; write the earlier turns into the prompt"),
             );
@@ -123,10 +124,12 @@ fn object(
         return None;
     };
     let config = match fields.get("config") {
-        Some(Value::Object(config)) => match replace_texts(&Value::Object(config.clone()), &|text| environment.shown_in(text)) {
-            Value::Object(config) => config,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
-        },
+        Some(Value::Object(config)) => {
+            match replace_texts(&Value::Object(config.clone()), &|text| environment.shown_in(text)) {
+                Value::Object(config) => config,
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+            }
+        }
         None | Some(Value::Null) => Map::new(),
         Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
             problems.push(at.part("/config").problem("`config` is a mapping"));
@@ -144,9 +147,8 @@ fn may_be_path(text: &str) -> bool {
     }
     let tokens: Vec<&str> = text.rsplit(':').take(2).collect();
     let units: Vec<u16> = text.encode_utf16().collect();
-    let dot_from_end = |places: usize| {
-        units.len().checked_sub(places).and_then(|at| units.get(at)) == Some(&u16::from(b'.'))
-    };
+    let dot_from_end =
+        |places: usize| units.len().checked_sub(places).and_then(|at| units.get(at)) == Some(&u16::from(b'.'));
     text.starts_with("file://")
         || ENDINGS.iter().take(14).any(|ending| tokens.iter().any(|token| token.ends_with(ending)))
         || dot_from_end(3)
@@ -194,7 +196,10 @@ fn one(entry: &Entry, files: &Files) -> Result<Vec<Written>, Problem> {
     if is_plain_text {
         // promptfoo would say that there is no prompt in it. A text with a slash or a point near its end is no path as a rule.
         let message = format!("promptfoo takes `{}` for the name of a file, and there is none", short(raw));
-        return Err(entry.at.problem(message).help("if it is the prompt itself, end it with a line break: `prompts: [\"…\\n\"]`"));
+        return Err(entry
+            .at
+            .problem(message)
+            .help("if it is the prompt itself, end it with a line break: `prompts: [\"…\\n\"]`"));
     }
     from_file(entry, path, files)
 }
@@ -206,15 +211,23 @@ fn ends_as_file(path: &str) -> bool {
 
 fn written(entry: &Entry, raw: String, label: String, at: Option<At>) -> Written {
     let label = entry.label.clone().unwrap_or(label);
-    Written { id: entry.id.clone(), label, raw, config: entry.config.clone(), at: at.unwrap_or_else(|| entry.at.clone()) }
+    Written {
+        id: entry.id.clone(),
+        label,
+        raw,
+        config: entry.config.clone(),
+        at: at.unwrap_or_else(|| entry.at.clone()),
+    }
 }
 
 fn from_file(entry: &Entry, path: &str, files: &Files) -> Result<Vec<Written>, Problem> {
     let unreadable = |why: String| entry.at.problem(why);
     let line = |number: usize| At::Line(files.shown(path).into(), u32::try_from(number).unwrap_or(u32::MAX));
-    let without_function = path.rsplit_once(':').map_or(path, |(before, _)| if before.len() > 1 { before } else { path });
+    let without_function =
+        path.rsplit_once(':').map_or(path, |(before, _)| if before.len() > 1 { before } else { path });
     match ending(without_function).as_str() {
-        "js" | "cjs" | "mjs" | "ts" | "cts" | "mts" | "py" | "rb" | "go" | "sh" | "bash" | "exe" | "bat" | "cmd" | "ps1" | "pl" => {
+        "js" | "cjs" | "mjs" | "ts" | "cts" | "mts" | "py" | "rb" | "go" | "sh" | "bash" | "exe" | "bat" | "cmd"
+        | "ps1" | "pl" => {
             let problem = entry.at.problem(format!("`{path}`: a prompt that a program makes is not made here"));
             return Err(problem.help("write the prompt as a template into a text file"));
         }
@@ -292,7 +305,10 @@ fn table(entry: &Entry, text: &str, line: &dyn Fn(usize) -> At) -> Result<Vec<Wr
         let rows = lines.into_iter().skip(usize::from(head)).enumerate();
         return Ok(rows.map(|(index, (number, raw))| prompt(index + 1, raw, None, number)).collect());
     }
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .flexible(true)
+        .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
     let broken = |error: csv::Error| entry.at.problem(format!("not a table: {error}"));
     let head = reader.headers().map_err(broken)?.clone();
     let column = |name: &str| head.iter().position(|known| known == name);
@@ -311,7 +327,10 @@ fn table(entry: &Entry, text: &str, line: &dyn Fn(usize) -> At) -> Result<Vec<Wr
 }
 
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate().map(|(index, line)| (index + 1, line))
+    text.split('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
 }
 
 fn first(text: &str, units: usize) -> String {

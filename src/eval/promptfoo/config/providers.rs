@@ -94,7 +94,14 @@ pub(super) fn one(
             if let Some(path) = id.strip_prefix("file://").filter(|path| is_config(path)) {
                 return from_file(path, at, files, environment, problems, found);
             }
-            found.push(Provider { id, label: None, config: Map::new(), prompts: None, transform: None, at: at.clone() });
+            found.push(Provider {
+                id,
+                label: None,
+                config: Map::new(),
+                prompts: None,
+                transform: None,
+                at: at.clone(),
+            });
         }
         Value::Object(fields) if fields.contains_key("id") => {
             if let Some(path) = fields.get("id").and_then(Value::as_str).and_then(|id| id.strip_prefix("file://")) {
@@ -200,7 +207,8 @@ pub(super) fn key_variable(text: &str) -> Option<String> {
     let inner = text.strip_prefix("{{")?.strip_suffix("}}")?.trim();
     let mut found = names(inner);
     let name = found.next()?.to_owned();
-    let plain = inner == format!("env.{name}") || inner == format!("env['{name}']") || inner == format!("env[\"{name}\"]");
+    let plain =
+        inner == format!("env.{name}") || inner == format!("env['{name}']") || inner == format!("env[\"{name}\"]");
     (plain && found.next().is_none()).then_some(name)
 }
 

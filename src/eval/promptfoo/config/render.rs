@@ -19,7 +19,8 @@ const ROUNDS: usize = 5;
 static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{\{\s*(\w+)\s*\}\}").expect("a regular expression"));
 #[expect(clippy::expect_used, reason = "written here, and tried by every test")]
 static MENTION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\{\{\s*([^{}\s|]+)\s*(?:\|[^}]+)?\}\}|\{%\s*(?:if|for)\s+([^{}\s]+)\s*.*?%\}").expect("a regular expression")
+    Regex::new(r"\{\{\s*([^{}\s|]+)\s*(?:\|[^}]+)?\}\}|\{%\s*(?:if|for)\s+([^{}\s]+)\s*.*?%\}")
+        .expect("a regular expression")
 });
 #[expect(clippy::expect_used, reason = "written here, and tried by every test")]
 static LOOP: LazyLock<Regex> =
@@ -107,8 +108,8 @@ fn file(path: &str, files: &Files) -> Result<String, String> {
         "js" | "cjs" | "mjs" | "ts" | "cts" | "mts" | "py" => {
             return Err(format!("`{path}`: a var that a program makes is not made here"));
         }
-        "pdf" | "jpg" | "jpeg" | "png" | "gif" | "webp" | "bmp" | "svg" | "tif" | "tiff" | "ico" | "avif" | "heic" | "heif" | "mp3" | "wav"
-        | "ogg" | "flac" | "m4a" | "mp4" | "webm" | "mov" | "avi" | "mkv" => {
+        "pdf" | "jpg" | "jpeg" | "png" | "gif" | "webp" | "bmp" | "svg" | "tif" | "tiff" | "ico" | "avif" | "heic"
+        | "heif" | "mp3" | "wav" | "ogg" | "flac" | "m4a" | "mp4" | "webm" | "mov" | "avi" | "mkv" => {
             return Err(format!("`{path}`: images, sound and documents are not sent here"));
         }
         _ => trimmed(&files.text(path)?).to_owned(),
@@ -121,7 +122,8 @@ fn wrapped(text: &str) -> String {
     let open = [("{%", '%'), ("{{", '}'), ("{#", '#')].into_iter().any(|(mark, end)| {
         text.match_indices(mark).any(|(at, _)| {
             let rest = text.get(at + 2..).unwrap_or_default();
-            let stop = rest.find(|letter: char| letter == end || matches!(letter, '\n' | '\r' | '\u{2028}' | '\u{2029}'));
+            let stop =
+                rest.find(|letter: char| letter == end || matches!(letter, '\n' | '\r' | '\u{2028}' | '\u{2029}'));
             stop.is_none_or(|stop| !rest.get(stop..).is_some_and(|rest| rest.starts_with(end)))
         })
     });
@@ -153,7 +155,8 @@ fn mentions_unknown(text: &str, vars: &Map<String, Value>) -> bool {
     }
     names.iter().any(|name| {
         let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
-        let root = name.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).next().unwrap_or_default();
+        let root =
+            name.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).next().unwrap_or_default();
         begins && root != "env" && !vars.contains_key(root)
     })
 }

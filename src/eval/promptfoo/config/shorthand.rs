@@ -7,8 +7,19 @@ use crate::eval::promptfoo::types::KINDS;
 
 /// Types whose threshold is .75 in a table where none is given.
 const WITH_THRESHOLD: &[&str] = &[
-    "answer-relevance", "classifier", "context-faithfulness", "context-recall", "context-relevance", "cost", "latency", "levenshtein",
-    "perplexity-score", "perplexity", "rouge-n", "similar", "starts-with",
+    "answer-relevance",
+    "classifier",
+    "context-faithfulness",
+    "context-recall",
+    "context-relevance",
+    "cost",
+    "latency",
+    "levenshtein",
+    "perplexity-score",
+    "perplexity",
+    "rouge-n",
+    "similar",
+    "starts-with",
 ];
 const LISTS: &[&str] = &["contains-all", "contains-any", "icontains-all", "icontains-any"];
 
@@ -17,9 +28,8 @@ pub(super) fn assertion(cell: &str) -> Result<Map<String, Value>, String> {
     let made = |kind: &str, value: &str| {
         Map::from_iter([("type".to_owned(), Value::from(kind)), ("value".to_owned(), Value::from(value))])
     };
-    let is_script = |endings: &[&str]| {
-        cell.starts_with("file://") && endings.iter().any(|ending| cell.ends_with(ending))
-    };
+    let is_script =
+        |endings: &[&str]| cell.starts_with("file://") && endings.iter().any(|ending| cell.ends_with(ending));
     for mark in ["javascript:", "fn:", "eval:"] {
         if let Some(value) = cell.strip_prefix(mark) {
             return Ok(made("javascript", value.trim()));
@@ -128,7 +138,11 @@ fn listed(text: &str) -> Result<Vec<String>, String> {
 pub(super) fn number(text: &str) -> Option<f64> {
     let text = text.trim();
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    if plain && text.bytes().any(|byte| byte.is_ascii_digit()) { text.parse().ok().filter(|n: &f64| n.is_finite()) } else { None }
+    if plain && text.bytes().any(|byte| byte.is_ascii_digit()) {
+        text.parse().ok().filter(|n: &f64| n.is_finite())
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

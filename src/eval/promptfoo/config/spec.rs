@@ -12,7 +12,8 @@ use super::place::At;
 use super::providers::{Provider, Reached, key_variable};
 use crate::document::{Problem, nearest};
 use crate::eval::model::{
-    Api, EchoSpec, EchoWord, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec, OpenAiSpec, OpenAiWord, Price, Retry,
+    Api, EchoSpec, EchoWord, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec, OpenAiSpec, OpenAiWord,
+    Price, Retry,
 };
 
 /// What promptfoo asks for where a config says nothing.
@@ -56,7 +57,8 @@ impl Settings {
             }
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => {}
         }
-        if config.get("response_format").and_then(|format| format.get("type")).is_some_and(|kind| kind == "json_object") {
+        if config.get("response_format").and_then(|format| format.get("type")).is_some_and(|kind| kind == "json_object")
+        {
             self.json = true;
         }
         self
@@ -85,14 +87,56 @@ fn refuse(provider: &Provider, message: String) -> Problem {
 
 /// Keys of a `config` that are read or that become fields of the request's body.
 const PASSED: &[&str] = &[
-    "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "reasoning_effort", "verbosity", "logit_bias",
-    "user", "service_tier", "store", "modalities", "parallel_tool_calls", "safe_prompt",
+    "top_p",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "reasoning_effort",
+    "verbosity",
+    "logit_bias",
+    "user",
+    "service_tier",
+    "store",
+    "modalities",
+    "parallel_tool_calls",
+    "safe_prompt",
 ];
 const KNOWN: &[&str] = &[
-    "apiKey", "apiKeyEnvar", "apiBaseUrl", "apiHost", "headers", "temperature", "max_tokens", "max_completion_tokens", "max_output_tokens",
-    "num_predict", "seed", "stop", "response_format", "cost", "inputCost", "outputCost", "passthrough", "extra_body", "organization",
-    "maxRetries", "showThinking", "omitDefaults", "model", "modelName", "basePath", "num_ctx", "reasoning", "apiVersion", "deployment_id",
-    "system_prompt", "apiKeyRequired", "timeout", "cache",
+    "apiKey",
+    "apiKeyEnvar",
+    "apiBaseUrl",
+    "apiHost",
+    "headers",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "num_predict",
+    "seed",
+    "stop",
+    "response_format",
+    "cost",
+    "inputCost",
+    "outputCost",
+    "passthrough",
+    "extra_body",
+    "organization",
+    "maxRetries",
+    "showThinking",
+    "omitDefaults",
+    "model",
+    "modelName",
+    "basePath",
+    "num_ctx",
+    "reasoning",
+    "apiVersion",
+    "deployment_id",
+    "system_prompt",
+    "apiKeyRequired",
+    "timeout",
+    "cache",
 ];
 
 fn openai(id: &str, provider: &Provider, environment: &Environment<'_>) -> Result<ModelSpec, Problem> {
@@ -112,11 +156,27 @@ fn openai(id: &str, provider: &Provider, environment: &Environment<'_>) -> Resul
         });
     };
     check_config(provider)?;
-    let model = if model.is_empty() { text("model").or_else(|| text("modelName")).unwrap_or_default() } else { model.to_owned() };
+    let model = if model.is_empty() {
+        text("model").or_else(|| text("modelName")).unwrap_or_default()
+    } else {
+        model.to_owned()
+    };
     if model.is_empty() {
         return Err(refuse(provider, format!("`{id}` names no model")));
     }
-    let unasked = ["image", "realtime", "moderation", "assistant", "transcription", "speech", "codex", "agents", "chatkit", "video", "live"];
+    let unasked = [
+        "image",
+        "realtime",
+        "moderation",
+        "assistant",
+        "transcription",
+        "speech",
+        "codex",
+        "agents",
+        "chatkit",
+        "video",
+        "live",
+    ];
     if endpoint.name == "openai" || endpoint.name == "google" {
         let word = model.split([':', '-']).next().unwrap_or_default();
         if unasked.contains(&word) && model.contains(':') || unasked.contains(&model.as_str()) {
@@ -124,9 +184,9 @@ fn openai(id: &str, provider: &Provider, environment: &Environment<'_>) -> Resul
         }
     }
     let base = text("apiBaseUrl").or_else(|| text("apiHost").map(|host| hosted(&host)));
-    let by_variable = endpoint.base_env.and_then(|(name, after)| {
-        environment.get(name).map(|base| format!("{}{after}", base.trim_end_matches('/')))
-    });
+    let by_variable = endpoint
+        .base_env
+        .and_then(|(name, after)| environment.get(name).map(|base| format!("{}{after}", base.trim_end_matches('/'))));
     let own_address = base.is_some() || by_variable.is_some();
     let base_url = base.or(by_variable).unwrap_or_else(|| endpoint.base_url.to_owned());
     let key = key_of(provider)?.or_else(|| {
@@ -144,6 +204,7 @@ fn openai(id: &str, provider: &Provider, environment: &Environment<'_>) -> Resul
         base_url,
         model,
         api,
+        embedding_model: None,
         api_key_env: key,
         headers: headers(provider, environment)?,
         extra_body: body(config, environment),
@@ -175,6 +236,7 @@ fn azure(rest: &str, provider: &Provider, environment: &Environment<'_>) -> Resu
         base_url: format!("https://{host}/openai/v1"),
         model: deployment.to_owned(),
         api: Api::Chat,
+        embedding_model: None,
         api_key_env: None,
         headers,
         extra_body: body(config, environment),
@@ -215,11 +277,22 @@ fn key_of(provider: &Provider) -> Result<Option<String>, Problem> {
 fn check_config(provider: &Provider) -> Result<(), Problem> {
     for (key, value) in &provider.config {
         let at = || provider.at.part(&format!("/config/{key}"));
-        if matches!(key.as_str(), "tools" | "functions" | "function_call" | "tool_choice" | "tool_resources" | "mcp" | "functionToolCallbacks") {
+        if matches!(
+            key.as_str(),
+            "tools"
+                | "functions"
+                | "function_call"
+                | "tool_choice"
+                | "tool_resources"
+                | "mcp"
+                | "functionToolCallbacks"
+        ) {
             if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
                 continue;
             }
-            return Err(at().key_problem(format!("`{key}`: calls of tools are no text, and are not asked for here")).help(INSTEAD));
+            return Err(at()
+                .key_problem(format!("`{key}`: calls of tools are no text, and are not asked for here"))
+                .help(INSTEAD));
         }
         if !KNOWN.contains(&key.as_str()) && !PASSED.contains(&key.as_str()) {
             let known: Vec<&str> = KNOWN.iter().chain(PASSED).copied().collect();
@@ -272,7 +345,9 @@ fn body(config: &Map<String, Value>, environment: &Environment<'_>) -> BTreeMap<
             body.insert((*key).to_owned(), shown(value));
         }
     }
-    if let Some(format) = config.get("response_format").filter(|format| format.get("type").is_none_or(|kind| kind != "json_object")) {
+    if let Some(format) =
+        config.get("response_format").filter(|format| format.get("type").is_none_or(|kind| kind != "json_object"))
+    {
         body.insert("response_format".to_owned(), shown(format));
     }
     if let Some(effort) = config.get("reasoning").and_then(|reasoning| reasoning.get("effort")) {
@@ -337,8 +412,18 @@ fn words(command: &str) -> Vec<String> {
 }
 
 const HTTP: &[&str] = &[
-    "url", "method", "headers", "body", "transformResponse", "responseParser", "timeout", "maxRetries", "temperature", "max_tokens",
-    "stateful", "basePath",
+    "url",
+    "method",
+    "headers",
+    "body",
+    "transformResponse",
+    "responseParser",
+    "timeout",
+    "maxRetries",
+    "temperature",
+    "max_tokens",
+    "stateful",
+    "basePath",
 ];
 
 fn http(id: &str, provider: &Provider, environment: &Environment<'_>) -> Result<ModelSpec, Problem> {
@@ -346,8 +431,24 @@ fn http(id: &str, provider: &Provider, environment: &Environment<'_>) -> Result<
     for key in config.keys() {
         if !HTTP.contains(&key.as_str()) {
             let at = provider.at.part(&format!("/config/{key}"));
-            let refused = ["request", "session", "sessionParser", "sessionSource", "queryParams", "auth", "signatureAuth", "tls", "validateStatus",
-                "transformRequest", "requestTransform", "useHttps", "multipart", "tokenEstimation", "transformToolsFormat", "tools"];
+            let refused = [
+                "request",
+                "session",
+                "sessionParser",
+                "sessionSource",
+                "queryParams",
+                "auth",
+                "signatureAuth",
+                "tls",
+                "validateStatus",
+                "transformRequest",
+                "requestTransform",
+                "useHttps",
+                "multipart",
+                "tokenEstimation",
+                "transformToolsFormat",
+                "tools",
+            ];
             return Err(match refused.contains(&key.as_str()) {
                 true => at.key_problem(format!("`{key}` of an HTTP provider is not done here")).help(INSTEAD),
                 false => at.unknown_key(key, HTTP),
@@ -360,12 +461,20 @@ fn http(id: &str, provider: &Provider, environment: &Environment<'_>) -> Result<
         return Err(provider.at.problem("an HTTP provider needs `config.url`"));
     }
     let method = match config.get("method").and_then(Value::as_str).map(str::to_uppercase).as_deref() {
-        None => if config.contains_key("body") { Method::Post } else { Method::Get },
+        None => {
+            if config.contains_key("body") {
+                Method::Post
+            } else {
+                Method::Get
+            }
+        }
         Some("GET") => Method::Get,
         Some("POST") => Method::Post,
         Some("PUT") => Method::Put,
         Some("PATCH") => Method::Patch,
-        Some(other) => return Err(provider.at.part("/config/method").problem(format!("the method `{other}` is not asked with"))),
+        Some(other) => {
+            return Err(provider.at.part("/config/method").problem(format!("the method `{other}` is not asked with")));
+        }
     };
     let transform = config.get("transformResponse").or_else(|| config.get("responseParser"));
     let transform = match transform {

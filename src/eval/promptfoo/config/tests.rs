@@ -28,14 +28,18 @@ pub(super) fn read(value: Option<&Value>, at: &At, files: &Files, problems: &mut
                 let at = at.part(&format!("/{index}"));
                 match item {
                     Value::String(path) => named(path, Described::Tables, &at, files, problems, &mut found),
-                    Value::Object(fields) if fields.contains_key("path") => generator(fields, &at, files, problems, &mut found),
+                    Value::Object(fields) if fields.contains_key("path") => {
+                        generator(fields, &at, files, problems, &mut found)
+                    }
                     Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                         found.push(Raw { value: item.clone(), at });
                     }
                 }
             }
         }
-        Some(Value::Object(fields)) if fields.contains_key("path") => generator(fields, at, files, problems, &mut found),
+        Some(Value::Object(fields)) if fields.contains_key("path") => {
+            generator(fields, at, files, problems, &mut found)
+        }
         Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
             problems.push(at.problem("`tests` is a list, or the name of a file"));
         }
@@ -67,7 +71,8 @@ fn named(path: &str, described: Described, at: &At, files: &Files, problems: &mu
     ] {
         if path.starts_with(mark) {
             let problem = at.problem(format!("`{path}`: {what} are not fetched"));
-            problems.push(problem.help("a gate needs the same tests at every run: keep them in a file beside the config"));
+            problems
+                .push(problem.help("a gate needs the same tests at every run: keep them in a file beside the config"));
             return;
         }
     }
@@ -84,9 +89,9 @@ fn named(path: &str, described: Described, at: &At, files: &Files, problems: &mu
             "yaml" | "yml" | "json" => structured(&path, described, files, problems),
             "jsonl" => lines(&path, described, files, problems),
             "csv" => table(&path, files),
-            "js" | "cjs" | "mjs" | "ts" | "cts" | "mts" | "py" => {
-                Err(format!("`{path}`: tests that a program makes are not made here; write them into a file of JSON lines"))
-            }
+            "js" | "cjs" | "mjs" | "ts" | "cts" | "mts" | "py" => Err(format!(
+                "`{path}`: tests that a program makes are not made here; write them into a file of JSON lines"
+            )),
             "xlsx" | "xls" => Err(format!("`{path}`: save the table as CSV")),
             other => Err(format!("`{path}`: tests are not read from files that end in `.{other}`")),
         };
@@ -111,7 +116,10 @@ fn structured(path: &str, described: Described, files: &Files, problems: &mut Pr
     let described = if ending(path) == "json" { described } else { Described::Tables };
     Ok(match value {
         Value::Array(items) => {
-            let item = |(index, value): (usize, Value)| Raw { value: named_row(value, index, described), at: at.part(&format!("/{index}")) };
+            let item = |(index, value): (usize, Value)| Raw {
+                value: named_row(value, index, described),
+                at: at.part(&format!("/{index}")),
+            };
             items.into_iter().enumerate().map(item).collect()
         }
         value => vec![Raw { value: named_row(value, 0, described), at }],
@@ -150,7 +158,11 @@ fn loaded(value: Value, keeps_scripts: bool, files: &Files) -> Result<Value, Str
         Value::Object(fields) => {
             let script = fields.get("type").is_some_and(|kind| kind == "python" || kind == "javascript");
             let field = |(key, value): (String, Value)| {
-                let value = if key == "vars" { value } else { loaded(value, keeps_scripts || (script && key == "value"), files)? };
+                let value = if key == "vars" {
+                    value
+                } else {
+                    loaded(value, keeps_scripts || (script && key == "value"), files)?
+                };
                 Ok((key, value))
             };
             Value::Object(fields.into_iter().map(field).collect::<Result<_, String>>()?)
@@ -174,7 +186,7 @@ fn lines(path: &str, described: Described, files: &Files, problems: &mut Problem
                 let value = named_row(value, found.len(), described);
                 found.push(Raw { value, at: At::Line(Arc::clone(&shown), number) });
             }
-            Err(others) => problems.extend(others),
+            Err(problem) => problems.push(problem),
         }
     }
     Ok(found)
@@ -231,7 +243,8 @@ fn row<'a>(cells: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Map<String
             let (Some(number), "threshold") = (number, what) else {
                 return Err(format!("the column `{key}` is none that is read: write `__config:__expected1:threshold`"));
             };
-            let value = shorthand::number(cell).ok_or_else(|| format!("`{cell}` in the column `{key}` is no number"))?;
+            let value =
+                shorthand::number(cell).ok_or_else(|| format!("`{cell}` in the column `{key}` is no number"))?;
             thresholds.push((number - 1, value));
         } else {
             match key {
@@ -272,9 +285,19 @@ fn row<'a>(cells: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Map<String
 
 /// One `_` where promptfoo warns that two were meant.
 fn is_slip(key: &str) -> bool {
-    ["_expected", "_prefix", "_suffix", "_description", "_providerOutput", "_metric", "_threshold", "_metadata", "_config"]
-        .iter()
-        .any(|word| key.starts_with(word))
+    [
+        "_expected",
+        "_prefix",
+        "_suffix",
+        "_description",
+        "_providerOutput",
+        "_metric",
+        "_threshold",
+        "_metadata",
+        "_config",
+    ]
+    .iter()
+    .any(|word| key.starts_with(word))
 }
 
 /// Parts between commas; `\,` is a comma of a part.

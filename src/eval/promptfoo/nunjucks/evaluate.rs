@@ -408,10 +408,9 @@ fn rows<'v>(over: &Js<'v>, names: usize) -> Vec<Vec<Js<'v>>> {
                 Js::Undefined | Js::Strange(_) | Js::Function(_) => Vec::new(),
             })
             .collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, item)| vec![Js::text(key.as_str()), Js::owned(item.clone())])
-            .collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, item)| vec![Js::text(key.as_str()), Js::owned(item.clone())]).collect()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     }
 }

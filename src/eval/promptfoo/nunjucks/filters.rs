@@ -93,9 +93,7 @@ pub(super) fn apply<'v>(
             None => values(list_of(&input, name)?.into_iter().rev()),
         },
         "list" => match input.as_value() {
-            Some(Value::Object(fields)) => {
-                values(fields.iter().map(|(key, value)| pair(key, value.clone())))
-            }
+            Some(Value::Object(fields)) => values(fields.iter().map(|(key, value)| pair(key, value.clone()))),
             Some(Value::String(text)) => values(text.chars().map(|letter| Js::text(letter.to_string()))),
             Some(Value::Array(_)) => input,
             Some(Value::Null | Value::Bool(_) | Value::Number(_)) | None => {
@@ -125,7 +123,8 @@ pub(super) fn apply<'v>(
             add(&start, &list.fold(Js::number(0.0), |sum, item| add(&sum, &item)))
         }
         "sort" => {
-            let (reverse, exact, attribute) = (by_name(0, "reverse"), by_name(1, "case_sensitive"), by_name(2, "attribute"));
+            let (reverse, exact, attribute) =
+                (by_name(0, "reverse"), by_name(1, "case_sensitive"), by_name(2, "attribute"));
             sort(list_of(&input, name)?, reverse.is_true(), exact.is_true(), &attribute)
         }
         "dictsort" => dictsort(&input, first.is_true(), &second)?,
@@ -166,7 +165,9 @@ pub(super) fn apply<'v>(
                 return Err(TemplateError::new("`urlencode` takes a text or an object"));
             }
         },
-        "random" => return Err(TemplateError::new("`random` is left to chance: a gate needs the same cases at every run")),
+        "random" => {
+            return Err(TemplateError::new("`random` is left to chance: a gate needs the same cases at every run"));
+        }
         "replace" => replace(input, &first, &second, &argument(2)),
         _ => return of_text(name, &input, &first, &second, &argument(2)),
     })
@@ -175,7 +176,18 @@ pub(super) fn apply<'v>(
 /// Filters of texts. Null, undefined and false are the empty text; anything else that is none is an error.
 fn of_text<'v>(name: &str, input: &Js<'v>, first: &Js<'v>, second: &Js<'v>, third: &Js<'v>) -> Filtered<'v> {
     const NAMES: [&str; 12] = [
-        "upper", "lower", "capitalize", "title", "center", "indent", "trim", "nl2br", "striptags", "truncate", "wordcount", "urlize",
+        "upper",
+        "lower",
+        "capitalize",
+        "title",
+        "center",
+        "indent",
+        "trim",
+        "nl2br",
+        "striptags",
+        "truncate",
+        "wordcount",
+        "urlize",
     ];
     if !NAMES.contains(&name) {
         return Err(TemplateError::new(format!("the filter `{name}` is not there")));

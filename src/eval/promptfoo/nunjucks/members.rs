@@ -10,8 +10,27 @@ use super::value::{Function, Js, strictly_equal};
 use crate::eval::promptfoo::assert::{is_space, trimmed};
 
 const OF_TEXT: &[&str] = &[
-    "toUpperCase", "toLowerCase", "trim", "trimStart", "trimEnd", "split", "includes", "startsWith", "endsWith", "indexOf",
-    "lastIndexOf", "slice", "substring", "substr", "charAt", "replace", "replaceAll", "repeat", "padStart", "padEnd", "concat",
+    "toUpperCase",
+    "toLowerCase",
+    "trim",
+    "trimStart",
+    "trimEnd",
+    "split",
+    "includes",
+    "startsWith",
+    "endsWith",
+    "indexOf",
+    "lastIndexOf",
+    "slice",
+    "substring",
+    "substr",
+    "charAt",
+    "replace",
+    "replaceAll",
+    "repeat",
+    "padStart",
+    "padEnd",
+    "concat",
     "toString",
 ];
 const OF_LIST: &[&str] = &["join", "includes", "indexOf", "slice", "concat", "reverse", "toString", "at"];

@@ -150,8 +150,7 @@ impl Parser {
                 Ok(Node::Macro { name, definition })
             }
             "call" => {
-                let (names, defaults) =
-                    if self.is_sign("(") { self.signature()? } else { (Vec::new(), Vec::new()) };
+                let (names, defaults) = if self.is_sign("(") { self.signature()? } else { (Vec::new(), Vec::new()) };
                 let call = self.primary()?;
                 self.end(&Token::BlockEnd)?;
                 let body = self.body("endcall")?;

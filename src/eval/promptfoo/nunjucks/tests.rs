@@ -44,7 +44,9 @@ fn hostile_templates_end() {
     let nested = "{% if 1 %}".repeat(3000) + &"{% endif %}".repeat(3000);
     let nots = format!("{{{{ {} 1 }}}}", "not ".repeat(5000));
     let signs = format!("{{{{ {}1 }}}}", "-".repeat(5000));
-    for template in [deep.as_str(), &loops, endless, &nested, &nots, &signs, "{{ 'x'.repeat(1e9) }}", "{{ range(1e12) }}"] {
+    for template in
+        [deep.as_str(), &loops, endless, &nested, &nots, &signs, "{{ 'x'.repeat(1e9) }}", "{{ range(1e12) }}"]
+    {
         assert!(render(template, &vars, &environment).is_err(), "{}", template.chars().take(60).collect::<String>());
     }
 }

@@ -276,9 +276,7 @@ pub(super) fn apply<'v>(operator: Operator, left: &Js<'v>, right: &Js<'v>) -> Re
 
 fn is_within(key: &Js<'_>, container: &Js<'_>) -> Result<bool, TemplateError> {
     match container.as_value() {
-        Some(Value::Array(items)) => {
-            Ok(items.iter().any(|item| strictly_equal(key, &Js::Plain(Cow::Borrowed(item)))))
-        }
+        Some(Value::Array(items)) => Ok(items.iter().any(|item| strictly_equal(key, &Js::Plain(Cow::Borrowed(item))))),
         Some(Value::String(text)) => Ok(text.contains(&key.string())),
         Some(Value::Object(fields)) => Ok(fields.contains_key(&key.string())),
         Some(Value::Null | Value::Bool(_) | Value::Number(_)) | None => {
@@ -289,8 +287,5 @@ fn is_within(key: &Js<'_>, container: &Js<'_>) -> Result<bool, TemplateError> {
 
 /// A key of an object as its own value.
 pub(super) fn pair<'v>(key: &str, value: Value) -> Js<'v> {
-    Js::owned(Value::Object(Map::from_iter([
-        ("key".to_owned(), Value::from(key)),
-        ("value".to_owned(), value),
-    ])))
+    Js::owned(Value::Object(Map::from_iter([("key".to_owned(), Value::from(key)), ("value".to_owned(), value)])))
 }

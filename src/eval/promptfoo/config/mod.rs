@@ -1,0 +1,551 @@
+//! From a config to a suite: what the file and all that it names say, checked at once. One step a file; this file puts them in order.
+//! Follows promptfoo 0.121.20. Kept out: what a row's answer is judged by (`promptfoo::judge`).
+
+mod asserts;
+mod endpoints;
+mod environment;
+mod files;
+mod keys;
+mod part;
+mod place;
+mod prompts;
+mod providers;
+mod refs;
+mod render;
+mod rows;
+mod shorthand;
+mod spec;
+mod tests;
+#[cfg(test)]
+mod trials;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use self::asserts::Reader;
+use self::environment::{Environment, replace_texts};
+use self::files::Files;
+use self::keys::Of;
+use self::part::Part;
+use self::place::At;
+use self::prompts::Written;
+use self::providers::{Keyed, Provider};
+use self::rows::{Asked as Who, Parts, Plan, Rows};
+use self::spec::Settings;
+use self::tests::Raw;
+use crate::document::{self, Document, Problem, Problems};
+use crate::eval::input;
+use crate::eval::model::{EchoSpec, EchoWord, ModelSpec};
+use crate::eval::promptfoo::test::Node;
+use crate::eval::run::cluster_number;
+use crate::eval::suite::{Around, Asked, CaseHead, CaseSource, Made, OwnModel, Suite};
+
+/// Problems after which the rest is only counted.
+const MOST_PROBLEMS: usize = 100;
+/// Rows of one suite.
+const MOST_ROWS: usize = 1_000_000;
+/// How long promptfoo waits for an answer where a config says nothing.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Reads a config and all files that it names; `shown` is what the user calls it.
+pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Suite, Problems> {
+    let text = input::read(path, shown, "suite")?;
+    let document = document::parse_yaml(shown, &text)?;
+    let mut problems = Problems::none();
+    let suite = read(path, &text, document, around, &mut problems);
+    match (suite, problems.is_empty()) {
+        (Some(suite), true) => Ok(suite),
+        (_, _) => Err(shortened(problems, shown)),
+    }
+}
+
+fn shortened(problems: Problems, shown: &str) -> Problems {
+    let all = problems.sorted();
+    let mut kept = Problems::none();
+    let more = all.len().saturating_sub(MOST_PROBLEMS);
+    let mut last = None;
+    for problem in all.into_iter().take(MOST_PROBLEMS) {
+        if last.as_ref() != Some(&problem) {
+            kept.push(problem.clone());
+        }
+        last = Some(problem);
+    }
+    if more > 0 {
+        kept.push(Problem::of_file(shown, format!("and {more} more problems")));
+    }
+    if kept.is_empty() {
+        kept.push(Problem::of_file(shown, "the config could not be read"));
+    }
+    kept
+}
+
+fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problems: &mut Problems) -> Option<Suite> {
+    let shown: Arc<str> = document.path().into();
+    let root = At::root(&Arc::new(document.clone()));
+    let value = refs::resolved(document.value(), &root, problems);
+    let document = Arc::new(document.with_value(value.clone()));
+    let root = At::root(&document);
+    let Value::Object(top) = &value else {
+        problems.push(root.problem("a config is a mapping"));
+        return None;
+    };
+    keys::check(Of::Top, top, &root, problems);
+    let files = Files::new(path, &shown);
+    let environment = Environment::read(top.get("env"), &root.part("/env"), around.environment, problems);
+    let run = run_options(top, &root, problems);
+
+    let prompts = prompts::read(top.get("prompts"), &root.part("/prompts"), &files, &environment, problems);
+    let mut keyed = Keyed::default();
+    let providers = provider_list(top, &root, &files, &environment, problems);
+    let mut texts: Vec<(String, At)> = prompts.iter().map(|prompt| (prompt.raw.clone(), prompt.at.clone())).collect();
+    let parts = {
+        let mut reader =
+            Reader { files: &files, environment: &environment, keyed: &mut keyed, problems, judge: around.judge };
+        reader.all_parts(top, &root, &run, &mut texts)
+    };
+    let asked = asked(&providers, around.asked, &files, &environment, &mut keyed, problems);
+    check_references(&parts, &providers, &prompts, problems);
+    let mut plans = Vec::with_capacity(parts.len());
+    for part in parts {
+        let expands = part.options.get("disableVarExpansion") != Some(&Value::Bool(true));
+        match rows::combinations(&part.vars, expands, &files) {
+            Ok(combinations) => {
+                let repeats =
+                    part.options.get("repeat").and_then(Value::as_u64).and_then(|times| u32::try_from(times).ok());
+                plans.push(Plan { repeats: repeats.unwrap_or(run.repeat).max(1), part, combinations });
+            }
+            Err(why) => problems.push(part.at.part("/vars").problem(why)),
+        }
+    }
+    if plans.iter().all(|plan| plan.part.nodes.is_empty()) && problems.is_empty() {
+        problems.push(
+            root.problem("no test of this config has an assertion: nothing would be checked")
+                .help("give the tests an `assert`, or `defaultTest` one"),
+        );
+    }
+    let borrowed: Vec<(&str, At)> = texts.iter().map(|(text, at)| (text.as_str(), at.clone())).collect();
+    let shared = environment.shared(&borrowed, problems);
+    let total: usize = plans.iter().map(|plan| plan.combinations.len()).sum::<usize>() * prompts.len() * asked.len();
+    if total > MOST_ROWS {
+        problems.push(root.problem(format!("the config has more than {MOST_ROWS} rows")));
+    }
+    if !problems.is_empty() {
+        return None;
+    }
+    let echo = echo_key(&plans, &mut keyed, &root);
+    let name: Arc<str> = suite_name(path).into();
+    let timeout = run.timeout;
+    let digest_of = |files: &Files| files.digest(text);
+    let rows =
+        Rows::new(Parts { suite: Arc::clone(&name), plans, prompts, asked, files, environment: shared, timeout, echo });
+    if rows.len() == 0 {
+        problems.push(root.problem("the config has no row: the tests' `prompts` and `providers` leave nothing"));
+        return None;
+    }
+    let heads = check(&rows, problems);
+    if !problems.is_empty() {
+        return None;
+    }
+    let digest = digest_of(&rows.files);
+    let judges = judges(&rows, around.judge);
+    let models = keyed.into_iter().map(|(key, spec, at)| (key, OwnModel { spec, spot: at.spot() })).collect();
+    Some(Suite::made(Made {
+        name,
+        shown,
+        digest,
+        heads,
+        judges,
+        models,
+        declared: Vec::new(),
+        notes: Vec::new(),
+        source: Box::new(rows),
+    }))
+}
+
+/// What `evaluateOptions` and `commandLineOptions` say that counts.
+struct Run {
+    repeat: u32,
+    timeout: Duration,
+    /// `promptPrefix` and `promptSuffix`, as options of every test.
+    options: Map<String, Value>,
+}
+
+fn run_options(top: &Map<String, Value>, root: &At, problems: &mut Problems) -> Run {
+    let mut section = |key: &str, of: Of| match top.get(key) {
+        Some(Value::Object(fields)) => {
+            keys::check(of, fields, &root.part(&format!("/{key}")), problems);
+            fields.clone()
+        }
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            problems.push(root.part(&format!("/{key}")).problem(format!("`{key}` is a mapping")));
+            Map::new()
+        }
+    };
+    let evaluate = section("evaluateOptions", Of::EvaluateOptions);
+    let command = section("commandLineOptions", Of::CommandLineOptions);
+    let repeat = command.get("repeat").or_else(|| evaluate.get("repeat")).and_then(Value::as_u64);
+    let timeout = evaluate.get("timeoutMs").and_then(Value::as_u64).filter(|milliseconds| *milliseconds > 0);
+    let mut options = Map::new();
+    for (key, option) in [("promptPrefix", "prefix"), ("promptSuffix", "suffix")] {
+        if let Some(text) = command.get(key) {
+            options.insert(option.to_owned(), text.clone());
+        }
+    }
+    Run {
+        repeat: repeat.and_then(|times| u32::try_from(times).ok()).unwrap_or(1),
+        timeout: timeout.map_or(TIMEOUT, Duration::from_millis),
+        options,
+    }
+}
+
+fn provider_list(
+    top: &Map<String, Value>,
+    root: &At,
+    files: &Files,
+    environment: &Environment<'_>,
+    problems: &mut Problems,
+) -> Vec<Provider> {
+    let given = |key: &'static str| top.get(key).filter(|value| !value.is_null()).map(|value| (key, value));
+    let (key, value) = match (given("providers"), given("targets")) {
+        (Some(_), Some(_)) => {
+            problems
+                .push(root.part("/targets").key_problem("`targets` is another word for `providers`: only one of them"));
+            return Vec::new();
+        }
+        (Some(found), None) | (None, Some(found)) => found,
+        (None, None) => return Vec::new(),
+    };
+    providers::read(value, &root.part(&format!("/{key}")), files, environment, problems)
+}
+
+impl Reader<'_> {
+    /// All tests, each with what `defaultTest` and its scenario say.
+    fn all_parts(
+        &mut self,
+        top: &Map<String, Value>,
+        root: &At,
+        run: &Run,
+        texts: &mut Vec<(String, At)>,
+    ) -> Vec<Part> {
+        let default = self.default_part(top, root, run, texts);
+        let mut parts = Vec::new();
+        let listed =
+            tests::read(self.shown(top.get("tests")).as_ref(), &root.part("/tests"), self.files, self.problems);
+        for raw in listed {
+            if let Some(part) = self.written(&raw, texts) {
+                parts.push(default.under(&part));
+            }
+        }
+        self.scenarios(top, root, &default, texts, &mut parts);
+        if parts.is_empty() && top.get("scenarios").is_none_or(Value::is_null) && self.problems.is_empty() {
+            // Without tests promptfoo asks every prompt once.
+            parts.push(default.under(&Part::empty(root.clone())));
+        }
+        for part in &mut parts {
+            self.name_judges(part);
+        }
+        parts
+    }
+
+    /// A value with the variables of `env` put in, as promptfoo does when it reads a config.
+    fn shown(&self, value: Option<&Value>) -> Option<Value> {
+        let value = value?;
+        Some(replace_texts(value, &|text| self.environment.shown_in(text)))
+    }
+
+    fn written(&mut self, raw: &Raw, texts: &mut Vec<(String, At)>) -> Option<Part> {
+        note_texts(&raw.value, &raw.at, texts);
+        self.part(&raw.value, &raw.at)
+    }
+
+    fn default_part(&mut self, top: &Map<String, Value>, root: &At, run: &Run, texts: &mut Vec<(String, At)>) -> Part {
+        let at = root.part("/defaultTest");
+        let mut part = match self.shown(top.get("defaultTest")) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(path)) => match path.strip_prefix("file://").map(|path| self.files.document(path)) {
+                Some(Ok(Ok(document))) => {
+                    let at = At::root(&document);
+                    let value = refs::resolved(document.value(), &at, self.problems);
+                    self.written(&Raw { value, at }, texts)
+                }
+                Some(Ok(Err(others))) => {
+                    self.problems.extend(others);
+                    None
+                }
+                Some(Err(why)) => {
+                    self.problems.push(at.problem(why));
+                    None
+                }
+                None => {
+                    self.problems.push(at.problem("`defaultTest` is a mapping, or begins with `file://`"));
+                    None
+                }
+            },
+            Some(value) => self.written(&Raw { value, at: at.clone() }, texts),
+        }
+        .unwrap_or_else(|| Part::empty(at));
+        part.description = None;
+        for (key, value) in &run.options {
+            part.options.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        if let Some(Value::Object(metadata)) = top.get("metadata") {
+            if part.metadata.is_empty() {
+                part.metadata = metadata.clone();
+            }
+        }
+        part
+    }
+
+    fn scenarios(
+        &mut self,
+        top: &Map<String, Value>,
+        root: &At,
+        default: &Part,
+        texts: &mut Vec<(String, At)>,
+        parts: &mut Vec<Part>,
+    ) {
+        let at = root.part("/scenarios");
+        let items = match self.shown(top.get("scenarios")) {
+            None | Some(Value::Null) => return,
+            Some(Value::Array(items)) => items,
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                return self.problems.push(at.problem("`scenarios` is a list"));
+            }
+        };
+        for (index, item) in items.iter().enumerate() {
+            let at = at.part(&format!("/{index}"));
+            let (fields, at) = match item {
+                Value::Object(fields) => (fields.clone(), at),
+                Value::String(path) => {
+                    let path = path.strip_prefix("file://").unwrap_or(path);
+                    match self.files.document(path) {
+                        Ok(Ok(document)) => match document.value() {
+                            Value::Object(fields) => (fields.clone(), At::root(&document)),
+                            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                                self.problems.push(at.problem(format!("`{path}` holds one scenario, as a mapping")));
+                                continue;
+                            }
+                        },
+                        Ok(Err(others)) => {
+                            self.problems.extend(others);
+                            continue;
+                        }
+                        Err(why) => {
+                            self.problems.push(at.problem(why));
+                            continue;
+                        }
+                    }
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+                    self.problems.push(at.problem("a scenario is a mapping with `config` and `tests`"));
+                    continue;
+                }
+            };
+            keys::check(Of::Scenario, &fields, &at, self.problems);
+            let raw = tests::read(fields.get("config"), &at.part("/config"), self.files, self.problems);
+            let data: Vec<Part> = raw.iter().filter_map(|raw| self.written(raw, texts)).collect();
+            let raw = tests::read(fields.get("tests"), &at.part("/tests"), self.files, self.problems);
+            let mut above: Vec<Part> = raw.iter().filter_map(|raw| self.written(raw, texts)).collect();
+            if above.is_empty() {
+                above.push(Part::empty(at.clone()));
+            }
+            for data in &data {
+                for test in &above {
+                    parts.push(default.under(&data.under(test)));
+                }
+            }
+        }
+    }
+}
+
+/// Keeps every text of a test that may name a variable of `env`.
+fn note_texts(value: &Value, at: &At, texts: &mut Vec<(String, At)>) {
+    match value {
+        Value::String(text) if text.contains("env") && text.contains('{') => texts.push((text.clone(), at.clone())),
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| {
+            note_texts(item, &at.part(&format!("/{index}")), texts);
+        }),
+        Value::Object(fields) => {
+            for (key, item) in fields {
+                // Judges and their keys are no prompts.
+                if key != "provider" {
+                    note_texts(item, &at.part(&format!("/{}", document::pointer_part(key))), texts);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Who is asked: the config's providers, or the policy's model in the place of all of them.
+fn asked(
+    providers: &[Provider],
+    asked: Asked,
+    files: &Files,
+    environment: &Environment<'_>,
+    keyed: &mut Keyed,
+    problems: &mut Problems,
+) -> Vec<Who> {
+    let mut who = Vec::new();
+    for provider in providers {
+        let mut reader = Reader { files, environment, keyed: &mut *keyed, problems: &mut *problems, judge: None };
+        let transform = match &provider.transform {
+            Some((value, at)) => reader.code(Some(value), at),
+            None => None,
+        };
+        let names: Vec<String> = provider.label.iter().chain([&provider.id]).cloned().collect();
+        let prompts = provider.prompts.clone();
+        let (id, label) = (provider.id.clone(), provider.label.clone());
+        match asked {
+            Asked::Policy => {
+                let settings = Settings::default().over(&provider.config);
+                who.push(Who { id, label, model: None, settings, transform, prompts, names });
+            }
+            Asked::Own => match provider.reach(environment, files) {
+                Ok(reached) => {
+                    let model: Arc<str> = keyed.key(provider, &reached.spec).into();
+                    who.push(Who {
+                        id,
+                        label,
+                        model: Some(model),
+                        settings: reached.settings,
+                        transform,
+                        prompts,
+                        names,
+                    });
+                }
+                Err(problem) => problems.push(problem),
+            },
+        }
+    }
+    match asked {
+        Asked::Own => {
+            if providers.is_empty() && problems.is_empty() {
+                problems.push(
+                    Problem::of_file("config", "the config has no `providers`").help("set `gate.model` in the policy"),
+                );
+            }
+            who
+        }
+        Asked::Policy => collapsed(who),
+    }
+}
+
+/// One in the place of several: what any of them was asked is asked, with the settings of the first.
+fn collapsed(who: Vec<Who>) -> Vec<Who> {
+    let every = who.iter().any(|one| one.prompts.is_none()) || who.is_empty();
+    let prompts: Vec<String> = who.iter().flat_map(|one| one.prompts.iter().flatten()).cloned().collect();
+    let names: Vec<String> = who.iter().flat_map(|one| &one.names).cloned().collect();
+    let first = who.into_iter().next();
+    let (settings, transform) = first.map_or((Settings::default(), None), |first| (first.settings, first.transform));
+    vec![Who {
+        id: "policy".to_owned(),
+        label: None,
+        model: None,
+        settings,
+        transform,
+        prompts: (!every).then_some(prompts),
+        names,
+    }]
+}
+
+/// Names of prompts and providers in tests that name nothing.
+fn check_references(parts: &[Part], providers: &[Provider], prompts: &[Written], problems: &mut Problems) {
+    let is_prompt = |reference: &String| {
+        prompts.iter().any(|prompt| {
+            providers::named(&prompt.label, reference)
+                || prompt.id.as_deref().is_some_and(|id| providers::named(id, reference))
+        })
+    };
+    let is_provider = |reference: &String| providers.iter().any(|provider| provider.is_named(reference));
+    for part in parts {
+        for reference in part.prompts.iter().flatten().filter(|reference| !is_prompt(reference)) {
+            problems.push(part.at.part("/prompts").problem(format!("no prompt has the label or id `{reference}`")));
+        }
+        for reference in part.providers.iter().flatten().filter(|reference| !is_provider(reference)) {
+            problems.push(part.at.part("/providers").problem(format!("no provider has the label or id `{reference}`")));
+        }
+    }
+    for provider in providers {
+        for reference in provider.prompts.iter().flatten().filter(|reference| !is_prompt(reference)) {
+            problems.push(provider.at.part("/prompts").problem(format!("no prompt has the label or id `{reference}`")));
+        }
+    }
+}
+
+/// The key of the model that answers with a test's own `providerOutput`.
+fn echo_key(plans: &[Plan], keyed: &mut Keyed, root: &At) -> Arc<str> {
+    let spec = ModelSpec::Echo(EchoSpec { provider: EchoWord::Echo });
+    let provider = Provider {
+        id: "echo".to_owned(),
+        label: None,
+        config: Map::new(),
+        prompts: None,
+        transform: None,
+        at: root.clone(),
+    };
+    if plans.iter().any(|plan| plan.part.output.is_some()) { keyed.key(&provider, &spec).into() } else { "echo".into() }
+}
+
+/// Makes every case once: what cannot be rendered is said now.
+fn check(rows: &Rows, problems: &mut Problems) -> Vec<CaseHead> {
+    let no_tags: Arc<[String]> = Vec::new().into();
+    let mut heads = Vec::with_capacity(rows.len());
+    for index in 0..rows.len() {
+        match rows.case(index) {
+            Ok(case) => heads.push(CaseHead {
+                level: case.level,
+                tags: Arc::clone(&no_tags),
+                repeats: case.repeats,
+                cluster: case.cluster.as_deref().map(cluster_number),
+            }),
+            Err(problem) => {
+                problems.push(problem);
+                if problems.len() > MOST_PROBLEMS {
+                    break;
+                }
+            }
+        }
+    }
+    heads
+}
+
+/// The policy's judge, where an assertion asks it.
+fn judges(rows: &Rows, judge: Option<&str>) -> BTreeMap<String, document::Spot> {
+    let mut found = BTreeMap::new();
+    let Some(judge) = judge else { return found };
+    for plan in &rows.plans {
+        for node in &plan.part.nodes {
+            let assertions = match node {
+                Node::One(assertion) => std::slice::from_ref(assertion.as_ref()),
+                Node::Set(set) => set.assertions.as_slice(),
+            };
+            let asks = |grader: &crate::eval::promptfoo::Grader| &*grader.model == judge;
+            if let Some(first) = assertions.iter().find(|one| one.grader.as_ref().is_some_and(asks)) {
+                found.insert(judge.to_owned(), first.spot);
+                return found;
+            }
+        }
+    }
+    found
+}
+
+/// The suite's name: the file's, or its folder's where every config is called the same.
+fn suite_name(path: &Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = || {
+        let folder = path.canonicalize().ok()?.parent()?.file_name()?.to_string_lossy().into_owned();
+        Some(folder)
+    };
+    let plain = if stem == "promptfooconfig" { folder().unwrap_or(stem) } else { stem };
+    let letter = |letter: char| {
+        if letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-') { letter } else { '-' }
+    };
+    let name: String = plain.chars().map(letter).take(100).collect();
+    if name.is_empty() { "promptfoo".to_owned() } else { name }
+}
