@@ -113,10 +113,9 @@ fn the_share_of_public_configs_that_is_read_without_a_refusal() {
     for (kind, (count, _)) in &kinds {
         eprintln!("{count:4} configs: {kind}");
     }
-    eprintln!(
-        "{all} configs: {read} are read ({} %), {refused} refused, {absent} name files that are absent",
-        share(read)
-    );
+    eprintln!("{all} configs that assert something: {read} are read ({} %)", share(read));
+    eprintln!("{refused} are refused, {absent} name files that are absent");
+    eprintln!("besides: {bare} without any assertion, {attacks} of promptfoo's red team, which are refused as such");
     assert!(all >= 60, "{all} configs are too few to say anything");
     assert_eq!(placeless, Vec::<String>::new(), "each refusal names its line");
 }
