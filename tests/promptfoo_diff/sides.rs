@@ -104,9 +104,9 @@ fn theirs(folder: &Path) -> Side {
         .collect())
 }
 
-/// Prompts of JSON without their blanks: promptfoo shows them so, and sends them with blanks.
+/// Prompts of JSON without their blanks: promptfoo shows them so, texts of JSON inside them too, and sends them with blanks.
 fn compact(prompt: &str) -> String {
-    serde_json::from_str::<Value>(prompt).map_or_else(|_| prompt.to_owned(), |value| value.to_string())
+    serde_json::from_str::<Value>(prompt).map_or_else(|_| prompt.to_owned(), |value| value.to_string().replace(' ', ""))
 }
 
 /// A name in the letters that names of metrics have here.
