@@ -34,7 +34,7 @@ const SEED: u64 = 20_261_126;
 const COUNT: usize = 300;
 const CLOSE: f64 = 1e-9;
 /// Mismatches that are shrunk and shown in full.
-const SHOWN: usize = 5;
+const SHOWN: usize = 3;
 
 fn tools() -> Option<String> {
     let tools = std::env::var("LLMCI_TEST_PROMPTFOO").ok();
@@ -193,15 +193,15 @@ fn a_generated_config_is_judged_as_promptfoo_judges_it() {
         .enumerate()
         .filter_map(|(number, (theirs, ours))| differences_of(theirs, ours).map(|what| (number, what)))
         .collect();
+    for (number, what) in mismatches.iter() {
+        eprintln!("--- config {number}: {what}");
+    }
     for (number, what) in mismatches.iter().take(SHOWN) {
         let (least, what) = shrink(&tools, scratch, all[*number].clone(), what.clone());
-        eprintln!("--- config {number}: {what}\n{}", least.files[CONFIG]);
+        eprintln!("--- config {number}, as small as it gets: {what}\n{}", least.files[CONFIG]);
         for (name, text) in least.files.iter().filter(|(name, _)| least.files[CONFIG].contains(name.as_str())) {
             eprintln!("  {name}: {text:?}");
         }
-    }
-    for (number, what) in mismatches.iter().skip(SHOWN) {
-        eprintln!("--- config {number}: {what}");
     }
     assert!(mismatches.is_empty(), "{} of {count} configs differ", mismatches.len());
     // A generator that promptfoo mostly turns away would compare nothing.

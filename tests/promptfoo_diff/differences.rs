@@ -30,6 +30,18 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         reason: "`allowedColumns` is refused: which table a column belongs to is not worked out",
         shows: |assertion, _| assertion["value"].get("allowedColumns").is_some(),
     },
+    Difference {
+        name: "vars made by a script",
+        reason: "`transformVars` is refused, with its line; the generator draws none",
+        shows: |assertion, _| assertion.get("transformVars").is_some(),
+    },
+    Difference {
+        name: "backquotes outside of MySQL",
+        reason: "promptfoo's parser reads MySQL's backquotes as PostgreSQL and SQLite too, which those do not do",
+        shows: |assertion, output| {
+            kind_of(assertion).ends_with("-sql") && output.contains('`') && assertion["value"].is_object()
+        },
+    },
 ];
 
 fn text_of(assertion: &Value) -> &str {

@@ -104,9 +104,9 @@ fn theirs(folder: &Path) -> Side {
         .collect())
 }
 
-/// Prompts of JSON without their blanks: promptfoo shows them so, and sends them with blanks.
+/// Prompts of JSON without their blanks: promptfoo shows them so, texts of JSON inside them too, and sends them with blanks.
 fn compact(prompt: &str) -> String {
-    serde_json::from_str::<Value>(prompt).map_or_else(|_| prompt.to_owned(), |value| value.to_string())
+    serde_json::from_str::<Value>(prompt).map_or_else(|_| prompt.to_owned(), |value| value.to_string().replace(' ', ""))
 }
 
 /// A name in the letters that names of metrics have here.
@@ -120,7 +120,7 @@ fn clamped(score: Option<f64>) -> f64 {
     score.unwrap_or_default().clamp(0.0, 1.0)
 }
 
-const POLICY: &str = "version: 1\nsuites: [promptfooconfig.yaml]\ngate:\n  model: suite\n  thresholds:\n    - {metric: pass_rate, min: 0.5}\n";
+const POLICY: &str = "version: 1\nsuites: [promptfooconfig.yaml]\ngate:\n  model: suite\n  preflight: warn\n  thresholds:\n    - {metric: pass_rate, min: 0.5, decide_by: point}\n";
 
 /// Runs `eval-gate` on a folder whose config names its own providers.
 pub(crate) fn llmci(folder: &Path) -> Side {
