@@ -472,7 +472,7 @@ pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     (
         "why an answer ended",
         r#"
-prompts: ["{{choice}}"]
+prompts: ["answer with {{choice}}"]
 providers: [{id: "openai:chat:m", config: {apiBaseUrl: BASE}}]
 tests:
   - vars: {choice: '{"message": {"role": "assistant", "content": "all"}, "finish_reason": "stop"}'}
@@ -486,7 +486,7 @@ tests:
     (
         "how sure an answer was",
         r#"
-prompts: ["{{choice}}"]
+prompts: ["answer with {{choice}}"]
 providers: [{id: "openai:chat:m", config: {apiBaseUrl: BASE, passthrough: {logprobs: true}}}]
 defaultTest:
   vars: {choice: '{"message": {"role": "assistant", "content": "ab"}, "finish_reason": "stop", "logprobs": {"content": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.25}]}}'}

@@ -7,6 +7,7 @@ mod endpoints;
 mod environment;
 mod files;
 mod keys;
+mod lacking;
 mod outside;
 mod part;
 mod place;
@@ -148,6 +149,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     if !problems.is_empty() {
         return None;
     }
+    let notes = lacking::notes(&rows);
     let digest = digest_of(&rows.files);
     let judges = judges(&rows, around.judge);
     let models = keyed.into_iter().map(|(key, spec, at)| (key, OwnModel { spec, spot: at.spot() })).collect();
@@ -159,7 +161,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
         judges,
         models,
         declared: Vec::new(),
-        notes: Vec::new(),
+        notes,
         source: Box::new(rows),
     }))
 }

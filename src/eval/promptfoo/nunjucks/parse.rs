@@ -226,7 +226,7 @@ impl Parser {
 
     pub(super) fn name(&mut self, what: &str) -> Parsed<String> {
         match self.tokens.next() {
-            Some(Token::Name(name)) => Ok(name),
+            Some(Token::Name(name)) if !matches!(name.as_str(), "none" | "null" | "true" | "false") => Ok(name),
             Some(other) => Err(TemplateError::new(format!("{} where {what} is expected", shown(&other)))),
             None => Err(TemplateError::new(format!("{what} is missing"))),
         }
