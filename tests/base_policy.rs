@@ -307,3 +307,71 @@ async fn a_baseline_that_the_pull_request_brings_is_not_compared_with() {
     let address = found["comparison"]["sides"][0]["address"].as_str().unwrap();
     assert!(address.starts_with(&format!("git:{}:", repository.base)), "{address}");
 }
+
+/// A repository whose base has a config of promptfoo with thirty tests, asked by its own provider.
+async fn with_config() -> Repository {
+    let repository = Repository::new("").await;
+    let tests: String = (0..30)
+        .map(|number| {
+            format!("  - vars: {{word: word{number}}}\n    assert: [{{type: contains, value: word{number}}}]\n")
+        })
+        .collect();
+    let config = format!("prompts: [file://prompts/say.txt]\nproviders: [echo]\ntests:\n{tests}");
+    write(repository.path(), "promptfooconfig.yaml", &config);
+    write(repository.path(), "prompts/say.txt", "Say {{word}}.\n");
+    let policy = "version: 1\nsuites: [promptfooconfig.yaml]\ngate:\n  model: suite\n  thresholds:\n    - {metric: pass_rate, min: 0.8}\n";
+    write(repository.path(), "llmci.yaml", policy);
+    let base = commit(repository.path());
+    Repository { base, ..repository }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_of_promptfoo_may_be_changed_and_what_it_gives_up_waits_for_a_reviewer() {
+    let repository = with_config().await;
+    let (output, found) = repository.change("prompts/say.txt", "Say", "Please say").judged();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert!(kinds(&found).iter().all(|(kind, _)| kind != "loosened"), "{found}");
+
+    let gone = "  - vars: {word: word7}\n    assert: [{type: contains, value: word7}]\n";
+    let (output, found) = repository.change("promptfooconfig.yaml", gone, "").judged();
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert!(kinds(&found).contains(&("loosened".to_owned(), "promptfooconfig.yaml".to_owned())), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_brings_no_provider_that_could_send_keys_or_start_a_command() {
+    let repository = with_config().await;
+    let providers = [
+        format!("[{{id: \"openai:chat:m\", config: {{apiBaseUrl: \"{}/v1\"}}}}]", repository.stub.base),
+        "[\"exec: sh -c true\"]".to_owned(),
+        format!("[{{id: \"{}/x\", config: {{method: POST, body: {{q: \"{{{{prompt}}}}\"}}}}}}]", repository.stub.base),
+    ];
+    let config = std::fs::read_to_string(repository.path().join("promptfooconfig.yaml")).unwrap();
+    for provider in providers {
+        write(repository.path(), "promptfooconfig.yaml", &config.replace("[echo]", &provider));
+        let output = repository.event("pull_request").env("OPENAI_API_KEY", "sk-of-the-base").output().unwrap();
+        assert_eq!(code(&output), 2, "{}", text(&output));
+        assert!(text(&output).contains("that the base's suite does not name"), "{}", text(&output));
+    }
+    assert_eq!(repository.stub.asked(), 0, "nobody was asked");
+    // A new file of the pull request is no way around it.
+    write(repository.path(), "promptfooconfig.yaml", &config);
+    write(repository.path(), "other.yaml", &config.replace("[echo]", "[\"exec: sh -c true\"]"));
+    let output = repository.event("pull_request").args(["--suite", "other.yaml"]).output().unwrap();
+    assert_eq!(code(&output), 2, "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_starts_no_tool_and_reads_no_other_results() {
+    let repository = with_config().await;
+    let marker = repository.path().join("started");
+    let results = format!(
+        "results:\n  - {{harness: promptfoo, program: \"{}\", config: promptfooconfig.yaml}}\ngate:",
+        marker.with_extension("sh").display()
+    );
+    write(repository.path(), "started.sh", &format!("#!/bin/sh\ntouch {}\n", marker.display()));
+    let (output, found) = repository.change("llmci.yaml", "gate:", &results).judged();
+    assert!(!marker.exists(), "the pull request's tool was started");
+    assert_eq!(code(&output), 0, "the base's policy judges: {}", text(&output));
+    assert!(kinds(&found).iter().any(|(kind, place)| kind == "loosened" && place.starts_with("results")), "{found}");
+}
