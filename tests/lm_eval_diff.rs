@@ -1,6 +1,6 @@
 //! Tasks of `lm_eval_diff/tasks` through lm-eval itself and through `eval-gate`, over one endpoint (`lm_eval_diff/server.py`) and on
 //! the embedded engine: the same metrics, standard errors and groups.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod support;
 
@@ -13,8 +13,10 @@ use serde_json::Value;
 
 /// How far numbers may be apart, relative to those above 1.
 const CLOSE: f64 = 1e-6;
-/// The same for what the engine computes in f32 and the endpoint in f64: measured 3e-6 in a perplexity.
-const CLOSE_IN_F32: f64 = 1e-4;
+/// The same for what the engine computes in f32 and the endpoint in f64: 1.8e-6 was measured, in a perplexity of 10^5 a word.
+const CLOSE_IN_F32: f64 = 1e-5;
+/// One token for the answer, and one that stands before a text: windows are then those of a model with 256 positions.
+const MAX_LENGTH: u32 = 258;
 const SUITES: [&str; 4] = ["school", "answers", "said", "rolling"];
 const MODEL: &str = "examples/quickstart/models/good";
 
@@ -85,7 +87,7 @@ fn lay(folder: &Path, port: &str) {
     let suites = SUITES.map(|name| format!("tasks/{name}.yaml")).join(", ");
     let address = format!("provider: openai, api: completions, base_url: \"http://127.0.0.1:{port}/v1\"");
     let policy = format!(
-        "version: 1\nmodels:\n  ids: {{{address}, model: llmci, tokenizer: \"{model}\", max_length: 256}}\n  \
+        "version: 1\nmodels:\n  ids: {{{address}, model: llmci, tokenizer: \"{model}\", max_length: {MAX_LENGTH}}}\n  \
          embedded: {{provider: embedded, path: \"{model}\", device: cpu}}\nsuites: [{suites}]\n\
          gate:\n  thresholds:\n    - {{metric: error_rate, max: 0.0, decide_by: point}}\n"
     );
@@ -95,7 +97,13 @@ fn lay(folder: &Path, port: &str) {
 fn theirs(tool: &Path, folder: &Path, port: &str) -> Value {
     let result = folder.join("theirs.json");
     let mut command = python(tool, "driver.py");
-    command.arg(port).arg(support::root().join(MODEL)).arg(folder.join("tasks")).arg(&result).args(SUITES);
+    command
+        .arg(port)
+        .arg(support::root().join(MODEL))
+        .arg(folder.join("tasks"))
+        .arg(&result)
+        .arg(MAX_LENGTH.to_string())
+        .args(SUITES);
     for offline in ["HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"] {
         command.env(offline, "1");
     }
@@ -145,7 +153,7 @@ fn compared(what: &str, theirs: &Value, ours: &Value, close: &dyn Fn(&str) -> f6
         differences(part, &theirs[part], &ours[part], close, &mut found);
     }
     assert!(found.differences.is_empty(), "{what}:\n{}", found.differences.join("\n"));
-    assert!(found.numbers > 80, "{what}: only {} numbers", found.numbers);
+    assert!(found.numbers >= 60, "{what}: only {} numbers", found.numbers);
     eprintln!("{what}: {} numbers, {:e} apart at most", found.numbers, found.furthest);
 }
 

@@ -1,4 +1,4 @@
-"""Runs lm-eval on tasks of a folder: `driver.py <port> <tokenizer folder> <tasks folder> <result> <name>...`."""
+"""Runs lm-eval on tasks of a folder: `driver.py <port> <tokenizer folder> <tasks folder> <result> <max_length> <name>...`."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 
 if __name__ == "__main__":
-    port, tokenizer, tasks, result, *names = sys.argv[1:]
+    port, tokenizer, tasks, result, max_length, *names = sys.argv[1:]
     os.chdir(tasks)
     found = simple_evaluate(
         model="local-completions",
@@ -18,7 +18,7 @@ if __name__ == "__main__":
             "tokenizer": tokenizer,
             "tokenizer_backend": "huggingface",
             "tokenized_requests": True,
-            "max_length": 256,
+            "max_length": int(max_length),
             "max_retries": 1,
         },
         tasks=names,

@@ -35,7 +35,8 @@ class Model:
         c, w = self.config, self.weights
         heads, groups, size = c["num_attention_heads"], c["num_key_value_heads"], c["head_dim"]
         count = len(tokens)
-        if count > c["max_position_embeddings"]:
+        # One more than the model has positions for: the last token of an echoed prompt is predicted, and what it predicts is not read.
+        if count > c["max_position_embeddings"] + 1:
             raise ValueError(f"{count} tokens are too many")
         base = c["rope_parameters"]["rope_theta"]
         angles = numpy.outer(numpy.arange(count), base ** (-numpy.arange(0, size, 2) / size))

@@ -45,19 +45,17 @@ struct Measured<'a> {
 ///
 /// The data of a task that has changed since it was read.
 pub fn of_run(suites: &[Suite], plan: &Plan, rows: &[Option<Row>], names: &Names) -> Result<Value, Problem> {
-    let mut tasks: Vec<(Arc<TaskRules>, u64, Vec<(u32, &Row)>)> = Vec::new();
+    let mut tasks = Vec::new();
     for (number, suite) in suites.iter().enumerate().filter(|(_, suite)| suite.form() == Form::Task) {
         let Grading::Task(doc) = suite.case(0)?.grading else { continue };
         let own = plan.slots().iter().zip(rows).filter(|(slot, _)| usize::from(slot.suite) == number);
         let mut own: Vec<(u32, &Row)> = own.filter_map(|(slot, row)| Some((slot.case, row.as_ref()?))).collect();
         own.sort_by_key(|(case, _)| *case);
+        let own: Vec<&Row> = own.into_iter().map(|(_, row)| row).collect();
         tasks.push((Arc::clone(&doc.task), suite.heads().len() as u64, own));
     }
-    let evaluated = tasks.iter().map(|(rules, documents, rows)| Evaluated {
-        rules,
-        rows: rows.iter().map(|(_, row)| *row).collect(),
-        documents: *documents,
-    });
+    let evaluated =
+        tasks.iter().map(|(rules, documents, rows)| Evaluated { rules, rows: rows.clone(), documents: *documents });
     Ok(results(&evaluated.collect::<Vec<_>>(), names))
 }
 
@@ -281,3 +279,6 @@ fn config(rules: &TaskRules) -> Value {
         "metadata": { "version": rules.about.version },
     })
 }
+
+#[cfg(test)]
+mod tests;

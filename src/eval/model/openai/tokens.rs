@@ -168,3 +168,66 @@ impl Tokenizer {
 fn windows(_: &[u32], _: u32, _: usize) -> Vec<Part> {
     Vec::new()
 }
+
+#[cfg(feature = "embedded")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(max_length: u32) -> Tokens {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/models");
+        let spec = serde_json::json!({
+            "provider": "openai", "base_url": "http://localhost/v1", "model": "m", "api": "completions",
+            "tokenizer": "good", "max_length": max_length,
+        });
+        let spec: OpenAiSpec = serde_json::from_value(spec).unwrap();
+        Tokens::of(&spec, &folder).unwrap().unwrap()
+    }
+
+    #[test]
+    fn white_space_at_the_contexts_end_belongs_to_the_continuation() {
+        let tokens = tokens(2048);
+        let (with, without) =
+            (tokens.part("The sky is ", "blue").unwrap(), tokens.part("The sky is", " blue").unwrap());
+        assert_eq!((&with.tokens, with.context), (&without.tokens, without.context));
+        assert_eq!(with.context, tokens.encode("The sky is").unwrap().len());
+    }
+
+    #[test]
+    fn a_text_alone_stands_behind_the_token_that_ends_texts_where_none_begins_them() {
+        let tokens = tokens(2048);
+        let part = tokens.part("", " blue").unwrap();
+        assert_eq!((part.tokens.first(), part.context), (Some(&0), 1));
+        assert_eq!(part.tokens.len(), 1 + tokens.encode(" blue").unwrap().len());
+        let windows = tokens.rolling("a b c").unwrap();
+        assert!(matches!(windows.as_slice(), [one] if one.tokens.first() == Some(&0) && one.context == 1));
+    }
+
+    #[test]
+    fn what_is_longer_than_the_model_is_refused_or_asked_in_windows() {
+        let tokens = tokens(8);
+        let text = "one two three four five six seven eight nine";
+        assert!(tokens.part(text, " ten").is_err());
+        let count = tokens.encode(text).unwrap().len();
+        let windows = tokens.rolling(text).unwrap();
+        assert!(windows.len() > 1 && windows.iter().all(|part| part.tokens.len() <= 7));
+        assert_eq!(windows.iter().map(|part| part.tokens.len() - part.context).sum::<usize>(), count);
+    }
+
+    #[test]
+    fn a_tokenizer_without_use_and_a_length_without_tokenizer_are_refused() {
+        let base = serde_json::json!({"provider": "openai", "base_url": "http://localhost/v1", "model": "m"});
+        for more in [
+            serde_json::json!({"tokenizer": "good"}),
+            serde_json::json!({"api": "completions", "max_length": 10}),
+            serde_json::json!({"api": "completions", "tokenizer": "absent"}),
+            serde_json::json!({"api": "completions", "tokenizer": "good", "max_length": 2}),
+        ] {
+            let mut spec = base.clone();
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let spec: OpenAiSpec = serde_json::from_value(spec).unwrap();
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/models");
+            assert!(Tokens::of(&spec, &folder).is_err(), "{more}");
+        }
+    }
+}
