@@ -22,7 +22,7 @@ const TESTS: usize = 10_000;
 const PAIRS: usize = 3;
 const CONCURRENCY: usize = 64;
 /// How many requests promptfoo is allowed at once: it is timed at each, and its best counts.
-const THEIRS: &[usize] = &[4, 64, 256];
+const THEIRS: &[usize] = &[4, 64];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();

@@ -102,7 +102,21 @@ fn each_mistake_of_the_guides_config_is_named_with_its_line_and_what_to_do() {
         assert!(said.contains(&place), "no problem at {place}\n{said}");
     }
     assert!(said.contains("timeoutMs"), "what to write instead of `timeout`:\n{said}");
-    insta::assert_snapshot!("guide_appendix_b_check", said);
+
+    // The rest is no error in promptfoo, and only seen when the errors are gone: each prompt is asked with each test.
+    let config = GUIDE
+        .replace("  - id: file://./model\n    label: local-model\n", "")
+        .replace("defaultTest:\n  options:\n    timeout: 30000\n", "");
+    write(folder.path(), "promptfoo.yaml", &config);
+    let output = llmci(folder.path()).arg("check").output().unwrap();
+    let said = text(&output);
+    assert_eq!(code(&output), 0, "{said}");
+    for (variable, test) in [("task", "problem: "), ("problem", "task: "), ("request", "task: ")] {
+        let place = format!("warning: promptfoo.yaml:{}:", line_of(&config, test) - 1);
+        let told = said.lines().any(|line| line.contains(&place) && line.contains(&format!("shows `{variable}`")));
+        assert!(told, "no warning of `{variable}` at {place}\n{said}");
+    }
+    assert!(said.contains("which prompts are meant for it"), "what to do about them:\n{said}");
 }
 
 /// What the guide's config becomes when it is corrected as it is told.

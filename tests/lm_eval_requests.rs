@@ -1,5 +1,5 @@
 //! What a task asks is byte for byte what lm-eval 0.4.13 asks: `tests/lm_eval_requests/record.py` has recorded it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::panic, reason = "tests")]
 
 use std::path::Path;
 

@@ -65,6 +65,7 @@ fn the_share_of_public_configs_that_is_read_without_a_refusal() {
     files_below(&folder, &mut files);
     let around = Around { environment: &|_| None, asked: Asked::Policy, judge: Some("judge") };
     let (mut read, mut absent, mut refused, mut placeless) = (0, 0, 0, Vec::new());
+    let (mut bare, mut attacks) = (0, 0);
     let mut kinds: BTreeMap<String, (usize, String)> = BTreeMap::new();
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
@@ -79,8 +80,13 @@ fn the_share_of_public_configs_that_is_read_without_a_refusal() {
             }
             Err(problems) => problems.sorted(),
         };
-        let is_absent = |message: &str| message.contains("there is no file");
-        if problems.iter().all(|problem| is_absent(problem.message.raw())) {
+        let is_absent =
+            |message: &str| message.contains("No such file") || message.contains("no file of vars is found");
+        if problems.iter().all(|problem| problem.message.raw().contains("no test of this config has an assertion")) {
+            bare += 1;
+        } else if text.lines().any(|line| line.starts_with("redteam:")) {
+            attacks += 1;
+        } else if problems.iter().all(|problem| is_absent(problem.message.raw())) {
             absent += 1;
         } else {
             refused += 1;
@@ -107,10 +113,9 @@ fn the_share_of_public_configs_that_is_read_without_a_refusal() {
     for (kind, (count, _)) in &kinds {
         eprintln!("{count:4} configs: {kind}");
     }
-    eprintln!(
-        "{all} configs: {read} are read ({} %), {refused} refused, {absent} name files that are absent",
-        share(read)
-    );
+    eprintln!("{all} configs that assert something: {read} are read ({} %)", share(read));
+    eprintln!("{refused} are refused, {absent} name files that are absent");
+    eprintln!("besides: {bare} without any assertion, {attacks} of promptfoo's red team, which are refused as such");
     assert!(all >= 60, "{all} configs are too few to say anything");
     assert_eq!(placeless, Vec::<String>::new(), "each refusal names its line");
 }

@@ -30,6 +30,23 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         reason: "`allowedColumns` is refused: which table a column belongs to is not worked out",
         shows: |assertion, _| assertion["value"].get("allowedColumns").is_some(),
     },
+    Difference {
+        name: "vars made by a script",
+        reason: "`transformVars` is refused, with its line; the generator draws none",
+        shows: |assertion, _| assertion.get("transformVars").is_some(),
+    },
+    Difference {
+        name: "a template that throws",
+        reason: "a prompt whose template throws is refused before anything is asked, where promptfoo makes an error of the row",
+        shows: |_, _| false,
+    },
+    Difference {
+        name: "backquotes outside of MySQL",
+        reason: "promptfoo's parser reads MySQL's backquotes as PostgreSQL and SQLite too, which those do not do",
+        shows: |assertion, output| {
+            kind_of(assertion).ends_with("-sql") && output.contains('`') && assertion["value"].is_object()
+        },
+    },
 ];
 
 fn text_of(assertion: &Value) -> &str {
@@ -43,4 +60,11 @@ fn kind_of(assertion: &Value) -> &str {
 /// The difference that an assertion may show.
 pub(crate) fn of(assertion: &Value, output: &str) -> Option<&'static Difference> {
     DIFFERENCES.iter().find(|difference| (difference.shows)(assertion, output))
+}
+
+/// Whether a config is refused for a template of a prompt that throws, and promptfoo's rows say that it does.
+pub(crate) fn throws<'a>(refusal: &str, mut whys: impl Iterator<Item = &'a str>) -> bool {
+    let of_a_prompt = refusal.lines().filter(|line| line.contains("help:")).all(|line| line.contains("the prompt is `"));
+    let thrown = |why: &str| why.contains("Template render error") || why.contains("TypeError");
+    of_a_prompt && refusal.contains("the prompt is `") && whys.any(thrown)
 }

@@ -212,7 +212,6 @@ fn options(dice: &mut Dice, test: &mut Map<String, Value>) {
         2 => json!({"transform": "const parts = output.split(' ');\nreturn parts.slice(0, 3).join(' ');\n"}),
         3 => json!({"disableDefaultAsserts": true}),
         4 => json!({"prefix": "Q: ", "suffix": " (end)"}),
-        5 => json!({"transformVars": "{ ...vars, topic: vars.topic.toUpperCase() }"}),
         6 => json!({"transform": "output.length"}),
         7 => json!({"repeat": 2}),
         _ => return,

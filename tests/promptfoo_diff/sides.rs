@@ -74,12 +74,19 @@ pub(crate) fn promptfoo(tools: &str, scratch: &Path, folders: &[std::path::PathB
     folders.iter().map(|folder| theirs(folder)).collect()
 }
 
+/// promptfoo cuts texts between the halves of a letter: a half alone is no JSON that everybody reads.
+fn whole_letters(json: &str) -> String {
+    let (high, low) = (r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}");
+    let lone = format!("{high}(?!{low})|(?<!{high}){low}");
+    fancy_regex::Regex::new(&lone).unwrap().replace_all(json, r"\ufffd").into_owned()
+}
+
 fn theirs(folder: &Path) -> Side {
     if let Ok(why) = std::fs::read_to_string(folder.join("promptfoo.refused")) {
         return Err(why);
     }
     let text = std::fs::read_to_string(folder.join("promptfoo.json")).map_err(|error| format!("no result: {error}"))?;
-    let value: Value = serde_json::from_str(&text).unwrap();
+    let value: Value = serde_json::from_str(&whole_letters(&text)).unwrap();
     let mut rows: Vec<&Value> = value["results"]["results"].as_array().unwrap().iter().collect();
     rows.sort_by_key(|row| (row["testIdx"].as_u64(), row["promptIdx"].as_u64()));
     Ok(rows
@@ -104,9 +111,9 @@ fn theirs(folder: &Path) -> Side {
         .collect())
 }
 
-/// Prompts of JSON without their blanks: promptfoo shows them so, and sends them with blanks.
+/// Prompts of JSON without their blanks: promptfoo shows them so, texts of JSON inside them too, and sends them with blanks.
 fn compact(prompt: &str) -> String {
-    serde_json::from_str::<Value>(prompt).map_or_else(|_| prompt.to_owned(), |value| value.to_string())
+    serde_json::from_str::<Value>(prompt).map_or_else(|_| prompt.to_owned(), |value| value.to_string().replace(' ', ""))
 }
 
 /// A name in the letters that names of metrics have here.
@@ -120,7 +127,7 @@ fn clamped(score: Option<f64>) -> f64 {
     score.unwrap_or_default().clamp(0.0, 1.0)
 }
 
-const POLICY: &str = "version: 1\nsuites: [promptfooconfig.yaml]\ngate:\n  model: suite\n  thresholds:\n    - {metric: pass_rate, min: 0.5}\n";
+const POLICY: &str = "version: 1\nsuites: [promptfooconfig.yaml]\ngate:\n  model: suite\n  preflight: warn\n  thresholds:\n    - {metric: pass_rate, min: 0.5, decide_by: point}\n";
 
 /// Runs `eval-gate` on a folder whose config names its own providers.
 pub(crate) fn llmci(folder: &Path) -> Side {

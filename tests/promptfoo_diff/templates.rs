@@ -128,7 +128,7 @@ fn condition(dice: &mut Dice) -> String {
         8 => "'oo' in topic".to_owned(),
         9 => "yes and not no".to_owned(),
         10 => "count != 3 and (topic < 'g')".to_owned(),
-        _ => "nothing is null or 'name' in about".to_owned(),
+        _ => "nothing is null or about and 'name' in about".to_owned(),
     }
 }
 

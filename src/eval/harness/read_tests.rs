@@ -12,6 +12,7 @@ use crate::eval::Grading;
 use crate::eval::sample::{Sample, Status};
 use crate::eval::suite::Suite;
 
+#[expect(clippy::disallowed_methods, reason = "a file of the test")]
 fn put(folder: &Path, name: &str, text: impl AsRef<[u8]>) {
     std::fs::write(folder.join(name), text).unwrap();
 }

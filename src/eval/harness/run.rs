@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::document::Problem;
 use crate::eval::policy::{HarnessName, ResultsSpec};
 use crate::eval::process::{self, ProcessError, Program};
+use crate::store::file::write_atomically;
 use crate::trust::Redactor;
 
 /// What promptfoo ends with where tests have failed, unless `PROMPTFOO_FAILED_TEST_EXIT_CODE` says otherwise.
@@ -82,7 +83,7 @@ pub async fn run_tool(start: Start<'_>) -> Result<PathBuf, Problem> {
         Err(error) => (error.to_string(), Err(error.to_string())),
     };
     // Without a log the results are worth the same.
-    let _ = std::fs::write(own.with_extension("log"), redactor.redact(&said));
+    let _ = write_atomically(&own.with_extension("log"), redactor.redact(&said).as_bytes());
     outcome.map_err(|message| problem(message).help("what it has written is not judged"))?;
     Ok(own)
 }

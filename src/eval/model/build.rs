@@ -58,7 +58,10 @@ pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<
             let model = embedded(name, spec, around.folder)?;
             Ok(Built { model, secrets: Vec::new(), price: None })
         }
-        ModelSpec::Echo(_) => Ok(Built { model: Arc::new(Echo::new(name)), secrets: Vec::new(), price: None }),
+        ModelSpec::Echo(_) => {
+            let price = Some(Price { input_per_million: 0.0, output_per_million: 0.0 });
+            Ok(Built { model: Arc::new(Echo::new(name)), secrets: Vec::new(), price })
+        }
         ModelSpec::Http(spec) => {
             let (model, secrets) = Http::new(name, spec, around)?;
             Ok(Built { model: Arc::new(model), secrets, price: spec.price })

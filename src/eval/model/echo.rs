@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 
 use super::{Answered, Attempt, Model, ModelError, ModelIdentity};
-use crate::eval::request::{Answer, Completion, Finish, Prompt, Request};
+use crate::eval::request::{Answer, Completion, Finish, Prompt, Request, Usage};
 use crate::trust::{Digest, Untrusted};
 
 /// Answers with the prompt's own text.
@@ -27,8 +27,15 @@ impl Model for Echo {
         let answered = match request {
             Request::Generate(generate) => {
                 let text = plain_text(&generate.prompt).into();
-                let answer = Answer::Completion(Completion { text, finish: Finish::Stop, token_log_probs: None });
-                Ok(Answered { answer, usage: None, latency_ms: Some(0.0), ttft_ms: None, attempts: 1 })
+                // promptfoo's echo says of no reason why it ended, of no token and of no cost.
+                let answer = Answer::Completion(Completion { text, finish: Finish::Other, token_log_probs: None });
+                Ok(Answered {
+                    answer,
+                    usage: Some(Usage::default()),
+                    latency_ms: Some(0.0),
+                    ttft_ms: None,
+                    attempts: 1,
+                })
             }
             Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => {
                 Err(ModelError::Unsupported("`provider: echo` gives text only".into()))

@@ -64,7 +64,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("finish-reason", By::Here),
     kind("g-eval", By::Model),
     kind("gleu", By::Here),
-    kind("guardrails", By::Elsewhere("the guardrails of the provider's own service")),
+    kind("guardrails", By::Here),
     kind("icontains", By::Here),
     kind("icontains-all", By::Here),
     kind("icontains-any", By::Here),

@@ -130,7 +130,8 @@ impl<'a> Reader<'a> {
 
     fn start_tag(&mut self, name: String, alone: bool) {
         if matches!(name.as_str(), "html" | "head" | "body") {
-            self.found.body |= name == "body";
+            // Text before it has opened a body already, which is then not this one.
+            self.found.body |= name == "body" && !self.found.bare_text;
             // Counted where it is written; nothing is inside of it that would not be in the body.
             self.found.element = true;
             return;

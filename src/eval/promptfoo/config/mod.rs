@@ -2,10 +2,13 @@
 //! Follows promptfoo 0.121.20. Kept out: what a row's answer is judged by (`promptfoo::judge`).
 
 mod asserts;
+mod checks;
 mod endpoints;
 mod environment;
 mod files;
 mod keys;
+mod lacking;
+mod outside;
 mod part;
 mod place;
 mod prompts;
@@ -19,7 +22,6 @@ mod tests;
 #[cfg(test)]
 mod trials;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,22 +29,19 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use self::asserts::Reader;
+use self::checks::{check, check_references, echo_key, judges};
 use self::environment::{Environment, replace_texts};
 use self::files::Files;
 use self::keys::Of;
 use self::part::Part;
 use self::place::At;
-use self::prompts::Written;
 use self::providers::{Keyed, Provider};
 use self::rows::{Asked as Who, Parts, Plan, Rows};
 use self::spec::Settings;
 use self::tests::Raw;
 use crate::document::{self, Document, Problem, Problems};
 use crate::eval::input;
-use crate::eval::model::{EchoSpec, EchoWord, ModelSpec};
-use crate::eval::promptfoo::test::Node;
-use crate::eval::run::cluster_number;
-use crate::eval::suite::{Around, Asked, CaseHead, CaseSource, Made, OwnModel, Suite};
+use crate::eval::suite::{Around, Asked, Made, OwnModel, Suite};
 
 /// Problems after which the rest is only counted.
 const MOST_PROBLEMS: usize = 100;
@@ -150,6 +149,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     if !problems.is_empty() {
         return None;
     }
+    let notes = lacking::notes(&rows);
     let digest = digest_of(&rows.files);
     let judges = judges(&rows, around.judge);
     let models = keyed.into_iter().map(|(key, spec, at)| (key, OwnModel { spec, spot: at.spot() })).collect();
@@ -161,7 +161,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
         judges,
         models,
         declared: Vec::new(),
-        notes: Vec::new(),
+        notes,
         source: Box::new(rows),
     }))
 }
@@ -452,87 +452,6 @@ fn collapsed(who: Vec<Who>) -> Vec<Who> {
         prompts: (!every).then_some(prompts),
         names,
     }]
-}
-
-/// Names of prompts and providers in tests that name nothing.
-fn check_references(parts: &[Part], providers: &[Provider], prompts: &[Written], problems: &mut Problems) {
-    let is_prompt = |reference: &String| {
-        prompts.iter().any(|prompt| {
-            providers::named(&prompt.label, reference)
-                || prompt.id.as_deref().is_some_and(|id| providers::named(id, reference))
-        })
-    };
-    let is_provider = |reference: &String| providers.iter().any(|provider| provider.is_named(reference));
-    for part in parts {
-        for reference in part.prompts.iter().flatten().filter(|reference| !is_prompt(reference)) {
-            problems.push(part.at.part("/prompts").problem(format!("no prompt has the label or id `{reference}`")));
-        }
-        for reference in part.providers.iter().flatten().filter(|reference| !is_provider(reference)) {
-            problems.push(part.at.part("/providers").problem(format!("no provider has the label or id `{reference}`")));
-        }
-    }
-    for provider in providers {
-        for reference in provider.prompts.iter().flatten().filter(|reference| !is_prompt(reference)) {
-            problems.push(provider.at.part("/prompts").problem(format!("no prompt has the label or id `{reference}`")));
-        }
-    }
-}
-
-/// The key of the model that answers with a test's own `providerOutput`.
-fn echo_key(plans: &[Plan], keyed: &mut Keyed, root: &At) -> Arc<str> {
-    let spec = ModelSpec::Echo(EchoSpec { provider: EchoWord::Echo });
-    let provider = Provider {
-        id: "echo".to_owned(),
-        label: None,
-        config: Map::new(),
-        prompts: None,
-        transform: None,
-        at: root.clone(),
-    };
-    if plans.iter().any(|plan| plan.part.output.is_some()) { keyed.key(&provider, &spec).into() } else { "echo".into() }
-}
-
-/// Makes every case once: what cannot be rendered is said now.
-fn check(rows: &Rows, problems: &mut Problems) -> Vec<CaseHead> {
-    let no_tags: Arc<[String]> = Vec::new().into();
-    let mut heads = Vec::with_capacity(rows.len());
-    for index in 0..rows.len() {
-        match rows.case(index) {
-            Ok(case) => heads.push(CaseHead {
-                level: case.level,
-                tags: Arc::clone(&no_tags),
-                repeats: case.repeats,
-                cluster: case.cluster.as_deref().map(cluster_number),
-            }),
-            Err(problem) => {
-                problems.push(problem);
-                if problems.len() > MOST_PROBLEMS {
-                    break;
-                }
-            }
-        }
-    }
-    heads
-}
-
-/// The policy's judge, where an assertion asks it.
-fn judges(rows: &Rows, judge: Option<&str>) -> BTreeMap<String, document::Spot> {
-    let mut found = BTreeMap::new();
-    let Some(judge) = judge else { return found };
-    for plan in &rows.plans {
-        for node in &plan.part.nodes {
-            let assertions = match node {
-                Node::One(assertion) => std::slice::from_ref(assertion.as_ref()),
-                Node::Set(set) => set.assertions.as_slice(),
-            };
-            let asks = |grader: &crate::eval::promptfoo::Grader| &*grader.model == judge;
-            if let Some(first) = assertions.iter().find(|one| one.grader.as_ref().is_some_and(asks)) {
-                found.insert(judge.to_owned(), first.spot);
-                return found;
-            }
-        }
-    }
-    found
 }
 
 /// The suite's name: the file's, or its folder's where every config is called the same.

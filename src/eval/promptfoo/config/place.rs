@@ -68,6 +68,10 @@ impl At {
         let problem = self.key_problem(format!("unknown key `{key}`"));
         match nearest(key, known.iter().copied()) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
+            // The guide of many: a limit of time is no option of a test.
+            None if key == "timeout" => {
+                problem.help("write `evaluateOptions: {timeoutMs: 30000}` at the top of the config")
+            }
             None => problem.help(format!("known here: {}", known.join(", "))),
         }
     }

@@ -155,6 +155,14 @@ impl Rows {
         self.rows.len()
     }
 
+    /// Which test is asked with which prompt and vars, row by row.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (usize, usize, &Map<String, Value>)> {
+        self.rows.iter().filter_map(|row| {
+            let vars = self.plans.get(row.plan)?.combinations.get(row.combination)?;
+            Some((row.plan, row.prompt, vars))
+        })
+    }
+
     /// The cluster of a test: its rows are asked, and judged, together.
     pub(super) fn cluster(plan: usize) -> String {
         format!("test-{}", plan + 1)

@@ -8,17 +8,15 @@ use serde_json::{Map, Value};
 use super::endpoints::{ENDPOINTS, endpoint_of};
 use super::environment::{Environment, looks_secret, names, replace_texts};
 use super::files::Files;
+use super::outside::{exec, http};
 use super::place::At;
 use super::providers::{Provider, Reached, key_variable};
 use crate::document::{Problem, nearest};
-use crate::eval::model::{
-    Api, EchoSpec, EchoWord, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec, OpenAiSpec, OpenAiWord,
-    Price, Retry,
-};
+use crate::eval::model::{Api, EchoSpec, EchoWord, Limits, ModelSpec, OpenAiSpec, OpenAiWord, Price, Retry};
 
 /// What promptfoo asks for where a config says nothing.
 const MAX_TOKENS: u32 = 1024;
-const INSTEAD: &str = "set `gate.model` in the policy to ask its model instead";
+pub(super) const INSTEAD: &str = "set `gate.model` in the policy to ask its model instead";
 
 /// Settings of a request.
 #[derive(Clone, PartialEq, Debug)]
@@ -81,7 +79,7 @@ pub(super) fn reach(provider: &Provider, environment: &Environment<'_>, files: &
     Ok(Reached { spec, settings })
 }
 
-fn refuse(provider: &Provider, message: String) -> Problem {
+pub(super) fn refuse(provider: &Provider, message: String) -> Problem {
     provider.at.problem(message).help(INSTEAD)
 }
 
@@ -306,7 +304,7 @@ fn check_config(provider: &Provider) -> Result<(), Problem> {
     Ok(())
 }
 
-fn headers(provider: &Provider, environment: &Environment<'_>) -> Result<BTreeMap<String, String>, Problem> {
+pub(super) fn headers(provider: &Provider, environment: &Environment<'_>) -> Result<BTreeMap<String, String>, Problem> {
     let mut headers = BTreeMap::new();
     if let Some(Value::Object(fields)) = provider.config.get("headers") {
         for (name, value) in fields {
@@ -321,7 +319,7 @@ fn headers(provider: &Provider, environment: &Environment<'_>) -> Result<BTreeMa
 }
 
 /// The value of a header: secrets in it are named, never written.
-fn header(name: &str, value: &Value, at: &At, environment: &Environment<'_>) -> Result<String, Problem> {
+pub(super) fn header(name: &str, value: &Value, at: &At, environment: &Environment<'_>) -> Result<String, Problem> {
     let text = match value {
         Value::String(text) => environment.shown_in(text),
         Value::Number(_) | Value::Bool(_) => value.to_string(),
@@ -366,170 +364,9 @@ fn body(config: &Map<String, Value>, environment: &Environment<'_>) -> BTreeMap<
 }
 
 /// promptfoo's prices are for one token.
-fn price(config: &Map<String, Value>) -> Option<Price> {
+pub(super) fn price(config: &Map<String, Value>) -> Option<Price> {
     let number = |key: &str| config.get(key).and_then(Value::as_f64);
     let both = number("cost");
     let (input, output) = (number("inputCost").or(both)?, number("outputCost").or(both)?);
     Some(Price { input_per_million: input * 1e6, output_per_million: output * 1e6 })
-}
-
-fn exec(command: &str, provider: &Provider, files: &Files) -> Result<ModelSpec, Problem> {
-    let words = words(command);
-    if words.is_empty() {
-        return Err(provider.at.problem("`exec:` names no command"));
-    }
-    Ok(ModelSpec::Exec(ExecSpec {
-        provider: ExecWord::Exec,
-        command: words,
-        folder: Some(files.folder().canonicalize().unwrap_or_else(|_| files.folder().to_owned()).display().to_string()),
-        options: Some(serde_json::json!({ "config": provider.config })),
-        env: BTreeMap::new(),
-        timeout_seconds: None,
-        revision: None,
-    }))
-}
-
-/// The words of a command; quotes hold words together.
-fn words(command: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let (mut word, mut quote, mut begun) = (String::new(), None, false);
-    for letter in command.chars() {
-        match (quote, letter) {
-            (Some(open), letter) if letter == open => quote = None,
-            (None, '"' | '\'') => (quote, begun) = (Some(letter), true),
-            (None, letter) if letter.is_whitespace() => {
-                if begun {
-                    words.push(std::mem::take(&mut word));
-                }
-                begun = false;
-            }
-            (Some(_) | None, letter) => {
-                word.push(letter);
-                begun = true;
-            }
-        }
-    }
-    if begun {
-        words.push(word);
-    }
-    words
-}
-
-const HTTP: &[&str] = &[
-    "url",
-    "method",
-    "headers",
-    "body",
-    "transformResponse",
-    "responseParser",
-    "timeout",
-    "maxRetries",
-    "temperature",
-    "max_tokens",
-    "stateful",
-    "basePath",
-];
-
-fn http(id: &str, provider: &Provider, environment: &Environment<'_>) -> Result<ModelSpec, Problem> {
-    let config = &provider.config;
-    for key in config.keys() {
-        if !HTTP.contains(&key.as_str()) {
-            let at = provider.at.part(&format!("/config/{key}"));
-            let refused = [
-                "request",
-                "session",
-                "sessionParser",
-                "sessionSource",
-                "queryParams",
-                "auth",
-                "signatureAuth",
-                "tls",
-                "validateStatus",
-                "transformRequest",
-                "requestTransform",
-                "useHttps",
-                "multipart",
-                "tokenEstimation",
-                "transformToolsFormat",
-                "tools",
-            ];
-            return Err(match refused.contains(&key.as_str()) {
-                true => at.key_problem(format!("`{key}` of an HTTP provider is not done here")).help(INSTEAD),
-                false => at.unknown_key(key, HTTP),
-            });
-        }
-    }
-    let shown = |text: &str| environment.shown_in(text);
-    let url = config.get("url").and_then(Value::as_str).map_or_else(|| id.to_owned(), shown);
-    if !url.contains("://") {
-        return Err(provider.at.problem("an HTTP provider needs `config.url`"));
-    }
-    let method = match config.get("method").and_then(Value::as_str).map(str::to_uppercase).as_deref() {
-        None => {
-            if config.contains_key("body") {
-                Method::Post
-            } else {
-                Method::Get
-            }
-        }
-        Some("GET") => Method::Get,
-        Some("POST") => Method::Post,
-        Some("PUT") => Method::Put,
-        Some("PATCH") => Method::Patch,
-        Some(other) => {
-            return Err(provider.at.part("/config/method").problem(format!("the method `{other}` is not asked with")));
-        }
-    };
-    let transform = config.get("transformResponse").or_else(|| config.get("responseParser"));
-    let transform = match transform {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) if text.starts_with("file://") => {
-            let at = provider.at.part("/config/transformResponse");
-            return Err(at.problem("the transform of a reply stands in the config, in one expression").help(INSTEAD));
-        }
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-            return Err(provider.at.part("/config/transformResponse").problem("`transformResponse` is a text"));
-        }
-    };
-    let body = config.get("body").map(|body| replace_texts(body, &shown));
-    if let Some(body) = &body {
-        only_the_prompt(body, &provider.at.part("/config/body"))?;
-    }
-    Ok(ModelSpec::Http(HttpSpec {
-        provider: HttpWord::Http,
-        url,
-        method,
-        headers: headers(provider, environment)?,
-        body,
-        response: None,
-        transform,
-        timeout_seconds: None,
-        ca_file: None,
-        revision: None,
-        price: None,
-        limits: Limits::default(),
-        retry: Retry::default(),
-    }))
-}
-
-/// A body may hold the prompt; other vars of a test are not known to a model.
-fn only_the_prompt(value: &Value, at: &At) -> Result<(), Problem> {
-    match value {
-        Value::String(text) => {
-            let mut rest = text.as_str();
-            while let Some((_, after)) = rest.split_once("{{") {
-                let (tag, after) = after.split_once("}}").unwrap_or((after, ""));
-                if tag.trim() != "prompt" && tag.trim() != "messages" {
-                    let message = format!("`{{{{{}}}}}`: only the prompt is put into a request", tag.trim());
-                    return Err(at.problem(message).help(INSTEAD));
-                }
-                rest = after;
-            }
-            Ok(())
-        }
-        Value::Array(items) => items.iter().try_for_each(|item| only_the_prompt(item, at)),
-        Value::Object(fields) => fields.values().try_for_each(|value| only_the_prompt(value, at)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
-    }
 }

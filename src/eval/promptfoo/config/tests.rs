@@ -182,8 +182,8 @@ fn lines(path: &str, described: Described, files: &Files, problems: &mut Problem
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         match parse_json_line(&shown, number, line) {
             Ok(document) => {
-                let value = loaded(document.value().clone(), false, files)?;
-                let value = named_row(value, found.len(), described);
+                // Unlike in other files of tests, what a line names is read when it is judged.
+                let value = named_row(document.value().clone(), found.len(), described);
                 found.push(Raw { value, at: At::Line(Arc::clone(&shown), number) });
             }
             Err(problem) => problems.push(problem),

@@ -27,12 +27,16 @@ fn around(asked: Asked) -> Around<'static> {
     Around { environment, asked, judge: None }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a file of the test")]
+fn put(path: PathBuf, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
 fn written(text: &str, others: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in others.iter().chain([&("config.yaml", text)]) {
-        let path = folder.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        put(folder.path().join(name), text);
     }
     let path = folder.path().join("config.yaml");
     (folder, path)
@@ -345,7 +349,7 @@ fn no_secret_reaches_a_prompt() {
 #[test]
 fn files_of_another_checkout_are_not_read() {
     let outside = tempfile::tempdir().unwrap();
-    std::fs::write(outside.path().join("secret.txt"), "secret").unwrap();
+    put(outside.path().join("secret.txt"), "secret");
     let (folder, path) =
         written("prompts: [\"file://link.txt\"]\nproviders: [echo]\ntests: [{assert: [{type: is-json}]}]\n", &[]);
     std::os::unix::fs::symlink(outside.path().join("secret.txt"), folder.path().join("link.txt")).unwrap();

@@ -90,7 +90,8 @@ pub(super) fn apply<'v>(
         }
         "reverse" => match input.as_str() {
             Some(text) => Js::text(text.chars().rev().collect::<String>()),
-            None => values(list_of(&input, name)?.into_iter().rev()),
+            // What is no list has no items.
+            None => values(list_of(&input, name).unwrap_or_default().into_iter().rev()),
         },
         "list" => match input.as_value() {
             Some(Value::Object(fields)) => values(fields.iter().map(|(key, value)| pair(key, value.clone()))),

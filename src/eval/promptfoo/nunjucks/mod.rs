@@ -4,6 +4,7 @@
 //! expressions, chance (`random`); a template that uses one is refused when it is read.
 
 mod evaluate;
+mod expression;
 mod filters;
 mod lex;
 mod members;
