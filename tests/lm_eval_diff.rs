@@ -5,7 +5,8 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -58,11 +59,12 @@ impl Server {
 
     /// What a client has asked for, each once: whether it is echoed, the most tokens, the prompt.
     fn seen(&self, client: &str) -> BTreeSet<String> {
-        let address = format!("http://127.0.0.1:{}/seen", self.port);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let text = runtime.block_on(async { reqwest::get(address).await.unwrap().text().await.unwrap() });
-        let seen: Value = serde_json::from_str(&text).unwrap();
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{}", self.port)).unwrap();
+        stream.write_all(b"GET /seen HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let (_, body) = reply.split_once("\r\n\r\n").unwrap();
+        let seen: Value = serde_json::from_str(body).unwrap();
         seen[client].as_array().unwrap().iter().map(Value::to_string).collect()
     }
 }

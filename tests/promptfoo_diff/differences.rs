@@ -64,7 +64,8 @@ pub(crate) fn of(assertion: &Value, output: &str) -> Option<&'static Difference>
 
 /// Whether a config is refused for a template of a prompt that throws, and promptfoo's rows say that it does.
 pub(crate) fn throws<'a>(refusal: &str, mut whys: impl Iterator<Item = &'a str>) -> bool {
-    let of_a_prompt = refusal.lines().filter(|line| line.contains("help:")).all(|line| line.contains("the prompt is `"));
+    let of_a_prompt =
+        refusal.lines().filter(|line| line.contains("help:")).all(|line| line.contains("the prompt is `"));
     let thrown = |why: &str| why.contains("Template render error") || why.contains("TypeError");
     of_a_prompt && refusal.contains("the prompt is `") && whys.any(thrown)
 }

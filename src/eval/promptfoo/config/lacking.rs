@@ -17,9 +17,8 @@ static SHOWN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\{\{-?\s*([A-Za-z_][A-Za-z0-9_]*)\s*(\|\s*(?:default|d)\b)?").expect("a regular expression")
 });
 #[expect(clippy::expect_used, reason = "written here, and tried by every test")]
-static MADE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\{%-?\s*(?:set|for|macro|if|elif)\s+([^%]*)").expect("a regular expression")
-});
+static MADE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\{%-?\s*(?:set|for|macro|if|elif)\s+([^%]*)").expect("a regular expression"));
 
 /// The variables that a template shows as they are. What it makes or asks for itself (`set`, `for`, `if`) is its own affair.
 fn shown(template: &str) -> Vec<&str> {
@@ -31,7 +30,8 @@ fn shown(template: &str) -> Vec<&str> {
             all
         },
     );
-    let is_made = |name: &str| made.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).any(|word| word == name);
+    let is_made =
+        |name: &str| made.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).any(|word| word == name);
     let mut names = Vec::new();
     for found in SHOWN.captures_iter(template) {
         let Some(name) = found.get(1).map(|name| name.as_str()) else { continue };
