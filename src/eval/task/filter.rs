@@ -168,7 +168,7 @@ impl<'a> MultiChoice<'a> {
             text = text.to_lowercase();
         }
         if self.ignore_punctuation {
-            text = Pattern::new("\\p{P}")?.removed_from(&text)?;
+            text = Pattern::punctuation()?.removed_from(&text)?;
         }
         Ok(text)
     }
