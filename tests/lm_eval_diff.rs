@@ -206,3 +206,31 @@ fn metrics_and_standard_errors_are_those_of_lm_eval() {
     let close = |path: &str| if path.contains("/acc") || path.contains("exact_match") { CLOSE } else { CLOSE_IN_F32 };
     compared("the engine", &theirs, &ours(folder, "embedded"), &close);
 }
+
+#[test]
+fn results_are_there_for_tasks_only_and_those_of_an_earlier_run_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows = "{\"answer\": \"yes\"}\n{\"answer\": \"no\"}\n";
+    let task = "task: said\ndataset_path: json\ndataset_kwargs: {data_files: {test: rows.jsonl}}\ntest_split: test\n\
+                doc_to_text: \"{{answer}}\"\ndoc_to_target: answer\n";
+    let own = "name: own\ncases:\n  - {id: a, prompt: yes sir, expected: yes sir}\n";
+    for (name, text) in [("rows.jsonl", rows), ("task.yaml", task), ("own.yaml", own)] {
+        support::write(folder, name, text);
+    }
+    let results = folder.join("out/lm-eval-results.json");
+    for (suite, there) in [("task.yaml", true), ("own.yaml", false)] {
+        let policy = format!(
+            "version: 1\nmodels:\n  echo: {{provider: echo}}\nsuites: [{suite}]\n\
+             gate:\n  thresholds:\n    - {{metric: error_rate, max: 0.0, decide_by: point}}\n"
+        );
+        support::write(folder, "llmci.yaml", &policy);
+        let output = support::eval_gate(folder).args(["--out", "out"]).output().unwrap();
+        assert_eq!(support::code(&output), 0, "{}", support::text(&output));
+        assert_eq!(results.is_file(), there, "{suite}");
+        if there {
+            let found: Value = serde_json::from_slice(&std::fs::read(&results).unwrap()).unwrap();
+            assert_eq!(found["results"]["said"]["exact_match,none"], 1.0);
+        }
+    }
+}
