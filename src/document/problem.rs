@@ -46,9 +46,9 @@ impl Problem {
     }
 }
 
-/// One or more problems.
+/// Problems, and notes on what is none.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems(Vec<Problem>, Vec<Problem>);
 
 impl Problems {
     /// No problem yet.
@@ -61,9 +61,20 @@ impl Problems {
         self.0.push(problem);
     }
 
-    /// Adds the problems of another look.
+    /// Adds what is no problem, and surely not what the author wanted.
+    pub fn note(&mut self, note: Problem) {
+        self.1.push(note);
+    }
+
+    /// The notes so far, which are then gone from here.
+    pub fn take_notes(&mut self) -> Vec<Problem> {
+        std::mem::take(&mut self.1)
+    }
+
+    /// Adds the problems and notes of another look.
     pub fn extend(&mut self, others: Problems) {
         self.0.extend(others.0);
+        self.1.extend(others.1);
     }
 
     /// How many there are.
@@ -90,6 +101,6 @@ impl Problems {
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {
-        Self(vec![problem])
+        Self(vec![problem], Vec::new())
     }
 }

@@ -9,11 +9,12 @@ use super::prepare::Prepared;
 use crate::commands::{CommandError, Context};
 use crate::eval::cache::Cache;
 use crate::eval::early::Watch;
-use crate::eval::model::ModelIdentity;
+use crate::eval::model::{ModelError, ModelIdentity, probe_log_likelihoods};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::run::{Bench, Collected, Ended, Memory, Plan, ProgressStyle, Resume, Run, RunError, Selection};
 use crate::eval::shard::Shard;
 use crate::eval::suite::{Filter, Suite};
+use crate::eval::{Grading, Request};
 use crate::store;
 use crate::trust::Untrusted;
 
@@ -127,12 +128,39 @@ impl Session {
             progress: progress(drawing.quiet, context),
             watch: drawing.watch,
         };
+        self.probe().await?;
         let resume = if drawing.resume { Resume::Continue } else { Resume::Fresh };
         let ended = run.draw(drawing.folder, resume).await.map_err(|error| not_drawn(&error))?;
         if context.cancel.is_cancelled() {
             return Err(interrupted(&ended.collected, &self.plan));
         }
         Ok(ended)
+    }
+}
+
+impl Session {
+    /// A suite that asks how likely texts are is not begun on an endpoint that cannot say it. Any other trouble is the samples' own.
+    async fn probe(&self) -> Result<(), CommandError> {
+        let first = |index: usize| self.plan.slots().iter().find(|slot| usize::from(slot.suite) == index);
+        for (index, suite) in self.suites.iter().enumerate() {
+            let Some(slot) = first(index) else { continue };
+            let case = suite.case(slot.case as usize).map_err(|problem| CommandError::Problems(vec![problem]))?;
+            let likely = match (&case.grading, &case.request) {
+                (Grading::Recorded(_), _) | (_, Request::Generate(_) | Request::Embed(_)) => false,
+                (_, Request::RankChoices(_) | Request::Rolling(_)) => true,
+            };
+            if !likely {
+                continue;
+            }
+            return match probe_log_likelihoods(self.bench.model.as_ref(), &self.bench.cancel).await {
+                Err(ModelError::Unsupported(why)) => {
+                    let text = format!("the model {}: {}", self.model.name, why.raw());
+                    Err(CommandError::Inputs(Untrusted::new(text)))
+                }
+                Ok(()) | Err(_) => Ok(()),
+            };
+        }
+        Ok(())
     }
 }
 

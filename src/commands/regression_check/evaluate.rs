@@ -43,6 +43,12 @@ pub(super) async fn plan(
 ) -> Result<Planned, CommandError> {
     let refuse = |text: &str| CommandError::Inputs(Untrusted::new(text));
     let loaded = loaded.ok_or_else(|| refuse("--evaluate asks the model of a policy: give --policy"))?;
+    if let Some(at) = loaded.policy.results.iter().position(|spec| spec.harness.is_some()) {
+        let problem = loaded.document.problem(&format!("/results/{at}"), "this program starts no tools");
+        let help =
+            "start it with eval-gate, and compare the folders of two such runs: `--baseline OLD --candidate NEW`";
+        return Err(CommandError::Problems(vec![problem.help(help)]));
+    }
     let early = args.early_stop.or(loaded.policy.run.early_stop).unwrap_or(EarlyStop::Auto);
     let keeps = args.update_baseline || args.bless.is_some();
     if keeps && early == EarlyStop::Auto {

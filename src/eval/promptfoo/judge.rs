@@ -72,6 +72,9 @@ pub(super) async fn components(test: &Test, output: &Output, frame: &Frame<'_>) 
 
 /// All assertions that look at this row alone.
 async fn by_itself(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Judged, (Thrown, Vec<AssertionScore>)> {
+    if !test.checked {
+        return Ok(Judged { rows: Vec::new(), values: Vec::new(), status: Status::Unscored, score: None, error: None });
+    }
     if test.assertions.iter().all(compare::compares) {
         let row = AssertionScore {
             assertion: "no assertions".to_owned(),

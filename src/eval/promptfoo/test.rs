@@ -14,6 +14,8 @@ use crate::document::Spot;
 pub struct Test {
     /// `description:` of the test.
     pub description: Option<String>,
+    /// Whether any test of the config has an assertion: where none has, nothing is checked, and nothing passes.
+    pub checked: bool,
     /// After expansion, files loaded and templates in them rendered, as `context.vars` shows them.
     pub vars: Map<String, serde_json::Value>,
     /// The rendered prompt, as `context.prompt` shows it.

@@ -14,6 +14,7 @@ use crate::document::Problems;
 use crate::eval::promptfoo::nunjucks;
 use crate::eval::promptfoo::test::{AssertSet, Assertion, Code, CodeSource, Grader, Language, Node, Value};
 use crate::eval::promptfoo::types::{By, Kind, kind_of, nearest_kind};
+use crate::eval::suite::Asked;
 
 /// Assertions of one test. promptfoo 0.121.20 allows as many.
 const MOST: usize = 10_000;
@@ -26,6 +27,7 @@ pub(super) struct Reader<'a> {
     pub(super) problems: &'a mut Problems,
     /// The policy's judge, which stands in for a grader that cannot be asked.
     pub(super) judge: Option<&'a str>,
+    pub(super) asked: Asked,
 }
 
 impl Reader<'_> {

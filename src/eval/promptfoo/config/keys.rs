@@ -1,5 +1,5 @@
-//! Which keys promptfoo 0.121.20 knows where, and what becomes of each. A key that it does not know is a problem, also where it
-//! would only warn: a gate that checks nothing because of a typing error is no gate.
+//! Which keys promptfoo 0.121.20 knows where, and what becomes of each. A key that is nearly one that it knows is a problem, although
+//! it only warns: a gate that checks nothing because of a typing error is no gate. Any other is left aside, as it does, with a note.
 
 use serde_json::{Map, Value};
 
@@ -13,11 +13,13 @@ enum Use {
     Read,
     /// It changes nothing that a gate decides by.
     Harmless,
+    /// It changes nothing that is decided, and is not done here: its author is told. The words say what to do.
+    Noted(&'static str),
     /// It would change what is decided, and is not done here. The words say why, or what to do.
     Refused(&'static str),
 }
 
-use Use::{Harmless, Read, Refused};
+use Use::{Harmless, Noted, Read, Refused};
 
 const TOP: &[(&str, Use)] = &[
     ("$schema", Harmless),
@@ -43,11 +45,11 @@ const TOP: &[(&str, Use)] = &[
     ),
     (
         "derivedMetrics",
-        Refused("metrics made of metrics are not computed here: set thresholds on the metrics themselves"),
+        Noted("metrics made of metrics are not computed here: set thresholds on the metrics themselves"),
     ),
     ("extensions", Refused("hooks change the tests while they run, and are not run here")),
     ("tracing", Refused("a gate records no traces")),
-    ("redteam", Refused("use safety-gate for attacks, or give it the tests that `promptfoo redteam generate` writes")),
+    ("redteam", Noted("an evaluation makes no attacks, in promptfoo neither: use safety-gate for them")),
     ("plugins", Refused("use safety-gate for attacks")),
     ("strategies", Refused("use safety-gate for attacks")),
 ];
@@ -240,9 +242,14 @@ pub(super) fn check(of: Of, fields: &Map<String, Value>, at: &At, problems: &mut
                     problems.push(refused(key, &place(), why));
                 }
             }
+            Some((_, Noted(why))) => {
+                if !is_idle(value) {
+                    problems.note(refused(key, &place(), why));
+                }
+            }
             None => {
                 let names: Vec<&str> = table.iter().map(|(name, _)| *name).collect();
-                problems.push(place().unknown_key(key, &names));
+                place().unknown_key(key, &names, problems);
             }
         }
     }

@@ -102,8 +102,14 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     let providers = provider_list(top, &root, &files, &environment, problems);
     let mut texts: Vec<(String, At)> = prompts.iter().map(|prompt| (prompt.raw.clone(), prompt.at.clone())).collect();
     let parts = {
-        let mut reader =
-            Reader { files: &files, environment: &environment, keyed: &mut keyed, problems, judge: around.judge };
+        let mut reader = Reader {
+            files: &files,
+            environment: &environment,
+            keyed: &mut keyed,
+            problems,
+            judge: around.judge,
+            asked: around.asked,
+        };
         reader.all_parts(top, &root, &run, &mut texts)
     };
     let asked = asked(&providers, around.asked, &files, &environment, &mut keyed, problems);
@@ -120,10 +126,17 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
             Err(why) => problems.push(part.at.part("/vars").problem(why)),
         }
     }
-    if plans.iter().all(|plan| plan.part.nodes.is_empty()) && problems.is_empty() {
-        problems.push(
-            root.problem("no test of this config has an assertion: nothing would be checked")
+    let bare = plans.iter().filter(|plan| plan.part.nodes.is_empty()).count();
+    let checked = bare < plans.len();
+    if !checked {
+        problems.note(
+            root.problem("no test of this config has an assertion: nothing is checked, and nothing can pass")
                 .help("give the tests an `assert`, or `defaultTest` one"),
+        );
+    } else if bare > 0 {
+        problems.note(
+            root.problem(format!("{bare} tests have no assertion, and pass whatever the answer is, as in promptfoo"))
+                .help("give them an `assert`, or take them out: they raise the pass rate"),
         );
     }
     let borrowed: Vec<(&str, At)> = texts.iter().map(|(text, at)| (text.as_str(), at.clone())).collect();
@@ -139,8 +152,17 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     let name: Arc<str> = suite_name(path).into();
     let timeout = run.timeout;
     let digest_of = |files: &Files| files.digest(text);
-    let rows =
-        Rows::new(Parts { suite: Arc::clone(&name), plans, prompts, asked, files, environment: shared, timeout, echo });
+    let rows = Rows::new(Parts {
+        suite: Arc::clone(&name),
+        plans,
+        prompts,
+        asked,
+        files,
+        environment: shared,
+        timeout,
+        echo,
+        checked,
+    });
     if rows.len() == 0 {
         problems.push(root.problem("the config has no row: the tests' `prompts` and `providers` leave nothing"));
         return None;
@@ -149,7 +171,8 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     if !problems.is_empty() {
         return None;
     }
-    let notes = lacking::notes(&rows);
+    let mut notes = problems.take_notes();
+    notes.extend(lacking::notes(&rows));
     let digest = digest_of(&rows.files);
     let judges = judges(&rows, around.judge);
     let models = keyed.into_iter().map(|(key, spec, at)| (key, OwnModel { spec, spot: at.spot() })).collect();
@@ -393,7 +416,8 @@ fn asked(
 ) -> Vec<Who> {
     let mut who = Vec::new();
     for provider in providers {
-        let mut reader = Reader { files, environment, keyed: &mut *keyed, problems: &mut *problems, judge: None };
+        let mut reader =
+            Reader { files, environment, keyed: &mut *keyed, problems: &mut *problems, judge: None, asked };
         let transform = match &provider.transform {
             Some((value, at)) => reader.code(Some(value), at),
             None => None,

@@ -94,7 +94,7 @@ pub(super) fn http(id: &str, provider: &Provider, environment: &Environment<'_>)
             ];
             return Err(match refused.contains(&key.as_str()) {
                 true => at.key_problem(format!("`{key}` of an HTTP provider is not done here")).help(INSTEAD),
-                false => at.unknown_key(key, HTTP),
+                false => at.key_problem(format!("unknown key `{key}` of an HTTP provider")).help(INSTEAD),
             });
         }
     }

@@ -1,6 +1,7 @@
 //! One mapping of a test, of `defaultTest` or of a scenario, read and checked; and what they become when they are laid over one
 //! another, as promptfoo 0.121.20 does it. Kept out: which file they stand in (`tests`).
 
+use crate::eval::suite::Asked;
 use serde_json::{Map, Value};
 
 use super::asserts::Reader;
@@ -82,7 +83,8 @@ impl Reader<'_> {
             return None;
         };
         keys::check(Of::Test, fields, at, self.problems);
-        if fields.get("provider").is_some_and(|provider| !provider.is_null()) {
+        // The policy's model answers in the place of every provider.
+        if self.asked == Asked::Own && fields.get("provider").is_some_and(|provider| !provider.is_null()) {
             let problem = at.part("/provider").key_problem("a `provider` of one test is not asked here");
             self.problems.push(problem.help("list it under `providers`, and name it in the test's `providers`"));
         }

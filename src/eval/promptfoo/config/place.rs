@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::document::{Document, Problem, Spot, nearest};
+use crate::document::{Document, Problem, Problems, Spot, nearest};
 use crate::eval::case::Place;
 
 /// Where a value stands; parts of it are found by JSON pointer.
@@ -63,16 +63,19 @@ impl At {
         }
     }
 
-    /// A key that is not known.
-    pub(super) fn unknown_key(&self, key: &str, known: &[&str]) -> Problem {
+    /// A key that is not known: a problem where it was meant to be another, else a note, since promptfoo takes no notice of it.
+    pub(super) fn unknown_key(&self, key: &str, known: &[&str], problems: &mut Problems) {
         let problem = self.key_problem(format!("unknown key `{key}`"));
         match nearest(key, known.iter().copied()) {
-            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            Some(near) => problems.push(problem.help(format!("did you mean `{near}`?"))),
             // The guide of many: a limit of time is no option of a test.
             None if key == "timeout" => {
-                problem.help("write `evaluateOptions: {timeoutMs: 30000}` at the top of the config")
+                problems.push(problem.help("write `evaluateOptions: {timeoutMs: 30000}` at the top of the config"));
             }
-            None => problem.help(format!("known here: {}", known.join(", "))),
+            None => {
+                let help = format!("it says nothing to promptfoo, and nothing here; known are: {}", known.join(", "));
+                problems.note(problem.help(help));
+            }
         }
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct Rows {
     pub(super) timeout: Duration,
     /// The model that answers with a test's own `providerOutput`.
     pub(super) echo: Arc<str>,
+    /// Whether any test of the config has an assertion.
+    checked: bool,
     rows: Vec<Row>,
     names: Names,
 }
@@ -97,12 +99,13 @@ pub(super) struct Parts {
     pub(super) environment: Arc<BTreeMap<String, String>>,
     pub(super) timeout: Duration,
     pub(super) echo: Arc<str>,
+    pub(super) checked: bool,
 }
 
 impl Rows {
     /// Lays out all rows.
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { suite, plans, prompts, asked, files, environment, timeout, echo } = parts;
+        let Parts { suite, plans, prompts, asked, files, environment, timeout, echo, checked } = parts;
         let folder = files.folder();
         let folder = Arc::new(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
         let names = Names {
@@ -110,8 +113,20 @@ impl Rows {
             prompts: unique(prompts.iter().map(|prompt| prompt.label.as_str()), "prompt"),
             asked: unique(asked.iter().map(|asked| asked.label.as_deref().unwrap_or(&asked.id)), "provider"),
         };
-        let mut rows =
-            Self { suite, plans, prompts, asked, files, folder, environment, timeout, echo, rows: Vec::new(), names };
+        let mut rows = Self {
+            suite,
+            plans,
+            prompts,
+            asked,
+            files,
+            folder,
+            environment,
+            timeout,
+            echo,
+            checked,
+            rows: Vec::new(),
+            names,
+        };
         rows.lay_out();
         rows
     }
@@ -212,6 +227,7 @@ impl Rows {
         });
         let test = Test {
             description: part.description.clone(),
+            checked: self.checked,
             vars: rendered.vars,
             prompt: rendered.prompt,
             prompt_label: prompt.label.clone(),

@@ -298,7 +298,7 @@ fn check_config(provider: &Provider) -> Result<(), Problem> {
         }
         if !KNOWN.contains(&key.as_str()) && !PASSED.contains(&key.as_str()) {
             let known: Vec<&str> = KNOWN.iter().chain(PASSED).copied().collect();
-            return Err(at().unknown_key(key, &known));
+            return Err(unknown(&at(), key, &known));
         }
     }
     Ok(())
@@ -369,4 +369,13 @@ pub(super) fn price(config: &Map<String, Value>) -> Option<Price> {
     let both = number("cost");
     let (input, output) = (number("inputCost").or(both)?, number("outputCost").or(both)?);
     Some(Price { input_per_million: input * 1e6, output_per_million: output * 1e6 })
+}
+
+/// A key of a `config` that is not known: it could be a setting that decides.
+fn unknown(at: &At, key: &str, known: &[&str]) -> Problem {
+    let problem = at.key_problem(format!("unknown key `{key}`"));
+    match nearest(key, known.iter().copied()) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help(format!("known here: {}; or {INSTEAD}", known.join(", "))),
+    }
 }

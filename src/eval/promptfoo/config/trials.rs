@@ -190,6 +190,31 @@ fn theirs(list: &Value) -> String {
 const ONE_TEST: &str = "tests: [{vars: {x: a}, assert: [{type: contains, value: a}]}]\n";
 
 #[test]
+fn what_is_no_error_in_promptfoo_either_is_noted_with_its_line() {
+    let top = |line: &str| format!("prompts: [\"{{{{x}}}}\"]\nproviders: [echo]\n{ONE_TEST}{line}\n");
+    let table = [
+        (top("redteam: {plugins: [x]}"), (4, "`redteam` is not done here")),
+        (top("derivedMetrics: [{name: a, value: b}]"), (4, "`derivedMetrics` is not done here")),
+        (top("colour: red"), (4, "unknown key `colour`")),
+        ("prompts: [x]\nproviders: [echo]\ntests: [{vars: {a: b}}]\n".to_owned(), (1, "nothing can pass")),
+        (
+            "prompts: [x]\nproviders: [echo]\ntests:\n- {vars: {a: b}}\n- {assert: [{type: is-json}]}\n".to_owned(),
+            (1, "1 tests have no assertion"),
+        ),
+        (
+            "prompts: [\"{{y}}\"]\nproviders: [echo]\ntests:\n- {assert: [{type: is-json}]}\n".to_owned(),
+            (4, "shows `y`, which this test does not give"),
+        ),
+    ];
+    for (config, (line, want)) in table {
+        let (_folder, path) = written(&config, &[]);
+        let suite = super::load(&path, "config.yaml", around(Asked::Own)).unwrap();
+        let found = suite.notes().iter().any(|note| note.spot.line == line && note.message.raw().contains(want));
+        assert!(found, "{config}: {:?}", suite.notes());
+    }
+}
+
+#[test]
 fn what_a_gate_cannot_do_is_refused_with_its_line() {
     let assert = |assertion: &str| {
         format!(
@@ -200,9 +225,7 @@ fn what_a_gate_cannot_do_is_refused_with_its_line() {
     let provider = |provider: &str| format!("prompts: [\"{{{{x}}}}\"]\nproviders:\n  - {provider}\n{ONE_TEST}");
     let table: &[(String, &str)] = &[
         (top("test: []"), "config.yaml:4:1: unknown key `test`\n  help: did you mean `tests`?"),
-        (top("redteam: {plugins: [x]}"), "config.yaml:4:1: `redteam` is not done here"),
         (top("extensions: [\"file://x.js\"]"), "config.yaml:4:1: `extensions` is not done here"),
-        (top("derivedMetrics: [{name: a, value: b}]"), "`derivedMetrics` is not done here"),
         (top("commandLineOptions: {filterFirstN: 1}"), "`filterFirstN` is not done here"),
         (top("evaluateOptions: {repeats: 2}"), "did you mean `repeat`?"),
         (top("defaultTest: {asserts: []}"), "did you mean `assert`?"),
@@ -226,7 +249,6 @@ fn what_a_gate_cannot_do_is_refused_with_its_line() {
         (provider("{id: \"openai:gpt-4o\", config: {temprature: 0}}"), "did you mean `temperature`?"),
         (provider("{id: \"openai:gpt-4o\", config: {tools: [{type: function}]}}"), "calls of tools"),
         (provider("{id: \"http://h/x\", config: {body: {a: \"{{ x }}\"}}}"), "only the prompt is put into a request"),
-        ("prompts: [\"x\"]\nproviders: [echo]\ntests: [{vars: {a: b}}]\n".to_owned(), "no test of this config has an assertion"),
         (format!("providers: [echo]\n{ONE_TEST}"), "the config has no `prompts`"),
         (format!("prompts: [\"{{{{x | nofilter}}}}\"]\nproviders: [echo]\n{ONE_TEST}"), "the filter `nofilter` is not there"),
         (format!("prompts: [\"file://a.js\"]\nproviders: [echo]\n{ONE_TEST}"), "a prompt that a program makes is not made here"),
