@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::base::TrustArgs;
-use super::eval_gate::{Finished, Inputs, Tools, assemble, clear, read_held, write_all};
+use super::eval_gate::{Finished, Inputs, Tools, assemble, clear, read_held, write_all, write_lm_eval};
 use super::{CommandError, Context, Exit, Outcome};
 use crate::document::{Problem, Spot};
 use crate::eval::journal::{self, Entry, FolderLock, Header, Journal};
@@ -121,6 +121,7 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
     };
     let mut report = assemble(&finished)?;
     changes.judge(&prepared.loaded.policy.gate, &mut report);
+    write_lm_eval(&args.out, &prepared.suites, &plan, &collected)?;
     let path = write_all(&args.out, &report, &collected, context)?;
     let exit = Exit::of(report.verdict, &prepared.loaded.policy.gate, false);
     Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() })

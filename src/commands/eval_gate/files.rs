@@ -3,15 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use crate::commands::{CommandError, Context};
-use crate::eval::run::Collected;
+use crate::eval::run::{Collected, Plan};
+use crate::eval::suite::{Form, Suite};
+use crate::eval::task;
 use crate::host::GITLAB_REPORTS;
 use crate::report::{self, Flavour, Report};
 use crate::store::file::{AtomicFile, write_atomically};
 use crate::trust::Untrusted;
 
 /// The forms of a report; GitLab's host adds its own.
-const REPORTS: [&str; 7] =
-    ["report.json", "report.md", "report.html", "report.sarif", "junit.xml", "comment.md", "note.md"];
+const REPORTS: [&str; 8] =
+    ["report.json", "report.md", "report.html", "report.sarif", "junit.xml", "comment.md", "note.md", LM_EVAL];
+/// What was measured of lm-eval's tasks, in its form.
+const LM_EVAL: &str = "lm-eval-results.json";
 
 /// Removes what an earlier run left: a run that is killed must not leave another one's verdict for the next step to read.
 pub(crate) fn clear(folder: &Path) -> Result<(), CommandError> {
@@ -46,6 +50,23 @@ pub(crate) fn write_all(
         let copied = samples.join().map_err(|_| CommandError::Bug("the samples could not be written".to_owned()))?;
         copied.and(written)
     })
+}
+
+/// Writes what was measured of lm-eval's tasks in lm-eval's own form, where there is such a suite.
+pub(crate) fn write_lm_eval(
+    folder: &Path,
+    suites: &[Suite],
+    plan: &Plan,
+    collected: &Collected,
+) -> Result<(), CommandError> {
+    if !suites.iter().any(|suite| suite.form() == Form::Task) {
+        return Ok(());
+    }
+    let results = task::of_run(suites, plan, collected.rows(), collected.names())
+        .map_err(|problem| CommandError::Problems(vec![problem]))?;
+    let mut text = serde_json::to_vec_pretty(&results).map_err(|error| CommandError::Bug(error.to_string()))?;
+    text.push(b'\n');
+    write_atomically(&folder.join(LM_EVAL), &text).map_err(|error| CommandError::environment(&error))
 }
 
 /// Writes the samples that were judged, in the order of the suites.

@@ -29,7 +29,7 @@ use tools::start_tools;
 
 pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble, frame, read_back, suite_info};
-pub(crate) use files::{clear, clear_reports, write_all, write_report, write_samples};
+pub(crate) use files::{clear, clear_reports, write_all, write_lm_eval, write_report, write_samples};
 pub(crate) use models::Models;
 pub(crate) use session::{Drawing, Session, SessionArgs, not_drawn, progress};
 pub(crate) use tools::Tools;
@@ -106,6 +106,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         ledger.add(earlier, &report).await?;
     }
     changes.judge(&session.loaded.policy.gate, &mut report);
+    write_lm_eval(&args.out, &session.suites, &session.plan, &ended.collected)?;
     let path = write_all(&args.out, &report, &ended.collected, context)?;
     tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, args.shard.is_some());

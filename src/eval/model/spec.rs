@@ -91,6 +91,14 @@ pub struct OpenAiSpec {
     /// Chat (default) or completions.
     #[serde(default)]
     pub api: Api,
+    /// The model's tokenizer.json, or the folder that it is in with its tokenizer_config.json; relative to the policy. With it, token
+    /// ids are sent to `/completions` in the place of text, as lm-eval does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
+    /// Tokens of a request and its answer at most (2048, lm-eval's `max_length`): longer texts are asked about in windows. With
+    /// `tokenizer` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<u32>,
     /// The environment variable that holds the key; absent for endpoints without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::doc::Group;
 use super::file::{self, Entry, File, Keys};
 use super::{source, spec};
 use crate::document::{Problem, Problems, nearest, pointer_part};
@@ -58,7 +59,7 @@ struct Task {
     keys: Keys,
     folder: PathBuf,
     digest: String,
-    groups: Vec<String>,
+    groups: Vec<Arc<Group>>,
 }
 
 /// What a name stands for.
@@ -76,7 +77,7 @@ struct Wanted {
 
 impl Wanted {
     /// One task of a file, with what its groups hand down.
-    fn task(&mut self, file: &File, overrides: &Keys, groups: &[String]) {
+    fn task(&mut self, file: &File, overrides: &Keys, groups: &[Arc<Group>]) {
         let mut keys = file.keys.clone();
         keys.extend(overrides.iter().map(|(key, entry)| (key.clone(), entry.clone())));
         let Some(at) = keys.get("task").cloned() else {
@@ -94,7 +95,7 @@ impl Wanted {
     }
 
     /// The tasks of a group's file.
-    fn group(&mut self, file: &File, overrides: &Keys, above: &[String], depth: usize) {
+    fn group(&mut self, file: &File, overrides: &Keys, above: &[Arc<Group>], depth: usize) {
         let Some(at) = file.keys.get("group") else { return };
         let Some(name) = at.value.as_str() else {
             self.problems.push(at.problem("`group` is a name"));
@@ -115,19 +116,23 @@ impl Wanted {
         keys: &Keys,
         pointer: &str,
         overrides: &Keys,
-        above: &[String],
+        above: &[Arc<Group>],
         depth: usize,
     ) {
-        let mut groups = above.to_vec();
-        groups.push(name.to_owned());
         let Some(task) = keys.get("task").or(keys.get("group")) else { return };
         if depth > DEEPEST {
             self.problems.push(task.problem(format!("groups inside groups, deeper than {DEEPEST}")));
             return;
         }
-        if let Some(entry) = keys.get("aggregate_metric_list") {
-            self.aggregates(entry);
-        }
+        let pooled = keys.get("aggregate_metric_list").map(|entry| self.aggregates(entry)).unwrap_or_default();
+        let alias = keys.get("group_alias").and_then(|entry| entry.value.as_str()).unwrap_or(name);
+        let version = match keys.get("metadata").and_then(|entry| entry.value.get("version")) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) if !other.is_null() => other.to_string(),
+            Some(_) | None => "N/A".to_owned(),
+        };
+        let mut groups = above.to_vec();
+        groups.push(Arc::new(Group { name: name.to_owned(), alias: alias.to_owned(), version, pooled }));
         // What is no key of a group is handed to all of its tasks; what the callers hand down wins.
         let mut handed: Keys = keys
             .iter()
@@ -182,7 +187,7 @@ impl Wanted {
         (at, inner): (&Entry, Keys),
         pointer: &str,
         handed: &Keys,
-        groups: &[String],
+        groups: &[Arc<Group>],
         depth: usize,
     ) {
         let name = |key: &str| inner.get(key).and_then(|entry| entry.value.as_str()).map(str::to_owned);
@@ -216,7 +221,7 @@ impl Wanted {
     }
 
     /// The task, the group or the tag of a name.
-    fn named(&mut self, name: &str, at: &Entry, handed: &Keys, groups: &[String], depth: usize) {
+    fn named(&mut self, name: &str, at: &Entry, handed: &Keys, groups: &[Arc<Group>], depth: usize) {
         if let Some(file) = self.find(name) {
             if file.keys.contains_key("group") {
                 self.group(&file, handed, groups, depth + 1);
@@ -295,20 +300,21 @@ impl Wanted {
         index
     }
 
-    /// A group's own means: the report and thresholds have them by the group's tag.
-    fn aggregates(&mut self, entry: &Entry) {
+    /// A group's own means: the report and thresholds have them by the group's tag, lm-eval's form of results by its name.
+    fn aggregates(&mut self, entry: &Entry) -> Vec<(String, Option<Vec<String>>)> {
+        let mut pooled = Vec::new();
         let items = match &entry.value {
             Value::Array(items) => items.iter().collect(),
             Value::Object(_) => vec![&entry.value],
-            Value::Null => return,
+            Value::Null => return pooled,
             Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
         };
         if items.is_empty() {
             self.problems.push(entry.problem("`aggregate_metric_list` is a list of mappings with `metric`"));
         }
         for item in items {
-            let Some(fields) = item.as_object().filter(|fields| fields.get("metric").is_some_and(Value::is_string))
-            else {
+            let named = |fields: &serde_json::Map<String, Value>| fields.get("metric")?.as_str().map(str::to_owned);
+            let Some((fields, metric)) = item.as_object().and_then(|fields| Some((fields, named(fields)?))) else {
                 self.problems.push(entry.problem("an entry of `aggregate_metric_list` needs `metric`, a name"));
                 continue;
             };
@@ -324,7 +330,20 @@ impl Wanted {
                 self.problems
                     .push(problem.help("set a threshold for each task, or run lm_eval itself with `harness: lm_eval`"));
             }
+            let filters = match fields.get("filter_list") {
+                None | Some(Value::Null) => None,
+                Some(Value::String(one)) => Some(vec![one.clone()]),
+                Some(Value::Array(names)) => {
+                    Some(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+                }
+                Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+                    self.problems.push(entry.problem("`filter_list` of a group is a name, or a list of names"));
+                    None
+                }
+            };
+            pooled.push((metric, filters));
         }
+        pooled
     }
 }
 

@@ -63,6 +63,34 @@ pub struct TaskRules {
     pub metrics: Vec<MetricSpec>,
     /// `repeats:`: answers of one document.
     pub repeats: u32,
+    /// What it says of itself.
+    pub about: About,
+}
+
+/// What a task says of itself: results carry it, and nothing that is asked or measured depends on it.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// `task_alias:`, or its name.
+    pub alias: String,
+    /// `metadata.version`; `Yaml` where there is none.
+    pub version: Value,
+    /// Examples in front of a question.
+    pub shots: u64,
+    /// The groups that it was listed in, the outermost first.
+    pub groups: Vec<Arc<Group>>,
+}
+
+/// A group of tasks.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// `group_alias:`, or its name.
+    pub alias: String,
+    /// `metadata.version`; `N/A` where there is none.
+    pub version: String,
+    /// `aggregate_metric_list`: each metric, and the filters that it is pooled behind; none for all that there are.
+    pub pooled: Vec<(String, Option<Vec<String>>)>,
 }
 
 /// One entry of `filter_list`.

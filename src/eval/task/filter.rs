@@ -168,7 +168,7 @@ impl<'a> MultiChoice<'a> {
             text = text.to_lowercase();
         }
         if self.ignore_punctuation {
-            text = Pattern::new("\\p{P}")?.removed_from(&text)?;
+            text = Pattern::punctuation()?.removed_from(&text)?;
         }
         Ok(text)
     }
@@ -192,5 +192,81 @@ impl<'a> MultiChoice<'a> {
             found = find(&self.any_letter, text, &self.letters)?;
         }
         Ok(if found.is_empty() { self.regex.fallback.clone() } else { found })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::eval::task::doc::{About, Expected, OutputType, TaskRules};
+
+    fn doc() -> Doc {
+        let row = json!({ "choices": ["Guilty", "Guilty of Romance", "No one"] });
+        let task = TaskRules {
+            name: "task".to_owned(),
+            output_type: OutputType::GenerateUntil,
+            pipelines: Vec::new(),
+            metrics: Vec::new(),
+            repeats: 1,
+            about: About { alias: "task".to_owned(), version: json!(1), shots: 0, groups: Vec::new() },
+        };
+        Doc {
+            row: row.as_object().unwrap().clone(),
+            choices: Vec::new(),
+            context: String::new(),
+            expected: Expected::None,
+            task: Arc::new(task),
+        }
+    }
+
+    fn regex(pattern: &str, group_select: i64) -> RegexStep {
+        RegexStep { pattern: pattern.to_owned(), group_select, fallback: "[invalid]".to_owned() }
+    }
+
+    /// Source: lm-eval 0.4.13, `lm_eval.filters`, called with these answers.
+    #[test]
+    fn answers_are_filtered_as_by_lm_eval() {
+        let choices = FilterStep::MultiChoiceRegex {
+            regex: regex(r"(\([A-Z]\))", 0),
+            ignore_case: true,
+            ignore_punctuation: true,
+            regexes_to_ignore: Vec::new(),
+        };
+        let table: [(FilterStep, &[&str], &[&str]); 4] = [
+            (
+                FilterStep::Regex(regex(r"#### (\-?[0-9\.\,]+)", 0)),
+                &["so #### 1,200 x", "none"],
+                &["1,200", "[invalid]"],
+            ),
+            (
+                FilterStep::Regex(regex("(-?[$0-9.,]{2,})|(-?[0-9]+)", -1)),
+                &["It is $18.50, or 7", " 3 cats"],
+                &["7", "3"],
+            ),
+            (
+                choices,
+                &["It is (B)", "guilty of romance!", "the answer is: C", "nothing"],
+                &["(B)", "(B)", "(C)", "[invalid]"],
+            ),
+            (FilterStep::MajorityVote, &["a", "b", "b", "a", "c"], &["a"]),
+        ];
+        for (step, answers, wanted) in table {
+            let pipeline = Pipeline { name: "none".to_owned(), steps: vec![step] };
+            let wanted = wanted.iter().map(|text| (*text).to_owned()).collect();
+            assert_eq!(filtered(&pipeline, answers, &doc()), Ok(Filtered::Many(wanted)), "{pipeline:?}");
+        }
+    }
+
+    #[test]
+    fn a_match_that_is_not_there_is_no_answer() {
+        let pipeline = Pipeline {
+            name: "none".to_owned(),
+            steps: vec![FilterStep::Regex(regex("[0-9]", 3)), FilterStep::TakeFirst],
+        };
+        assert!(filtered(&pipeline, &["1 2"], &doc()).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Tasks of lm-evaluation-harness, run as they are, without Python: what their files say (`config`, `data`, `template`,
-//! `wording`, `fewshot`), what is asked (`source`), and how answers are judged (`filter`, `metric`). Kept out: results that lm-eval itself
+//! `wording`, `fewshot`), what is asked (`source`), how answers are judged (`filter`, `metric`), and
+//! what comes out in lm-eval's own form (`results`). Kept out: results that lm-eval itself
 //! has written (`eval::harness`).
 
 mod config;
@@ -13,6 +14,7 @@ mod judge;
 mod metric;
 mod python;
 mod regex;
+mod results;
 mod rules;
 mod source;
 mod spec;
@@ -20,8 +22,11 @@ mod template;
 mod wording;
 
 pub use config::load;
-pub use doc::{Doc, Expected, FilterStep, MetricSpec, OutputType, Pipeline, RegexStep, TaskRules, metric_key};
+pub use doc::{
+    About, Doc, Expected, FilterStep, Group, MetricSpec, OutputType, Pipeline, RegexStep, TaskRules, metric_key,
+};
 pub use judge::{judge, unjudged};
+pub use results::{Evaluated, of_run, results};
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,11 @@ impl Pattern {
         Ok(Self(regex))
     }
 
+    /// Every character of punctuation: Unicode's categories that begin with P, for which Python's patterns have no word.
+    pub(super) fn punctuation() -> Result<Self, String> {
+        Regex::new(r"\p{P}").map(Self).map_err(|error| format!("the pattern cannot be read: {error}"))
+    }
+
     /// `re.findall`.
     pub(super) fn find_all(&self, text: &str) -> Result<Vec<Found>, String> {
         let mut found = Vec::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::data::Data;
-use super::doc::{Doc, OutputType, TaskRules, metric_key};
+use super::doc::{About, Doc, Group, OutputType, TaskRules, metric_key};
 use super::file::Entry;
 use super::spec::Spec;
 use super::template::Templates;
@@ -47,7 +47,7 @@ struct Task {
 }
 
 /// Reads a task's data and checks every document. `digest` stands for the task's files, `groups` become tags.
-pub(super) fn suite(spec: Spec, digest: &str, groups: &[String]) -> Result<Suite, Problems> {
+pub(super) fn suite(spec: Spec, digest: &str, groups: &[Arc<Group>]) -> Result<Suite, Problems> {
     let mut hasher = Hasher::new();
     hasher.part(b"lm-eval-task-1").part(digest.as_bytes()).part(spec.name.as_bytes());
     for (key, entry) in &spec.keys {
@@ -55,11 +55,19 @@ pub(super) fn suite(spec: Spec, digest: &str, groups: &[String]) -> Result<Suite
     }
     let metrics = rules::metrics(spec.keys.get("metric_list"), spec.output_type)?;
     let pipelines = rules::pipelines(spec.keys.get("filter_list"))?;
-    let rules =
-        TaskRules { name: spec.name.clone(), output_type: spec.output_type, pipelines, metrics, repeats: spec.repeats };
+    let rules = TaskRules {
+        name: spec.name.clone(),
+        output_type: spec.output_type,
+        pipelines,
+        metrics,
+        repeats: spec.repeats,
+        about: about(&spec, groups),
+    };
     let declared = declared(&spec, &rules)?;
     let mut rules_hasher = Hasher::new();
-    rules_hasher.part(format!("{rules:?}").as_bytes());
+    // What a task says of itself judges nothing.
+    let TaskRules { name, output_type, pipelines, metrics, repeats, about: _ } = &rules;
+    rules_hasher.part(format!("{:?}", (name, output_type, pipelines, metrics, repeats)).as_bytes());
     let mut notes = Vec::new();
     let task = load(spec, rules, rules_hasher.finish(), groups, &mut hasher, &mut notes)?;
     let mut problems = Problems::none();
@@ -87,6 +95,17 @@ pub(super) fn suite(spec: Spec, digest: &str, groups: &[String]) -> Result<Suite
     problems.or(Suite::made(made))
 }
 
+fn about(spec: &Spec, groups: &[Arc<Group>]) -> About {
+    let alias = spec.keys.get("task_alias").and_then(|entry| entry.value.as_str()).unwrap_or(&spec.name);
+    let version = spec.keys.get("metadata").and_then(|entry| entry.value.get("version")).filter(|own| !own.is_null());
+    About {
+        alias: alias.to_owned(),
+        version: version.cloned().unwrap_or_else(|| Value::from("Yaml")),
+        shots: spec.examples.count as u64,
+        groups: groups.to_vec(),
+    }
+}
+
 fn declared(spec: &Spec, rules: &TaskRules) -> Result<Vec<Declared>, Problem> {
     let mut declared = Vec::new();
     for metric in &rules.metrics {
@@ -106,7 +125,7 @@ fn load(
     spec: Spec,
     rules: TaskRules,
     rules_digest: Digest,
-    groups: &[String],
+    groups: &[Arc<Group>],
     hasher: &mut Hasher,
     notes: &mut Vec<Problem>,
 ) -> Result<Task, Problem> {
@@ -162,7 +181,7 @@ fn load(
         }
     }
     let mut tags: Vec<String> = Vec::new();
-    for tag in groups.iter().chain(&spec.tags) {
+    for tag in groups.iter().map(|group| &group.name).chain(&spec.tags) {
         let fits = !tag.is_empty() && !tag.chars().any(|c| c.is_control() || c == ',');
         if fits && !tags.contains(tag) {
             tags.push(tag.clone());

@@ -246,6 +246,8 @@ fn endpoint_spec(url: &str, model: &str, form: Form, api_key_env: Option<String>
         base_url: url.to_owned(),
         model: model.to_owned(),
         embedding_model: None,
+        tokenizer: None,
+        max_length: None,
         api: match form {
             Form::Chat => Api::Chat,
             Form::Completions => Api::Completions,

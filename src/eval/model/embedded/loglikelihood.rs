@@ -18,9 +18,12 @@ pub struct Likelihood {
     pub is_greedy: bool,
 }
 
-struct Pair {
-    tokens: Vec<u32>,
-    context: usize,
+/// Tokens, the first of which are the context of the others.
+pub(in crate::eval::model) struct Pair {
+    /// All of them.
+    pub(in crate::eval::model) tokens: Vec<u32>,
+    /// How many are the context; at least 1.
+    pub(in crate::eval::model) context: usize,
 }
 
 impl Engine {
@@ -116,7 +119,7 @@ impl Engine {
 }
 
 /// Windows of at most `longest` inputs: each has its context first, then the tokens that it predicts.
-fn windows(tokens: &[u32], prefix: u32, longest: usize) -> Vec<Pair> {
+pub(in crate::eval::model) fn windows(tokens: &[u32], prefix: u32, longest: usize) -> Vec<Pair> {
     let longest = longest.max(1);
     let first = tokens.len().min(longest);
     let mut begin = vec![prefix];

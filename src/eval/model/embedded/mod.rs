@@ -28,6 +28,7 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use generate::{Ended, GenerateRequest, Generation};
 pub use loglikelihood::Likelihood;
+pub(super) use loglikelihood::windows;
 
 /// The engine as a model of the policy. As many requests compute at once as there are processors.
 pub struct EmbeddedModel {

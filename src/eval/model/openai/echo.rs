@@ -1,4 +1,5 @@
 //! Log-likelihoods over an endpoint: the prompt is echoed with the log-probability of each of its tokens.
+//! With a tokenizer, token ids are sent and the context ends where lm-eval ends it; without one, text is, and it ends by `text_offset`.
 //! Source: lm-evaluation-harness 0.4, `models/openai_completions.py`. Servers that ignore `echo` (llama.cpp, every chat
 //! endpoint) are found out and refused: their numbers would be those of other tokens.
 
@@ -6,16 +7,17 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::OpenAi;
 use super::reply::{Failure, LogProbs, read_log_probs};
 use super::send::Reader;
+use super::tokens::Part;
+use super::{Input, OpenAi};
 use crate::eval::model::{Answered, Api, Attempt, ModelError};
 use crate::eval::request::{Answer, LogLikelihood, Prompt, RankChoices, Rolling};
 
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
-    prompt: &'a str,
+    prompt: Input<'a>,
     max_tokens: u32,
     temperature: f64,
     logprobs: u32,
@@ -28,10 +30,19 @@ impl OpenAi {
     /// Asks for the log-likelihood of each continuation.
     pub(super) async fn rank(&self, request: &RankChoices, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
         let context = self.echoed_text(&request.prompt)?;
+        if let Some(tokens) = &self.tokens {
+            let mut asked = Asked::default();
+            let all = request.continuations.iter().map(|text| (context, text));
+            for (context, text) in all.chain(request.alone.iter().map(|text| ("", text))) {
+                let likelihood = self.echo_part(tokens.part(context, text)?, attempt, &mut asked).await?;
+                asked.likelihoods.push(likelihood);
+            }
+            return Ok(asked.answered());
+        }
         if !request.alone.is_empty() {
             // Without a token before it the first token has no log-probability, and a choice is often one token long.
             let text = "an endpoint gives no log-likelihood of a text that nothing precedes (acc_mutual_info): use \
-                        `provider: embedded`";
+                        `provider: embedded`, or name the model's `tokenizer`";
             return Err(ModelError::Unsupported(text.into()));
         }
         let mut asked = Asked::default();
@@ -45,9 +56,22 @@ impl OpenAi {
         Ok(asked.answered())
     }
 
-    /// Asks for the log-likelihood of a whole text: of all its tokens but the first, which has no log-probability.
+    /// Asks for the log-likelihood of a whole text: with a tokenizer window by window; without one, of all its tokens but the first,
+    /// which has no log-probability.
     pub(super) async fn rolling(&self, request: &Rolling, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
         let text = self.echoed_text(&request.prompt)?;
+        if let Some(tokens) = &self.tokens {
+            let mut asked = Asked::default();
+            let mut all = LogLikelihood { sum: 0.0, tokens: 0, is_greedy: true };
+            for part in tokens.rolling(text)? {
+                let window = self.echo_part(part, attempt, &mut asked).await?;
+                all.sum += window.sum;
+                all.tokens += window.tokens;
+                all.is_greedy &= window.is_greedy;
+            }
+            asked.likelihoods.push(all);
+            return Ok(asked.answered());
+        }
         let whole = text.chars().count() as u64;
         let mut asked = Asked::default();
         self.echo(text, &Echoed { context: 1, whole }, attempt, &mut asked).await?;
@@ -77,7 +101,7 @@ impl OpenAi {
     ) -> Result<(), ModelError> {
         let body = Body {
             model: &self.spec.model,
-            prompt,
+            prompt: Input::Text(prompt),
             max_tokens: 1,
             temperature: 0.0,
             logprobs: 1,
@@ -90,6 +114,29 @@ impl OpenAi {
         asked.attempts += sent.attempts;
         asked.latency += sent.latency_ms;
         Ok(())
+    }
+
+    async fn echo_part(
+        &self,
+        part: Part,
+        attempt: &Attempt<'_>,
+        asked: &mut Asked,
+    ) -> Result<LogLikelihood, ModelError> {
+        let count = part.tokens.len();
+        let echoed = EchoedTokens { context: part.context, whole: count };
+        let body = Body {
+            model: &self.spec.model,
+            prompt: Input::Tokens(part.tokens),
+            max_tokens: 1,
+            temperature: 0.0,
+            logprobs: 1,
+            echo: true,
+            extra: &self.spec.extra_body,
+        };
+        let sent = self.send(&body, u32::try_from(count).unwrap_or(u32::MAX), attempt, &echoed).await?;
+        asked.attempts += sent.attempts;
+        asked.latency += sent.latency_ms;
+        Ok(sent.value)
     }
 }
 
@@ -123,10 +170,56 @@ impl Reader for Echoed {
     }
 }
 
+/// Where the context and the whole prompt end, in tokens.
+struct EchoedTokens {
+    context: usize,
+    whole: usize,
+}
+
+impl Reader for EchoedTokens {
+    type Value = LogLikelihood;
+
+    async fn read(&self, response: reqwest::Response, _: Instant) -> Result<LogLikelihood, Failure> {
+        let log_probs = read_log_probs(response).await?;
+        split_tokens(&log_probs, self.context, self.whole)
+    }
+}
+
+fn refused(what: &str) -> Failure {
+    Failure::Unsupported(format!("the endpoint cannot score log-likelihoods: {what}").into())
+}
+
+/// Sums the tokens between the context's end and that of the prompt; the one that was generated stands behind.
+fn split_tokens(log_probs: &LogProbs, context: usize, whole: usize) -> Result<LogLikelihood, Failure> {
+    let values = log_probs.token_logprobs.as_ref().ok_or_else(|| refused("it returns no token_logprobs"))?;
+    if values.len() != whole && values.len() != whole + 1 {
+        return Err(refused("it does not return one number a token of the prompt (`echo` is ignored)"));
+    }
+    let mut likelihood = LogLikelihood { sum: 0.0, tokens: 0, is_greedy: true };
+    for index in context..whole {
+        add(log_probs, index, &mut likelihood)?;
+    }
+    if likelihood.tokens == 0 {
+        Err(refused("no token of the continuation is among those returned"))
+    } else {
+        Ok(likelihood)
+    }
+}
+
+/// Adds one token.
+fn add(log_probs: &LogProbs, index: usize, likelihood: &mut LogLikelihood) -> Result<(), Failure> {
+    let value = log_probs.token_logprobs.as_ref().and_then(|values| values.get(index).copied().flatten());
+    let value = value.filter(|value| value.is_finite()).ok_or_else(|| refused("a token has no log-probability"))?;
+    let best = log_probs.top_logprobs.as_ref().and_then(|all| all.get(index)).and_then(Option::as_ref);
+    let best = best.and_then(|tokens| tokens.values().copied().max_by(f64::total_cmp));
+    likelihood.is_greedy &= best.is_none_or(|best| value >= best);
+    likelihood.sum += value;
+    likelihood.tokens += 1;
+    Ok(())
+}
+
 /// Sums the tokens that begin at or behind the context's end, without the one that was generated.
 fn split(log_probs: &LogProbs, context: u64, whole: u64) -> Result<LogLikelihood, Failure> {
-    let refused =
-        |what: &str| Failure::Unsupported(format!("the endpoint cannot score log-likelihoods: {what}").into());
     let values = log_probs.token_logprobs.as_ref().ok_or_else(|| refused("it returns no token_logprobs"))?;
     let offsets = log_probs.text_offset.as_ref().ok_or_else(|| refused("it returns no text_offset"))?;
     if values.len() != offsets.len() {
@@ -137,16 +230,8 @@ fn split(log_probs: &LogProbs, context: u64, whole: u64) -> Result<LogLikelihood
         return Err(refused("it returns the generated tokens only (`echo` is ignored)"));
     }
     let mut likelihood = LogLikelihood { sum: 0.0, tokens: 0, is_greedy: true };
-    for (index, (value, offset)) in values.iter().zip(offsets).enumerate() {
-        if *offset < context || *offset >= whole {
-            continue;
-        }
-        let value = value.filter(|value| value.is_finite()).ok_or_else(|| refused("a token has no log-probability"))?;
-        let best = log_probs.top_logprobs.as_ref().and_then(|all| all.get(index)).and_then(Option::as_ref);
-        let best = best.and_then(|tokens| tokens.values().copied().max_by(f64::total_cmp));
-        likelihood.is_greedy &= best.is_none_or(|best| value >= best);
-        likelihood.sum += value;
-        likelihood.tokens += 1;
+    for (index, _) in offsets.iter().enumerate().filter(|(_, offset)| (context..whole).contains(*offset)) {
+        add(log_probs, index, &mut likelihood)?;
     }
     if likelihood.tokens == 0 {
         return Err(refused("no token of the continuation is among those returned"));
@@ -169,6 +254,16 @@ mod tests {
         let found = split(&log_probs(json!([null, -1.0, -2.0, -9.0]), json!([0, 3, 6, 10])), 6, 10);
         let found = found.unwrap_or_else(|_| panic!("a likelihood"));
         assert_eq!((found.sum, found.tokens), (-2.0, 1));
+    }
+
+    #[test]
+    fn tokens_are_counted_from_the_context_to_the_prompts_end() {
+        let echoed: LogProbs = serde_json::from_value(json!({"token_logprobs": [null, -1.0, -2.0, -9.0]})).unwrap();
+        let found = split_tokens(&echoed, 1, 3).unwrap_or_else(|_| panic!("a likelihood"));
+        assert_eq!((found.sum, found.tokens), (-3.0, 2));
+        for (context, whole) in [(1, 5), (1, 2), (0, 3), (3, 3)] {
+            assert!(split_tokens(&echoed, context, whole).is_err(), "{context} to {whole}");
+        }
     }
 
     #[test]

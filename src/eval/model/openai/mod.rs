@@ -6,6 +6,7 @@ mod embed;
 mod reply;
 mod send;
 mod stream;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +22,8 @@ use crate::eval::request::{ChatMessage, Generate, OutputFormat, Prompt, Request,
 use crate::net::{ClientOptions, NetError, Reach};
 use crate::trust::{Hasher, Secret, Untrusted};
 
+use tokens::Tokens;
+
 /// Stop texts that an endpoint takes; an answer is cut at further ones when it is there. Source: OpenAI's API reference, `stop`: up to 4 sequences.
 const MOST_STOPS: usize = 4;
 
@@ -33,6 +36,9 @@ pub enum OpenAiError {
     /// A header cannot be sent.
     #[error("the header {0:?} is not valid")]
     Header(String),
+    /// The tokenizer cannot be used.
+    #[error("the tokenizer of the policy cannot be used: {0}")]
+    Tokenizer(String),
     /// The client could not be built.
     #[error(transparent)]
     Client(#[from] NetError),
@@ -45,6 +51,7 @@ pub struct OpenAi {
     url: reqwest::Url,
     embeddings: reqwest::Url,
     headers: HeaderMap,
+    tokens: Option<Tokens>,
     spec: OpenAiSpec,
 }
 
@@ -92,15 +99,25 @@ impl OpenAi {
         let embeddings = format!("{}/embeddings", spec.base_url.trim_end_matches('/'));
         let embeddings =
             reqwest::Url::parse(&embeddings).map_err(|_| NetError::Build(format!("{embeddings:?} is no URL")))?;
+        let tokens = Tokens::of(spec, around.folder).map_err(OpenAiError::Tokenizer)?;
         let model = Self {
-            identity: identity(name, spec),
+            identity: identity(name, spec, tokens.as_ref()),
             courier: Courier::new(&options, &spec.limits, &spec.retry)?,
             url,
             embeddings,
             headers,
+            tokens,
             spec: spec.clone(),
         };
         Ok((model, secrets))
+    }
+
+    /// A text as it is sent: its tokens, where they are known here.
+    fn sent<'a>(&self, text: &'a str) -> Result<Input<'a>, ModelError> {
+        match &self.tokens {
+            Some(tokens) => Ok(Input::Tokens(tokens.encode(text)?)),
+            None => Ok(Input::Text(text)),
+        }
     }
 
     fn body<'a>(&'a self, request: &'a Generate) -> Result<Body<'a>, ModelError> {
@@ -111,8 +128,8 @@ impl OpenAi {
                 (Some(Messages::Own(vec![Message { role: Role::User, content: text }])), None)
             }
             (Prompt::Written(written), true) => (Some(Messages::Given(&written.messages)), None),
-            (Prompt::Text(text), false) => (None, Some(text.as_str())),
-            (Prompt::Written(written), false) => (None, Some(written.text.as_str())),
+            (Prompt::Text(text), false) => (None, Some(self.sent(text)?)),
+            (Prompt::Written(written), false) => (None, Some(self.sent(&written.text)?)),
             (Prompt::Chat(_), false) => {
                 return Err(ModelError::Unsupported(
                     "a chat needs `api: chat`; this model has `api: completions`".into(),
@@ -153,7 +170,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<Messages<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    prompt: Option<&'a str>,
+    prompt: Option<Input<'a>>,
     max_tokens: u32,
     temperature: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,6 +187,14 @@ struct Body<'a> {
     stream_options: Option<StreamOptions>,
     #[serde(flatten)]
     extra: &'a BTreeMap<String, Value>,
+}
+
+/// What is to be continued.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Input<'a> {
+    Text(&'a str),
+    Tokens(Vec<u32>),
 }
 
 /// The turns of a chat: ours, or as another tool's suite has written them.
@@ -220,7 +245,7 @@ impl Model for OpenAi {
     }
 }
 
-fn identity(name: &str, spec: &OpenAiSpec) -> ModelIdentity {
+fn identity(name: &str, spec: &OpenAiSpec, tokens: Option<&Tokens>) -> ModelIdentity {
     let mut hasher = Hasher::new();
     let api = match spec.api {
         Api::Chat => "chat",
@@ -230,6 +255,9 @@ fn identity(name: &str, spec: &OpenAiSpec) -> ModelIdentity {
     hasher.part(spec.revision.as_deref().unwrap_or_default().as_bytes());
     if let Some(model) = &spec.embedding_model {
         hasher.part(b"embedding-model").part(model.as_bytes());
+    }
+    if let Some(tokens) = tokens {
+        hasher.part(b"tokenizer").part(tokens.digest().hex().as_bytes()).part(&tokens.longest().to_le_bytes());
     }
     hasher.part(&serde_json::to_vec(&spec.extra_body).unwrap_or_default());
     spec.headers.keys().for_each(|name| {
