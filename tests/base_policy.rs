@@ -64,6 +64,7 @@ impl Repository {
 
     fn judged(&self) -> (Output, Value) {
         let output = self.event("pull_request").output().unwrap();
+        assert_ne!(code(&output), 2, "refused: {}", text(&output));
         let found = report(&self.path().join("out"));
         (output, found)
     }

@@ -11,6 +11,8 @@ mod corners;
 mod dice;
 #[path = "promptfoo_diff/differences.rs"]
 mod differences;
+#[path = "promptfoo_diff/endpoints.rs"]
+mod endpoints;
 #[path = "promptfoo_diff/generate.rs"]
 mod generate;
 #[path = "promptfoo_diff/sides.rs"]
@@ -263,7 +265,7 @@ fn what_only_an_endpoint_tells_is_judged_as_promptfoo_judges_it() {
         None => support::stub::reply(400, "", "{}"),
     };
     let server = runtime.block_on(support::stub::Stub::start(answer)).unwrap();
-    let configs: Vec<_> = corners::ENDPOINTS
+    let configs: Vec<_> = endpoints::ENDPOINTS
         .iter()
         .map(|(name, text)| ((*name).to_owned(), vec![(CONFIG.to_owned(), text.replace("BASE", &server.base))]))
         .collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Held;
 use super::file::Base;
@@ -20,6 +20,8 @@ const NAMED: usize = 5;
 #[derive(Default)]
 pub(crate) struct Changes {
     pub(super) changes: Vec<GateChange>,
+    /// The policy's.
+    pub(super) folder: PathBuf,
     /// Cases that prove less than before.
     pub(super) loosened: u64,
     /// Probes that the base does not ask, by suite and id.
@@ -38,7 +40,7 @@ impl Changes {
     /// Compares every suite with the base's file of the same path; nothing outside of a pull request.
     pub(crate) async fn of(held: Held, suites: &[Suite], around: Around<'_>) -> Result<Self, CommandError> {
         let Held { loaded, changes, base, own: _ } = held;
-        let mut all = Self { changes, ..Self::default() };
+        let mut all = Self { changes, folder: loaded.folder.clone(), ..Self::default() };
         let Some(base) = base else { return Ok(all) };
         let (folder, paths) = (&loaded.folder, &loaded.policy.suites);
         // What another tool has measured stands in no commit.
@@ -83,7 +85,11 @@ impl Changes {
         around: Around<'_>,
     ) -> Result<(), CommandError> {
         let copy = tempfile::tempdir().map_err(|error| CommandError::environment(&error))?;
-        let before = match base.copy_around(path, copy.path()).await? {
+        // A suite may be called after its folder.
+        let here = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
+        let folder = here.canonicalize().ok();
+        let folder = folder.as_deref().and_then(Path::file_name).unwrap_or("base".as_ref());
+        let before = match base.copy_around(path, &copy.path().join(folder)).await? {
             Some(place) => suite::load(&place, path, around).ok(),
             None if base.read(path).await?.is_none() => {
                 self.note(path, "a new suite");
