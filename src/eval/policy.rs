@@ -174,21 +174,7 @@ fn check_openai(spec: &OpenAiSpec, pointer: &str, document: &Document, problems:
     if spec.model.trim().is_empty() {
         at("model", "the model's name at the endpoint is empty");
     }
-    if let Some(price) = spec.price {
-        let good = |value: f64| value.is_finite() && value >= 0.0;
-        if !good(price.input_per_million) || !good(price.output_per_million) {
-            at("price", "a price is 0 or more");
-        }
-    }
-    if spec.limits.requests_per_minute == Some(0) || spec.limits.tokens_per_minute == Some(0) {
-        at("limits", "a limit of 0 a minute would never send anything");
-    }
-    if !(1..=20).contains(&spec.retry.attempts) {
-        at("retry/attempts", "attempts are 1 to 20");
-    }
-    if !(0.0..=600.0).contains(&spec.retry.max_wait_seconds) {
-        at("retry/max_wait_seconds", "the longest wait is 0 to 600 seconds");
-    }
+    models::check_sending(spec.price, &spec.limits, &spec.retry, &mut at);
     for key in spec.extra_body.keys() {
         if matches!(
             key.as_str(),

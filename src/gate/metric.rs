@@ -36,6 +36,13 @@ impl MetricName {
         }
     }
 
+    /// The name nearest to a text of another tool: letters that a name may not have become `_`. None for an empty text.
+    pub fn of_text(text: &str) -> Option<Self> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
+        let name: String = text.chars().take(100).map(|c| if allowed(c) { c } else { '_' }).collect();
+        Self::new(&name).ok()
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

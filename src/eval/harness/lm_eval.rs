@@ -15,6 +15,7 @@ use super::lines::held;
 use super::value::number;
 use crate::document::{Problem, Problems};
 use crate::eval::suite::Suite;
+use crate::eval::task::metric_key;
 use crate::trust::Digest;
 
 /// A metric of a task by its whole name, such as `exact_match,strict-match`.
@@ -134,10 +135,8 @@ fn metrics(entries: &Map<String, Value>, higher: Option<&Value>) -> BTreeMap<Str
 
 /// The name under which a policy asks for a metric: `acc`, and `exact_match.strict-match` for a filter of its own.
 fn metric_name(metric: &str, filter: Option<&str>) -> String {
-    match filter {
-        None | Some("none" | "") => metric.to_owned(),
-        Some(filter) => format!("{metric}.{filter}"),
-    }
+    let filter = filter.filter(|filter| !filter.is_empty()).unwrap_or("none");
+    metric_key(metric, filter).map_or_else(|_| metric.to_owned(), |name| name.to_string())
 }
 
 /// The samples of a task that were written together with the results at `path`.

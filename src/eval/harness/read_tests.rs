@@ -394,7 +394,7 @@ fn a_metric_of_deepeval_that_broke_is_an_error_and_counts_must_agree() {
     };
     let suites = one("d.json", run(1), &Expect::default()).unwrap();
     assert_eq!(statuses(&suites), [Status::Passed, Status::Failed, Status::Error]);
-    assert_eq!(metric(&samples(&suites)[0], "Answer-Relevancy"), Some(0.7));
+    assert_eq!(metric(&samples(&suites)[0], "Answer_Relevancy"), Some(0.7));
     assert!(one("d.json", run(2), &Expect::default()).err().unwrap().contains("counts"));
 }
 

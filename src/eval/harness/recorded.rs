@@ -165,7 +165,7 @@ fn cut(text: &str) -> String {
 pub(super) fn row(assertion: &str, metric: Option<&str>, weight: f64, value: Option<f64>, why: &str) -> AssertionScore {
     AssertionScore {
         assertion: name(assertion),
-        metric: metric.and_then(|metric| MetricName::new(&name(metric)).ok()),
+        metric: metric.and_then(MetricName::of_text),
         weight: if weight.is_finite() { weight.max(0.0) } else { 0.0 },
         score: value.and_then(|value| Score::new(value).ok()),
         why: Untrusted::new(cut(why)),

@@ -1,7 +1,7 @@
 //! What is wrong with a model of the policy that speaks no protocol of its own.
 
 use crate::document::{Document, Problems};
-use crate::eval::model::{ExecSpec, HttpSpec};
+use crate::eval::model::{ExecSpec, HttpSpec, Limits, Price, Retry};
 
 /// The longest that one request of such a model may be given, in seconds.
 const LONGEST: f64 = 3600.0;
@@ -28,21 +28,7 @@ pub(super) fn check_http(spec: &HttpSpec, pointer: &str, document: &Document, pr
     if spec.timeout_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= LONGEST)) {
         at("timeout_seconds", "a timeout is more than 0 seconds, and at most an hour");
     }
-    if let Some(price) = spec.price {
-        let good = |value: f64| value.is_finite() && value >= 0.0;
-        if !good(price.input_per_million) || !good(price.output_per_million) {
-            at("price", "a price is 0 or more");
-        }
-    }
-    if spec.limits.requests_per_minute == Some(0) || spec.limits.tokens_per_minute == Some(0) {
-        at("limits", "a limit of 0 a minute would never send anything");
-    }
-    if !(1..=20).contains(&spec.retry.attempts) {
-        at("retry/attempts", "attempts are 1 to 20");
-    }
-    if !(0.0..=600.0).contains(&spec.retry.max_wait_seconds) {
-        at("retry/max_wait_seconds", "a wait is 0 to 600 seconds");
-    }
+    check_sending(spec.price, &spec.limits, &spec.retry, &mut at);
 }
 
 pub(super) fn check_exec(spec: &ExecSpec, pointer: &str, document: &Document, problems: &mut Problems) {
@@ -52,5 +38,24 @@ pub(super) fn check_exec(spec: &ExecSpec, pointer: &str, document: &Document, pr
     }
     if spec.timeout_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= LONGEST)) {
         at("timeout_seconds", "a timeout is more than 0 seconds, and at most an hour");
+    }
+}
+
+/// What every endpoint has: a price, limits, retries.
+pub(super) fn check_sending(price: Option<Price>, limits: &Limits, retry: &Retry, at: &mut dyn FnMut(&str, &str)) {
+    if let Some(price) = price {
+        let good = |value: f64| value.is_finite() && value >= 0.0;
+        if !good(price.input_per_million) || !good(price.output_per_million) {
+            at("price", "a price is 0 or more");
+        }
+    }
+    if limits.requests_per_minute == Some(0) || limits.tokens_per_minute == Some(0) {
+        at("limits", "a limit of 0 a minute would never send anything");
+    }
+    if !(1..=20).contains(&retry.attempts) {
+        at("retry/attempts", "attempts are 1 to 20");
+    }
+    if !(0.0..=600.0).contains(&retry.max_wait_seconds) {
+        at("retry/max_wait_seconds", "the longest wait is 0 to 600 seconds");
     }
 }

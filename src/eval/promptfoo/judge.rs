@@ -53,7 +53,7 @@ async fn asserted(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Jud
         if !graded.pass {
             (judged.status, judged.score) = (Status::Failed, clamped(graded.score));
         }
-        let metric = metric(assertion.metric.as_deref(), frame).and_then(|name| metric_name(&name));
+        let metric = metric(assertion.metric.as_deref(), frame).and_then(|name| MetricName::of_text(&name));
         judged.rows.push(AssertionScore { metric, ..row(name(assertion), assertion.weight, &graded) });
     }
     Ok(judged)
@@ -215,7 +215,7 @@ fn name_scores(rows: &mut Vec<AssertionScore>, sums: Vec<(usize, Option<String>)
             (Some(at), None) => rows.get_mut(at),
             (Some(_), Some(_)) | (None, _) => None,
         };
-        let metric = metric_name(name);
+        let metric = MetricName::of_text(name);
         match alone {
             Some(row) if row.score == clamped(*score) || *weight == 0.0 => row.metric = metric,
             Some(_) | None => rows.push(AssertionScore {
@@ -229,19 +229,11 @@ fn name_scores(rows: &mut Vec<AssertionScore>, sums: Vec<(usize, Option<String>)
     }
 }
 
-/// A name of ours for one of a config's: what is no letter or digit becomes `_`.
-fn metric_name(name: &str) -> Option<MetricName> {
-    let letter = |letter: char| {
-        if letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | ':' | '-') { letter } else { '_' }
-    };
-    MetricName::new(&name.chars().map(letter).take(100).collect::<String>()).ok()
-}
-
 /// The rows of a test that ends in an error: what was judged before is kept for the reader, and every metric sees that it is missing.
 fn unjudged(frame: &Frame<'_>, done: Vec<AssertionScore>) -> Vec<AssertionScore> {
     let empty = |assertion: String, weight: f64, template: Option<&String>| AssertionScore {
         assertion,
-        metric: metric(template.map(String::as_str), frame).and_then(|name| metric_name(&name)),
+        metric: metric(template.map(String::as_str), frame).and_then(|name| MetricName::of_text(&name)),
         weight,
         score: None,
         why: Untrusted::new("not judged: the test ends in an error"),

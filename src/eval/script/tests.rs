@@ -150,22 +150,3 @@ fn chance_is_the_same_in_every_run() {
     assert_eq!(body(source).unwrap(), once);
     assert_eq!(body("return Math.random() !== Math.random()"), Ok(Returned::Value(json!(true))));
 }
-
-/// Measured, not judged: `cargo test --release -- --ignored --nocapture scripts_are_quick`.
-#[test]
-#[ignore = "prints times"]
-fn scripts_are_quick() {
-    let table = [
-        ("an expression", "return output.length > 3", json!({"vars": {"n": 3}})),
-        ("a large context", "return output.length > 3", json!({"vars": {"text": "word ".repeat(20_000)}})),
-        ("a JSON answer", "return JSON.parse('{\"a\":1}').a === 1", json!({})),
-    ];
-    for (name, source, context) in table {
-        let script = Script::new(source, Form::Body);
-        let started = std::time::Instant::now();
-        for _ in 0..2_000 {
-            script.run(&[("output", json!("Hello")), ("context", context.clone())]).unwrap();
-        }
-        println!("{name}: {:?} each", started.elapsed() / 2_000);
-    }
-}

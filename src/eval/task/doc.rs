@@ -167,7 +167,5 @@ pub struct MetricSpec {
 /// `metric.filter`. Letters that a name cannot have become others: `chrf++` is `chrfpp`, and `_` stands for the rest.
 pub fn metric_key(metric: &str, filter: &str) -> Result<MetricName, MetricNameError> {
     let key = if filter == "none" { metric.to_owned() } else { format!("{metric}.{filter}") };
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    let key: String = key.replace('+', "p").chars().map(|c| if allowed(c) { c } else { '_' }).collect();
-    MetricName::new(&key)
+    MetricName::of_text(&key.replace('+', "p")).ok_or(MetricNameError)
 }

@@ -10,7 +10,7 @@ use crate::document::{Problem, Problems};
 use crate::eval::harness::expect::Expect;
 use crate::eval::harness::lines::Lines;
 use crate::eval::harness::recorded::{Cases, Key, Recorded, at, row};
-use crate::eval::harness::value::{canonical, name as letters, number, object};
+use crate::eval::harness::value::{canonical, number, object};
 use crate::eval::sample::{AssertionScore, SampleValue, Status};
 use crate::eval::suite::Suite;
 use crate::gate::{Aggregate, Declared, Direction, MetricName, Score};
@@ -59,7 +59,7 @@ pub(super) fn read(
     let mut cases = Cases::new(&expect.suite(Some(task.name), ""), shown);
     for document in documents.into_values() {
         for (metric, higher) in directions(&document, task) {
-            let Ok(named) = MetricName::new(&letters(&metric)) else { continue };
+            let Some(named) = MetricName::of_text(&metric) else { continue };
             let direction = if higher { Direction::Higher } else { Direction::Lower };
             declared.insert(metric, Declared { name: named, direction });
         }
@@ -253,12 +253,12 @@ fn recorded(document: Document, unbounded: &[String]) -> (Key, Recorded) {
     };
     let mean = |(name, share): &(String, Option<f64>)| {
         let parts = vec![(*share)?];
-        Some(SampleValue { name: MetricName::new(&letters(name)).ok()?, aggregate: Aggregate::Mean, parts })
+        Some(SampleValue { name: MetricName::of_text(name)?, aggregate: Aggregate::Mean, parts })
     };
     let mut kept: Vec<SampleValue> =
         shares.iter().filter(|(name, _)| unbounded.contains(name)).filter_map(mean).collect();
     let of_all = |(name, aggregate, parts): (String, Aggregate, Vec<f64>)| {
-        Some(SampleValue { name: MetricName::new(&letters(&name)).ok()?, aggregate, parts })
+        Some(SampleValue { name: MetricName::of_text(&name)?, aggregate, parts })
     };
     kept.extend(values.into_iter().filter_map(of_all));
     // A text that was only measured, such as for a perplexity, has an answer, and nothing in it is wrong.
