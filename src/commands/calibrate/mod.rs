@@ -163,7 +163,8 @@ impl Drawing<'_> {
 
 fn counted(run: u32, seed: u64, collected: &Collected) -> RunNoise {
     let count = |status: Status| collected.rows().iter().flatten().filter(|row| row.status == status).count() as u64;
-    let (passed, failed) = (count(Status::Passed), count(Status::Failed));
+    let measured = collected.rows().iter().flatten().filter(|row| row.is_only_measured()).count() as u64;
+    let (passed, failed) = (count(Status::Passed) - measured, count(Status::Failed));
     RunNoise {
         run,
         seed,

@@ -56,6 +56,8 @@ fn passed(case: CaseNumbers<'_>) -> Option<f64> {
     let (mut judged, mut passed) = (false, 0);
     for attempt in case.attempts() {
         match attempt.status() {
+            // Only measured: neither right nor wrong.
+            Status::Passed if attempt.score().is_none() => {}
             Status::Passed => (judged, passed) = (true, passed + 1),
             Status::Failed => judged = true,
             Status::Unscored | Status::Error => {}

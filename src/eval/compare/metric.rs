@@ -193,7 +193,10 @@ impl Reader {
             None if row.status() == Status::Error => Value::Missing,
             None => Value::Absent,
         };
+        // Neither right nor wrong: only measured for a metric of all samples together.
+        let is_only_measured = row.status() == Status::Passed && row.score().is_none();
         match self.source {
+            Some(Source::Passed | Source::Score) if is_only_measured => Value::Absent,
             Some(Source::Passed) => match row.status() {
                 Status::Passed => share(true),
                 Status::Failed => share(false),

@@ -13,7 +13,7 @@ use crate::trust::Untrusted;
 /// case has.
 pub fn discordance_of_repeats(side: &Side) -> Option<f64> {
     let judged = |case: CaseNumbers<'_>| {
-        let results = || case.attempts().filter_map(|attempt| passed(attempt.status()));
+        let results = || case.attempts().filter_map(|attempt| passed(attempt));
         flips(results().filter(|passed| *passed).count() as u64, results().count() as u64)
     };
     let each: Vec<f64> = side.cases().filter_map(judged).collect();
@@ -30,7 +30,7 @@ pub fn runs_by_case(runs: &[Side]) -> Vec<CaseRuns> {
         let of_run = |run: &Side| {
             let mut attempts: Vec<_> = run.find(key).into_iter().flat_map(CaseNumbers::attempts).collect();
             attempts.sort_by_key(|attempt| attempt.repeat());
-            attempts.into_iter().map(|attempt| passed(attempt.status())).collect()
+            attempts.into_iter().map(|attempt| passed(attempt)).collect()
         };
         let attempts = runs.iter().filter_map(|run| run.find(key)).flat_map(CaseNumbers::attempts);
         let cluster = attempts.filter_map(Attempt::cluster).next();
@@ -45,8 +45,10 @@ pub fn runs_by_case(runs: &[Side]) -> Vec<CaseRuns> {
     keys.iter().enumerate().map(one).collect()
 }
 
-fn passed(status: Status) -> Option<bool> {
-    match status {
+fn passed(attempt: Attempt<'_>) -> Option<bool> {
+    match attempt.status() {
+        // Only measured: neither right nor wrong.
+        Status::Passed if attempt.score().is_none() => None,
         Status::Passed => Some(true),
         Status::Failed => Some(false),
         Status::Unscored | Status::Error => None,

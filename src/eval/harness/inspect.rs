@@ -109,14 +109,17 @@ impl Header<'_> {
         }
         let ended = self.value.pointer("/stats/completed_at").or_else(|| self.value.pointer("/eval/created"));
         expect.fresh(path, self.shown, ended.and_then(Value::as_str).and_then(instant))?;
-        let limited = ["/eval/config/limit", "/eval/config/sample_id"]
-            .iter()
-            .any(|pointer| self.value.pointer(pointer).is_some_and(|limit| !limit.is_null()));
-        if limited && !expect.allow_limit {
+        if self.is_limited() && !expect.allow_limit {
             let help = "run the whole task, or accept a part of it with `allow_limit: true`";
             return Err(problem(format!("the task `{}` was run with `--limit`", self.task())).help(help));
         }
         Ok(())
+    }
+
+    /// Whether a part of the data was left out on purpose.
+    fn is_limited(&self) -> bool {
+        let pointers = ["/eval/config/limit", "/eval/config/sample_id"];
+        pointers.iter().any(|pointer| self.value.pointer(pointer).is_some_and(|limit| !limit.is_null()))
     }
 
     /// How many samples there must be.
@@ -202,7 +205,7 @@ impl Log {
         let mut rows = Vec::new();
         for (scorer, score) in scores.as_object().into_iter().flatten() {
             let why = score.get("explanation").and_then(Value::as_str).unwrap_or_default();
-            let decides = self.decisive.as_ref().is_none_or(|decisive| decisive == scorer) && rows.is_empty();
+            let decides = self.decisive.as_ref().map_or(rows.is_empty(), |decisive| decisive == scorer);
             let weight = if decides { 1.0 } else { 0.0 };
             match score.get("value") {
                 Some(Value::Object(parts)) => {
@@ -230,8 +233,7 @@ impl Log {
 
     fn finish(self, header: &Header<'_>, digest: Digest, expect: &Expect<'_>) -> Result<Vec<Suite>, Problems> {
         let shown = header.shown;
-        let limited = header.value.pointer("/eval/config/limit").is_some_and(|limit| !limit.is_null());
-        let Some(planned) = header.planned(limited && expect.allow_limit) else {
+        let Some(planned) = header.planned(header.is_limited() && expect.allow_limit) else {
             return Err(Problem::of_file(shown, "the log does not say how many samples there were").into());
         };
         if planned != self.samples {

@@ -58,6 +58,13 @@ pub(super) fn read(path: &Path, shown: &str, expect: &Expect<'_>) -> Result<Vec<
             Err(message) => found.push(problem(message)),
         }
     }
+    if tasks.is_empty() && found.is_empty() {
+        found.push(problem("the results hold groups, and no task".to_owned()));
+    }
+    let counted = document.get("n-samples").and_then(Value::as_object).into_iter().flatten();
+    for (name, _) in counted.filter(|(name, _)| !results.contains_key(*name)) {
+        found.push(problem(format!("the task `{name}` was run and has no results")).help("run it again"));
+    }
     let limited = document.pointer("/config/limit").is_some_and(|limit| !limit.is_null());
     for task in &tasks {
         if let Some(message) = limit(task, limited).filter(|_| !expect.allow_limit) {

@@ -32,12 +32,12 @@ struct Sampled {
 pub(super) fn read(path: &Path, shown: &str, expect: &Expect<'_>) -> Result<Vec<Suite>, Problems> {
     expect.fresh(path, shown, None)?;
     let mut lines = Lines::open(path, shown)?;
-    let (mut eval, mut report, mut limited) = (None, None, false);
+    let (mut eval, mut report, mut limited, mut begun) = (None, None, false, false);
     let mut samples: BTreeMap<String, Sampled> = BTreeMap::new();
     while let Some((line, text)) = lines.next()? {
         let entry = object(shown, line, &text)?;
         if let Some(spec) = entry.get("spec") {
-            if eval.is_some() {
+            if std::mem::replace(&mut begun, true) {
                 return Err(at(shown, line, "a second run begins here: give the log of each by itself").into());
             }
             eval = spec.get("eval_name").and_then(Value::as_str).map(str::to_owned);
@@ -56,7 +56,10 @@ pub(super) fn read(path: &Path, shown: &str, expect: &Expect<'_>) -> Result<Vec<
         let help = "run the whole eval, or accept a part of it with `allow_limit: true`";
         return Err(Problem::of_file(shown, "the eval was run with `--max_samples`").help(help).into());
     }
-    check(&samples, &report, shown)?;
+    if !check(&samples, &report, shown)? && expect.samples.is_none() {
+        let help = "say how many they are with `samples:`: without an accuracy of its own, the log does not show that they are all";
+        return Err(Problem::of_file(shown, "the log does not say how many samples there were").help(help).into());
+    }
     let mut cases = Cases::new(&expect.suite(eval.as_deref(), "evals"), shown);
     for (id, sampled) in samples {
         let line = sampled.line;
@@ -102,12 +105,12 @@ fn event(samples: &mut BTreeMap<String, Sampled>, entry: &Map<String, Value>, li
     Ok(())
 }
 
-/// The report's own accuracy against the samples.
-fn check(samples: &BTreeMap<String, Sampled>, report: &Value, shown: &str) -> Result<(), Problem> {
-    let Some(said) = report.get("accuracy").and_then(Value::as_f64) else { return Ok(()) };
+/// The report's own accuracy against the samples; false where there is nothing to compare.
+fn check(samples: &BTreeMap<String, Sampled>, report: &Value, shown: &str) -> Result<bool, Problem> {
+    let Some(said) = report.get("accuracy").and_then(Value::as_f64) else { return Ok(false) };
     let judged: Vec<bool> = samples.values().filter_map(|sampled| sampled.correct).collect();
     if judged.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let right = judged.iter().filter(|right| **right).count();
     let found = crate::stats::float(right as u64) / crate::stats::float(judged.len() as u64);
@@ -115,7 +118,7 @@ fn check(samples: &BTreeMap<String, Sampled>, report: &Value, shown: &str) -> Re
         let message = format!("the samples have an accuracy of {found}, and the report says {said}");
         return Err(Problem::of_file(shown, message).help("lines are missing or added: run the eval again"));
     }
-    Ok(())
+    Ok(true)
 }
 
 fn recorded(id: String, sampled: Sampled) -> (Key, Recorded) {
@@ -130,11 +133,9 @@ fn recorded(id: String, sampled: Sampled) -> (Key, Recorded) {
     };
     let mut rows = Vec::new();
     rows.extend(correct.map(|correct| row("match", Some("accuracy"), 1.0, Some(f64::from(u8::from(correct))), "")));
-    let first = metrics.iter().next().filter(|_| correct.is_none()).map(|(name, _)| name.clone());
-    for (name, value) in &metrics {
-        rows.push(row("metrics", Some(name), if first.as_ref() == Some(name) { 1.0 } else { 0.0 }, *value, ""));
-    }
-    let score = rows.first().and_then(|row| row.score);
+    // Which way a metric is better, and which of several decides, is not in the log: only a match says what is right.
+    rows.extend(metrics.iter().map(|(name, value)| row("metrics", Some(name), 0.0, *value, "")));
+    let score = correct.and_then(|_| rows.first()).and_then(|row| row.score);
     let status = match score {
         _ if error.is_some() => Status::Error,
         Some(score) if score == Score::ONE => Status::Passed,

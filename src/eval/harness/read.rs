@@ -77,11 +77,13 @@ fn files(path: &Path, shown: &str) -> Result<Vec<(PathBuf, String)>, Problem> {
     }
     let mut found = Vec::new();
     if path.is_dir() {
-        walk(path, 0, &mut found);
+        walk(path, shown, 0, &mut found)?;
     } else if shown.contains(['*', '?', '[']) {
         let pattern = path.to_str().ok_or_else(|| missing("the pattern is not UTF-8"))?;
         let all = glob::glob(pattern).map_err(|error| missing(&format!("no pattern of files: {error}")))?;
-        found.extend(all.filter_map(Result::ok).filter(|file| file.is_file() && is_results(file)).take(MOST_FILES + 1));
+        let unreadable = |error: glob::GlobError| Problem::of_file(shown, format!("a folder cannot be read: {error}"));
+        let all = all.collect::<Result<Vec<PathBuf>, _>>().map_err(unreadable)?;
+        found.extend(all.into_iter().filter(|file| file.is_file() && is_results(file)).take(MOST_FILES + 1));
     } else {
         return Err(missing("there are no results"));
     }
@@ -95,18 +97,26 @@ fn files(path: &Path, shown: &str) -> Result<Vec<(PathBuf, String)>, Problem> {
     Ok(found.into_iter().map(|file| (file.clone(), file.display().to_string())).collect())
 }
 
-fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.filter_map(Result::ok) {
+/// What cannot be looked into could hold what fails: it is a problem, and never less to judge.
+fn walk(folder: &Path, shown: &str, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Problem> {
+    let unreadable = |error: std::io::Error| {
+        Problem::of_file(shown, format!("the folder {} cannot be read: {error}", folder.display()))
+    };
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
         let path = entry.path();
         // A link may lead anywhere.
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() && depth < DEEPEST {
-            walk(&path, depth + 1, found);
+        let kind = entry.file_type().map_err(unreadable)?;
+        if kind.is_dir() && depth == DEEPEST {
+            let message = format!("folders are looked through {DEEPEST} deep, and {} is deeper", path.display());
+            return Err(Problem::of_file(shown, message).help("give the folder of the results themselves"));
+        } else if kind.is_dir() {
+            walk(&path, shown, depth + 1, found)?;
         } else if kind.is_file() && is_results(&path) && found.len() <= MOST_FILES {
             found.push(path);
         }
     }
+    Ok(())
 }
 
 /// Samples of lm-eval belong to the results beside them, and what has another ending is no form that is known.

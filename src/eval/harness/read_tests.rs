@@ -208,7 +208,7 @@ fn filters_are_metrics_of_one_sample_and_sample_len_is_none() {
 #[test]
 fn a_score_that_is_no_number_is_unscored() {
     for value in ["NaN", "Infinity", "\"N/A\"", "null", "\"nan\""] {
-        let suites = lm_read(&lm(2, 0.5), Some(&lm_rows([value, "1.0", "0.0", "0.0"])), &Expect::default()).unwrap();
+        let suites = lm_read(&lm(2, 0.5), Some(&lm_rows([value, "1.0", "0.5", "0.0"])), &Expect::default()).unwrap();
         let found = samples(&suites);
         assert_eq!((found[0].status, found[0].score), (Status::Unscored, None), "{value}");
     }
@@ -281,6 +281,49 @@ fn perplexities_are_values_of_all_samples_together() {
     let found = samples(&suites);
     assert_eq!(found[0].values[0].parts, [-6.0, 3.0]);
     assert_eq!(suites[0].declared()[0].direction, crate::gate::Direction::Lower);
+}
+
+#[test]
+fn a_sample_without_a_number_stays_missing_from_a_metric_without_end() {
+    let document = json!({"results": {"t": {"sample_len": 3, "rouge1,none": 47.0, "loose,none": 0.5}}, "configs": {}, "versions": {},
+        "n-samples": {"t": {"original": 3, "effective": 3}}});
+    let row = |doc: u64, rouge: &str, metrics: &str| {
+        format!(
+            "{{\"doc_id\": {doc}, \"resps\": [[\"x\"]], \"filter\": \"none\", \"metrics\": {metrics}, \"rouge1\": {rouge}, \"loose\": 1.0}}\n"
+        )
+    };
+    let both = "[\"rouge1\", \"loose\"]";
+    let rows = [row(0, "47.0", both), row(1, "NaN", both), row(2, "48.0", "[\"rouge1\"]")].concat();
+    let found = samples(&lm_read(&document, Some(&rows), &Expect::default()).unwrap());
+    assert_eq!((found[0].values[0].parts.as_slice(), metric(&found[0], "loose")), (&[47.0][..], Some(1.0)));
+    // Both are seen as missing: the number that is none, and the metric that a document lacks.
+    assert_eq!(metric(&found[1], "rouge1"), None);
+    assert_eq!(metric(&found[2], "loose"), None);
+}
+
+#[test]
+fn results_of_groups_alone_or_without_any_count_are_none() {
+    let groups = json!({"results": {"g": {"acc,none": 1}}, "groups": {"g": {}}, "configs": {}, "versions": {}});
+    assert!(lm_read(&groups, None, &Expect::default()).err().unwrap().contains("no task"));
+    let mut gone = lm(2, 0.5);
+    gone["n-samples"]["u"] = json!({"original": 2, "effective": 2});
+    let rows = lm_rows(["1.0", "1.0", "0.0", "0.0"]);
+    assert!(lm_read(&gone, Some(&rows), &Expect::default()).err().unwrap().contains("`u` was run and has no results"));
+    let mut uncounted = lm(2, 0.5);
+    uncounted["n-samples"] = Value::Null;
+    uncounted["results"]["t"].as_object_mut().unwrap().remove("sample_len");
+    assert!(lm_read(&uncounted, Some(&rows), &Expect::default()).err().unwrap().contains("how many documents"));
+    let said = Expect { samples: Some(2), ..Expect::default() };
+    assert!(lm_read(&uncounted, Some(&rows), &said).is_ok());
+}
+
+#[test]
+fn what_cannot_be_looked_into_is_no_fewer_results() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "results_2026.json", lm(2, 0.5).to_string());
+    put(folder.path(), "samples_t_2026.jsonl", lm_rows(["1.0", "1.0", "0.0", "0.0"]));
+    std::fs::create_dir_all(folder.path().join("1/2/3/4/5")).unwrap();
+    assert!(read(folder.path(), &Expect::default()).err().unwrap().contains("deeper"));
 }
 
 // Inspect
@@ -375,6 +418,17 @@ fn a_zip_that_is_interrupted_a_bomb_or_leads_out_is_refused() {
     let mut bomb = entries();
     bomb.push(("samples/2_epoch_1.json", vec![b' '; 32 << 20]));
     assert!(refused(pack(&bomb)).contains("too large"));
+    // One name in place of another of the same length: the reader of the format keeps one of the two.
+    let mut twice = entries();
+    twice.push(("samples/2_epoch_1.json", twice[2].1.clone()));
+    let mut bytes = pack(&twice);
+    let (from, to) = (b"samples/2_epoch_1.json", b"samples/1_epoch_1.json");
+    for at in 0..bytes.len() - from.len() {
+        if bytes[at..].starts_with(from) {
+            bytes[at..at + to.len()].copy_from_slice(to);
+        }
+    }
+    assert!(refused(bytes).contains("there twice"));
     let whole = pack(&entries());
     assert!(refused(whole[..whole.len() / 2].to_vec()).contains("no whole archive"));
 }
@@ -410,6 +464,21 @@ fn a_log_of_openai_evals_without_its_report_crashed() {
     assert!(
         one("e.jsonl", format!("{whole}{}\n", report(0.9)), &Expect::default()).err().unwrap().contains("accuracy")
     );
+}
+
+#[test]
+fn no_metric_of_openai_evals_but_a_match_says_that_a_sample_passed() {
+    let lines = [
+        json!({"spec": {"run_config": {"max_samples": null}}}),
+        json!({"sample_id": "a", "type": "metrics", "data": {"char_error": 1, "score": 0}}),
+        json!({"final_report": {"score": 0}}),
+    ];
+    let text = lines.map(|line| format!("{line}\n")).concat();
+    assert!(one("e.jsonl", &text, &Expect::default()).err().unwrap().contains("how many samples"));
+    let said = Expect { samples: Some(1), ..Expect::default() };
+    let suites = one("e.jsonl", &text, &said).unwrap();
+    assert_eq!(statuses(&suites), [Status::Unscored]);
+    assert_eq!(metric(&samples(&suites)[0], "char_error"), Some(1.0));
 }
 
 #[test]

@@ -130,8 +130,9 @@ async fn by_itself(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Ju
         }
     }
     let graded = whole.conclude();
-    let status = if graded.pass { Status::Passed } else { Status::Failed };
     let score = clamped(graded.score);
+    // What is not finite never passes.
+    let status = if graded.pass && score.is_some() { Status::Passed } else { Status::Failed };
     name_scores(&mut rows, sums, &graded.named);
     Ok(Judged { rows, values: Vec::new(), status, score, error: None })
 }

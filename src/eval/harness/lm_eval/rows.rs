@@ -1,6 +1,6 @@
 //! The samples of one task: the rows of a document under all filters become one sample, checked against the aggregates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -49,11 +49,16 @@ pub(super) fn read(
         add(&mut documents, &entry, line, task).map_err(|message| at(shown, line, message))?;
     }
     let count = documents.len() as u64;
+    if task.effective.is_none() && expect.samples.is_none() {
+        let message = format!("nothing says how many documents the task `{}` has", task.name);
+        return Err(Problem::of_file(shown, message).help("say how many samples there must be with `samples:`").into());
+    }
     if let Some(effective) = task.effective.filter(|effective| *effective != count) {
         let message = format!("{count} documents of the task `{}`, and its results are of {effective}", task.name);
         return Err(Problem::of_file(shown, message).help("samples are missing or added: run the task again").into());
     }
     check(&documents, task, shown)?;
+    complete(&mut documents);
     let unbounded = unbounded(&documents);
     let mut declared: BTreeMap<String, Declared> = BTreeMap::new();
     let mut cases = Cases::new(&expect.suite(Some(task.name), ""), shown);
@@ -188,6 +193,23 @@ fn said(responses: &Value) -> String {
     }
 }
 
+/// A document that lacks a metric which others have lacks a number: it is missing from that metric, and no reason to leave it out.
+fn complete(documents: &mut BTreeMap<i64, Document>) {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for document in documents.values() {
+        names.extend(document.shares.iter().map(|(name, _)| name.clone()));
+        names.extend(document.values.iter().map(|(name, ..)| name.clone()));
+    }
+    for document in documents.values_mut() {
+        let lacks = |name: &&String| {
+            !document.shares.iter().any(|(has, _)| has == *name)
+                && !document.values.iter().any(|(has, ..)| has == *name)
+        };
+        let lacking: Vec<String> = names.iter().filter(lacks).cloned().collect();
+        document.shares.extend(lacking.into_iter().map(|name| (name, None)));
+    }
+}
+
 /// The samples must be those that the aggregates were made of.
 fn check(documents: &BTreeMap<i64, Document>, task: &Task<'_>, shown: &str) -> Result<(), Problem> {
     for (whole, Said { value, .. }) in &task.metrics {
@@ -195,14 +217,18 @@ fn check(documents: &BTreeMap<i64, Document>, task: &Task<'_>, shown: &str) -> R
         let Some(value) = value.filter(|_| MEANS.contains(&metric)) else { continue };
         let name = metric_name(metric, filter);
         let found = documents.values().filter_map(|one| one.shares.iter().find(|(of, _)| *of == name));
-        let found: Option<Vec<f64>> = found.map(|(_, share)| *share).collect();
-        // One that is no number makes no mean.
-        let Some(found) = found else { continue };
+        let found: Vec<Option<f64>> = found.map(|(_, share)| *share).collect();
         if found.len() != documents.len() {
             let message = format!("{} of {} documents have the metric `{name}`", found.len(), documents.len());
             return Err(Problem::of_file(shown, message));
         }
-        let mean = found.iter().sum::<f64>() / crate::stats::float(found.len() as u64);
+        // A finite mean beside a sample that is no number leaves that one out.
+        let judged: Vec<f64> = found.into_iter().flatten().collect();
+        if judged.is_empty() {
+            let message = format!("no sample has a number for `{name}`, and the results say {value}");
+            return Err(Problem::of_file(shown, message).help("they are of two runs: run the task again"));
+        }
+        let mean = judged.iter().sum::<f64>() / crate::stats::float(judged.len() as u64);
         if (mean - value).abs() > BLUR {
             let message = format!("the samples have a mean `{name}` of {mean}, and the results say {value}");
             return Err(Problem::of_file(shown, message).help("they are of two runs: run the task again"));
@@ -235,7 +261,9 @@ fn directions(document: &Document, task: &Task<'_>) -> Vec<(String, bool)> {
 
 fn recorded(document: Document, unbounded: &[String]) -> (Key, Recorded) {
     let Document { key, answer, shares, values, .. } = document;
-    let bounded: Vec<&(String, Option<f64>)> = shares.iter().filter(|(name, _)| !unbounded.contains(name)).collect();
+    // What is no number stays among them: a metric that loses a sample has to see that it is missing.
+    let is_bounded = |(name, share): &&(String, Option<f64>)| share.is_none() || !unbounded.contains(name);
+    let bounded: Vec<&(String, Option<f64>)> = shares.iter().filter(is_bounded).collect();
     let plain = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
     let right = RIGHT.iter().find_map(|metric| bounded.iter().find(|(name, _)| plain(name) == *metric));
     let decisive = right.or(bounded.first()).map(|(name, share)| (name.clone(), *share));
