@@ -8,6 +8,7 @@ pub mod check;
 pub mod doctor;
 pub mod eval_gate;
 mod git;
+pub mod gpu_check;
 mod ledger;
 pub mod merge;
 mod outcome;

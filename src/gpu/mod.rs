@@ -2,6 +2,9 @@
 //! answer, never a crash. The only room where `unsafe` is allowed: the driver's interface is C.
 #![expect(unsafe_code, reason = "the driver's interface is C")]
 
+mod device;
+pub mod need;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,18 +12,8 @@ use std::time::Duration;
 use cudarc::driver::result;
 use cudarc::driver::sys;
 
-/// One GPU.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GpuDevice {
-    /// The driver's number for it.
-    pub index: usize,
-    /// The driver's name for it.
-    pub name: String,
-    /// In hexadecimal digits, as `nvidia-smi -L` shows it.
-    pub uuid: String,
-    /// Memory in bytes.
-    pub memory_bytes: u64,
-}
+pub use device::{Capability, GpuDevice, Machine, Monitor};
+pub use need::Need;
 
 /// Why there is no GPU.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -77,6 +70,8 @@ fn probe() -> Result<Vec<GpuDevice>, NoGpu> {
             name: result::device::get_name(device).map_err(broken)?,
             uuid: format_uuid(&uuid.bytes.map(|byte| byte.to_ne_bytes()[0])),
             memory_bytes: memory as u64,
+            capability: None,
+            monitor: None,
         });
     }
     if devices.is_empty() { Err(NoGpu::NoDevice) } else { Ok(devices) }

@@ -1,0 +1,5 @@
+//! `gpu-check`: looks at the machine's GPUs before a job spends hours on them.
+
+mod args;
+
+pub use args::{LeaseArgs, NeedArgs};
