@@ -6,9 +6,11 @@
 mod evaluate;
 mod expression;
 mod filters;
+mod is;
 mod lex;
 mod members;
 mod parse;
+mod sorting;
 #[cfg(test)]
 mod tests;
 mod tree;
