@@ -1,6 +1,8 @@
 //! A pull request cannot weaken the gate that judges it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "base_policy/brought.rs"]
+mod brought;
 mod support;
 
 use std::path::Path;

@@ -117,6 +117,43 @@ fn an_address_that_nothing_may_be_sent_to_makes_no_model() {
     assert!(of(json!({"headers": {"x": "${ABSENT}"}})).is_err(), "a key that is not there");
 }
 
+#[test]
+fn a_header_is_a_part_of_who_answers_and_a_secrets_value_is_not() {
+    let digest = |mut spec: Value, header: &str, key: &'static str| {
+        spec.as_object_mut().unwrap().insert("headers".to_owned(), json!({"x-tenant": header}));
+        let environment = |_: &str| Some(key.to_owned());
+        let around = Surroundings { folder: Path::new("."), environment: &environment, connections: 4, trusted: &[] };
+        let built = build("m", &serde_json::from_value(spec).unwrap(), &around);
+        let identity = built.unwrap_or_else(|error| panic!("{error}")).model.identity().clone();
+        assert!(identity.cacheable);
+        identity.digest
+    };
+    for spec in [
+        json!({"provider": "http", "url": "http://localhost", "body": "{{prompt}}"}),
+        json!({"provider": "openai", "base_url": "http://localhost/v1", "model": "m"}),
+    ] {
+        let of = |header: &str, key: &'static str| digest(spec.clone(), header, key);
+        assert_ne!(of("small", "key-of-today"), of("large", "key-of-today"), "{spec}");
+        assert_ne!(of("${ONE}", "key-of-today"), of("${OTHER}", "key-of-today"), "{spec}");
+        assert_eq!(of("${ONE}", "key-of-today"), of("${ONE}", "key-of-tomorrow"), "{spec}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_a_key_does_not_stand_in_an_error() {
+    // The reply repeats the key across the place where it is cut.
+    let reply_text = format!("{} {KEY} and more", "word ".repeat(97));
+    let stub = Stub::start(move |_, _| reply(400, "", &reply_text)).await.unwrap();
+    let specs = [
+        json!({"provider": "http", "url": stub.base, "body": "{{prompt}}", "headers": {"x": "${KEY}"}}),
+        json!({"provider": "openai", "base_url": stub.base, "model": "m", "api_key_env": "KEY"}),
+    ];
+    for spec in specs {
+        let (_, detail) = ask(spec, &generate("x"), LONG).await.unwrap_err().parts();
+        assert!(detail.raw().contains("word") && !detail.raw().contains("sk-"), "{}", detail.raw());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commands_children_end_with_its_deadline() {
     let spec = json!({"provider": "exec", "command": ["sh", "-c", "sleep 600 & sleep 600"], "timeout_seconds": 0.3});

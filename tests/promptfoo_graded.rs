@@ -545,7 +545,8 @@ async fn python_judges_in_lines_and_in_files() {
     let quiet = test(assertion("python", &json!({"value": "import os\nos._exit(0)", "not": true})), &json!({}));
     assert_eq!(judged(&quiet, "x", BTreeMap::new()).await.status, Status::Error);
     let mut absent = test(assertion("python", &json!({"value": "True"})), &json!({}));
-    absent.environment = Arc::new(BTreeMap::from([("PROMPTFOO_PYTHON".to_owned(), "/no/such/python".to_owned())]));
+    absent.script_environment =
+        Arc::new(BTreeMap::from([("PROMPTFOO_PYTHON".to_owned(), "/no/such/python".to_owned())]));
     let none = judged(&absent, "x", BTreeMap::new()).await;
     assert!(none.status == Status::Error && why(&none).contains("PROMPTFOO_PYTHON"), "{}", why(&none));
 }

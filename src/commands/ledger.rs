@@ -12,11 +12,15 @@ use crate::trust::{Digest, Hasher, Untrusted};
 /// Attempts that are looked for: behind them the error is below 2^-64 of what it was.
 const MOST: u32 = 64;
 
-/// Who is judged: the model by its digest; with its commit where the digest does not hold the weights.
+/// Providers of which the digest says all that decides an answer. Behind every other one stands something that a commit may
+/// change without a change of its digest: an endpoint's weights, a command's own files.
+const KNOWN_WHOLE: [&str; 3] = ["embedded", "replay", "echo"];
+
+/// Who is judged: the model by its digest; with its commit where the digest does not hold all of it.
 pub(crate) fn identity(model: &Digest, provider: &str, commit: Option<&Untrusted>) -> Digest {
     let mut hasher = Hasher::new();
     hasher.part(model.hex().as_bytes());
-    if let (true, Some(commit)) = (provider == "openai", commit) {
+    if let (false, Some(commit)) = (KNOWN_WHOLE.contains(&provider), commit) {
         hasher.part(commit.raw().as_bytes());
     }
     hasher.finish()
@@ -94,5 +98,29 @@ impl Ledger {
     pub(crate) async fn add(&self, number: u32, report: &Report) -> Result<(), CommandError> {
         let value = serde_json::to_vec(report).map_err(|error| CommandError::Bug(error.to_string()))?;
         self.store.put(&self.attempt(number), value).await.map_err(|error| CommandError::environment(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_commit_is_another_candidate_where_the_digest_does_not_hold_all_of_it() {
+        let model = Digest::of(b"model");
+        let (one, other) = (Untrusted::new("a"), Untrusted::new("b"));
+        for (provider, apart) in [
+            ("openai", true),
+            ("http", true),
+            ("exec", true),
+            ("suite", true),
+            ("a provider of tomorrow", true),
+            ("embedded", false),
+            ("replay", false),
+            ("echo", false),
+        ] {
+            let differs = identity(&model, provider, Some(&one)) != identity(&model, provider, Some(&other));
+            assert_eq!(differs, apart, "{provider}");
+        }
     }
 }

@@ -193,13 +193,16 @@ fn filter_of(report: &Report) -> Result<Filter, CommandError> {
 }
 
 fn identity(report: &Report) -> Result<ModelIdentity, CommandError> {
-    let provider = ["openai", "embedded", "replay"].into_iter().find(|provider| *provider == report.model.provider);
+    let known = ["openai", "embedded", "replay", "echo", "http", "exec", "suite"];
+    let provider = known.into_iter().find(|provider| *provider == report.model.provider);
     let provider =
         provider.ok_or_else(|| CommandError::Inputs("a shard's report names a provider that is not known".into()))?;
     Ok(ModelIdentity {
         name: report.model.name.clone(),
         provider,
         digest: report.model.digest.clone(),
+        // Nobody is asked here.
+        cacheable: false,
         description: report.model.description.clone(),
     })
 }

@@ -26,8 +26,11 @@ impl Cache {
         Self(store)
     }
 
-    /// The address of an answer: model, request (its seed included) and repeat.
+    /// The address of an answer: model, request (its seed included) and repeat; none where the model's answers are not kept.
     pub fn key(model: &ModelIdentity, request: &Request, repeat: u32) -> Option<Digest> {
+        if !model.cacheable {
+            return None;
+        }
         let request = serde_json::to_vec(request).ok()?;
         let mut hasher = Hasher::new();
         hasher.part(b"llmci-answer-1").part(model.digest.hex().as_bytes()).part(&request).part(&repeat.to_le_bytes());
@@ -59,7 +62,13 @@ mod tests {
 
     fn identity(weights: &[u8]) -> ModelIdentity {
         let digest = Digest::of(weights);
-        ModelIdentity { name: "m".to_owned(), provider: "embedded", digest, description: Untrusted::default() }
+        ModelIdentity {
+            name: "m".to_owned(),
+            provider: "embedded",
+            digest,
+            cacheable: true,
+            description: Untrusted::default(),
+        }
     }
 
     fn request(seed: u64) -> Request {
@@ -85,6 +94,8 @@ mod tests {
         let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
         assert_eq!(keys[0], Cache::key(&identity(b"a"), &request(1), 0));
+        let unknown = ModelIdentity { cacheable: false, ..identity(b"a") };
+        assert_eq!(Cache::key(&unknown, &request(1), 0), None, "its digest does not say what answers");
     }
 
     #[tokio::test]

@@ -163,14 +163,7 @@ fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
 
 fn check_openai(spec: &OpenAiSpec, pointer: &str, document: &Document, problems: &mut Problems) {
     let mut at = |field: &str, message: &str| problems.push(document.problem(&format!("{pointer}/{field}"), message));
-    match reqwest::Url::parse(&spec.base_url) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-            if !url.username().is_empty() || url.password().is_some() {
-                at("base_url", "a URL with a password in it ends up in logs; use api_key_env or headers");
-            }
-        }
-        Ok(_) | Err(_) => at("base_url", "not a URL that begins with http:// or https://"),
-    }
+    models::check_url("base_url", &spec.base_url, &mut at);
     if spec.model.trim().is_empty() {
         at("model", "the model's name at the endpoint is empty");
     }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::trust::Untrusted;
+use crate::trust::{Untrusted, without_broken_word};
 
 /// The most that a program may write to its output, in bytes.
 const MOST_OUTPUT: usize = 16 * 1024 * 1024;
@@ -158,7 +158,7 @@ async fn talk(child: &mut Child, input: Vec<u8>) -> Result<Written, ProcessError
     let errors = async {
         match stderr {
             Some(stderr) => end(stderr).await,
-            None => Ok(Vec::new()),
+            None => Ok(Tail::default()),
         }
     };
     // The outputs end when everybody who holds them has: a child that stays behind in the background is waited for, and is
@@ -182,20 +182,33 @@ async fn whole(mut from: impl AsyncRead + Unpin) -> Result<Vec<u8>, ProcessError
     }
 }
 
+/// The end of a stream.
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    /// Whether the beginning of the stream is gone.
+    cut: bool,
+}
+
 /// The end of a stream that may be of any length.
-async fn end(mut from: impl AsyncRead + Unpin) -> Result<Vec<u8>, ProcessError> {
-    let mut kept = VecDeque::new();
+async fn end(mut from: impl AsyncRead + Unpin) -> Result<Tail, ProcessError> {
+    let (mut kept, mut cut) = (VecDeque::new(), false);
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).await.map_err(ProcessError::Pipe)?;
-        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { return Ok(kept.into()) };
+        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else {
+            return Ok(Tail { bytes: kept.into(), cut });
+        };
         kept.extend(piece);
+        cut |= kept.len() > KEPT_ERRORS;
         kept.drain(..kept.len().saturating_sub(KEPT_ERRORS));
     }
 }
 
-fn last_lines(errors: &[u8]) -> Untrusted {
-    let text = String::from_utf8_lossy(errors);
+fn last_lines(errors: &Tail) -> Untrusted {
+    let text = String::from_utf8_lossy(&errors.bytes);
+    // Half a secret is one that no redactor knows.
+    let text = if errors.cut { without_broken_word(&text) } else { &text };
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let shown = lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default();
     Untrusted::new(shown.join("\n"))
@@ -232,6 +245,15 @@ mod tests {
         assert_eq!((status.code(), errors.raw().lines().count()), (Some(3), SHOWN_LINES));
         assert!(errors.raw().ends_with("100"));
         assert!(matches!(started("kill -9 $$", "", minute).await, Err(ProcessError::Failed { .. })));
+    }
+
+    #[tokio::test]
+    async fn no_half_of_a_word_is_left_at_the_cut() {
+        // The cut goes through the key: its second half alone would not be recognised.
+        let script = format!("printf 'key sk-0123456789 %0{}d end' 0 >&2; exit 1", KEPT_ERRORS - 10);
+        let failed = started(&script, "", Duration::from_secs(60)).await;
+        let Err(ProcessError::Failed { errors, .. }) = failed else { panic!("it ended well") };
+        assert!(errors.raw().trim_start().starts_with("000") && errors.raw().ends_with("end"), "{}", errors.raw());
     }
 
     #[tokio::test]

@@ -12,6 +12,8 @@ use super::{Secret, Untrusted};
 
 /// Shorter secrets would blank harmless text.
 const SHORTEST: usize = 8;
+/// The same of one line of a secret that has several.
+const SHORTEST_LINE: usize = 16;
 /// What stands in a secret's place.
 const MASK: &str = "***";
 
@@ -37,7 +39,7 @@ impl Redactor {
     pub fn learn<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) {
         let Ok(mut known) = self.known.write() else { return };
         let long = secrets.into_iter().map(Secret::expose).filter(|secret| secret.chars().count() >= SHORTEST);
-        known.forms.extend(long.flat_map(forms));
+        known.forms.extend(long.flat_map(|secret| lines(secret).chain([secret]).flat_map(forms)));
         known.search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&known.forms).ok();
     }
 
@@ -79,6 +81,13 @@ impl Redactor {
         redacted.push_str(text.get(from..).unwrap_or_default());
         redacted
     }
+}
+
+/// The lines of a secret that has several, such as a private key: a log may be cut between two of them. Shorter lines, such as those
+/// of braces, would blank harmless text.
+fn lines(secret: &str) -> impl Iterator<Item = &str> {
+    let several = secret.trim().contains('\n');
+    secret.lines().map(str::trim).filter(move |line| several && line.chars().count() >= SHORTEST_LINE)
 }
 
 /// The forms in which a secret may appear: as it is, in base64 at each of the three offsets, for URLs, in JSON, in XML,
@@ -146,6 +155,14 @@ mod tests {
             assert!(redacted.contains(MASK), "{text} -> {redacted}");
             assert!(!redacted.contains(&secret[2..12]), "{redacted}");
         }
+    }
+
+    #[test]
+    fn each_line_of_a_long_secret_is_masked_by_itself() {
+        let redactor =
+            redactor("-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\n9w0BAQEFAASCBKcwggSj\n}\n-----END KEY-----\n");
+        let redacted = redactor.redact("read 9w0BAQEFAASCBKcwggSj and { a } of MIIEvQIBADANBgkqhkiG");
+        assert_eq!(redacted, "read *** and { a } of ***");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What judges a pull request comes from its base: the policy is read there, and the pull request may only make it stricter.
 //! Kept out: the rules of that (`eval::policy::guard`).
 
+mod brought;
 mod file;
 mod probes;
 mod suites;
@@ -19,7 +20,7 @@ use crate::host::Review;
 use crate::report::{ChangeKind, GateChange};
 use crate::trust::Untrusted;
 
-pub(crate) use suites::Changes;
+pub(crate) use suites::{Changes, OTHER_MODEL, keep_back};
 
 /// Which side's policy judges a pull request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -45,6 +46,8 @@ pub struct TrustArgs {
 pub(crate) struct Held {
     pub(crate) loaded: LoadedPolicy,
     pub(crate) changes: Vec<GateChange>,
+    /// Whether another model is judged than the base would judge.
+    pub(crate) other_model: bool,
     base: Option<Base>,
     /// `safety:` as the base has it; none where it has no policy.
     own: Option<SafetyPolicy>,
@@ -57,7 +60,7 @@ pub(crate) async fn hold(
     (args, model): (&TrustArgs, Option<&str>),
     context: &Context,
 ) -> Result<Held, CommandError> {
-    let nothing = |loaded| Held { loaded, changes: Vec::new(), base: None, own: None };
+    let nothing = |loaded| Held { loaded, changes: Vec::new(), other_model: false, base: None, own: None };
     let Some(review) = context.host.review() else { return Ok(nothing(loaded)) };
     if review.privileged && !args.allow_untrusted_checkout {
         refuse_untrusted(review, &loaded.folder)?;
@@ -69,9 +72,10 @@ pub(crate) async fn hold(
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let shown = format!("{}:{}", base.commit(), path.display());
     let Some(text) = base.read(&name).await? else {
+        brought::refuse_rights(&loaded.policy, review.privileged)?;
         let what = "the base has no such policy: a reviewer has to read all of it";
         let changes = vec![GateChange { kind: ChangeKind::Loosened, place: name.into(), what: what.into() }];
-        return Ok(Held { loaded, changes, base: Some(base), own: None });
+        return Ok(Held { loaded, changes, other_model: false, base: Some(base), own: None });
     };
     let text = String::from_utf8(text).map_err(|_| refused(format!("{shown} is not UTF-8")))?;
     let theirs = policy::read_text(&shown, &text, &loaded.folder).map_err(|found| {
@@ -82,7 +86,8 @@ pub(crate) async fn hold(
     let guarded = guard(&theirs.policy, &loaded.policy, model)
         .map_err(|error| refused(format!("{error}: {}, or say --policy-from head", error.help())))?;
     let loaded = LoadedPolicy { policy: guarded.policy, ..loaded };
-    Ok(Held { loaded, changes: guarded.changes, base: Some(base), own: Some(theirs.policy.safety) })
+    let (changes, other_model) = (guarded.changes, guarded.other_model);
+    Ok(Held { loaded, changes, other_model, base: Some(base), own: Some(theirs.policy.safety) })
 }
 
 /// Where no suite is held against the base's, a pull request's suites do not name who is asked: they could send keys to anybody.

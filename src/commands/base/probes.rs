@@ -23,8 +23,8 @@ impl Changes {
     /// Compares every suite of probes with the base's file of the same path; nothing outside of a pull request. Shipped suites
     /// come with the program. `given` are the suites of the command line.
     pub(crate) async fn of_probes(held: Held, suites: &[ProbeSuite], given: &[String]) -> Result<Self, CommandError> {
-        let Held { loaded, changes, base, own } = held;
-        let mut all = Self { changes, ..Self::default() };
+        let Held { loaded, changes, other_model, base, own } = held;
+        let mut all = Self { changes, other_model, ..Self::default() };
         let Some(base) = base else { return Ok(all) };
         let files = file_suites(&loaded);
         let now = selected(&loaded.policy.safety, given);

@@ -13,6 +13,11 @@ use crate::gate::{GatePolicy, OnSuiteChange, Reason, Verdict};
 use crate::report::{ChangeKind, GateChange, Report};
 use crate::trust::Digest;
 
+/// What is said where the pull request chooses another model to judge.
+pub(crate) const OTHER_MODEL: &str =
+    "the pull request has another model judged than its base, or one of another provider: a reviewer has to look";
+/// What is said of a suite of the base that is there and cannot be compared with.
+const UNREADABLE: &str = "the base's suite cannot be read, so nothing can be held against it";
 /// Cases that a report names of each kind.
 const NAMED: usize = 5;
 
@@ -22,6 +27,8 @@ pub(crate) struct Changes {
     pub(super) changes: Vec<GateChange>,
     /// The policy's.
     pub(super) folder: PathBuf,
+    /// Whether another model is judged than the base would judge.
+    pub(super) other_model: bool,
     /// Cases that prove less than before.
     pub(super) loosened: u64,
     /// Probes that the base does not ask, by suite and id.
@@ -39,10 +46,11 @@ struct Kept {
 impl Changes {
     /// Compares every suite with the base's file of the same path; nothing outside of a pull request.
     pub(crate) async fn of(held: Held, suites: &[Suite], around: Around<'_>) -> Result<Self, CommandError> {
-        let Held { loaded, changes, base, own: _ } = held;
-        let mut all = Self { changes, folder: loaded.folder.clone(), ..Self::default() };
+        let Held { loaded, changes, other_model, base, own: _ } = held;
+        let mut all = Self { changes, other_model, folder: loaded.folder.clone(), ..Self::default() };
         let Some(base) = base else { return Ok(all) };
         let (folder, paths) = (&loaded.folder, &loaded.policy.suites);
+        let mut others: BTreeMap<&String, Vec<&Suite>> = BTreeMap::new();
         // What another tool has measured stands in no commit.
         for suite in suites.iter().filter(|suite| suite.form() != Form::Recorded) {
             let Some(path) = paths.iter().find(|path| folder.join(path) == Path::new(suite.listed_as())) else {
@@ -50,38 +58,48 @@ impl Changes {
                 all.own_models(suite, None)?;
                 continue;
             };
-            if suite.form() != Form::Own {
-                all.hold_other(path, &base, suite, around).await?;
-                continue;
+            match suite.form() {
+                Form::Own => all.hold_own(path, &base, suite).await?,
+                Form::Promptfoo | Form::Task | Form::Recorded => others.entry(path).or_default().push(suite),
             }
-            let Some(text) = base.read(path).await? else {
-                all.note(path, "a new suite");
-                continue;
-            };
-            let copy = tempfile::tempdir().map_err(|error| CommandError::environment(&error))?;
-            let name = Path::new(path).file_name().unwrap_or_default();
-            put(&copy.path().join(name), &text)?;
-            if let Some(beside) = cases_beside(path, &text) {
-                let place = Path::new(path).with_file_name(&beside).display().to_string();
-                if let Some(cases) = base.read(&place).await? {
-                    put(&copy.path().join(beside), &cases)?;
-                }
-            }
-            match Suite::load(&copy.path().join(name), path) {
-                Ok(before) if before.digest() == suite.digest() => {}
-                Ok(before) => all.compare(path, &before, suite)?,
-                Err(_) => all.loosen(path, "the base's suite cannot be read, so nothing can be held against it", 1),
-            }
+        }
+        for (path, suites) in others {
+            all.hold_others(path, &base, &suites, around).await?;
         }
         Ok(all)
     }
 
-    /// The suite of another tool, with all files that it may name.
-    async fn hold_other(
+    /// A suite of our own form, with the file of its cases.
+    async fn hold_own(&mut self, path: &str, base: &Base, suite: &Suite) -> Result<(), CommandError> {
+        let Some(text) = base.read(path).await? else {
+            self.note(path, "a new suite");
+            return Ok(());
+        };
+        let copy = tempfile::tempdir().map_err(|error| CommandError::environment(&error))?;
+        let name = Path::new(path).file_name().unwrap_or_default();
+        put(&copy.path().join(name), &text)?;
+        if let Some(beside) = cases_beside(path, &text) {
+            let place = Path::new(path).with_file_name(&beside).display().to_string();
+            if let Some(cases) = base.read(&place).await? {
+                put(&copy.path().join(beside), &cases)?;
+            }
+        }
+        match Suite::load(&copy.path().join(name), path) {
+            Ok(before) if before.digest() == suite.digest() => Ok(()),
+            Ok(before) => self.compare(path, &before, suite),
+            Err(_) => {
+                self.loosen(path, UNREADABLE, 1);
+                Ok(())
+            }
+        }
+    }
+
+    /// The suites of one file of another tool, with all files that it may name: a group of tasks holds several.
+    async fn hold_others(
         &mut self,
         path: &str,
         base: &Base,
-        suite: &Suite,
+        suites: &[&Suite],
         around: Around<'_>,
     ) -> Result<(), CommandError> {
         let copy = tempfile::tempdir().map_err(|error| CommandError::environment(&error))?;
@@ -93,20 +111,29 @@ impl Changes {
             Some(place) => suite::load(&place, path, around).ok(),
             None if base.read(path).await?.is_none() => {
                 self.note(path, "a new suite");
-                return self.own_models(suite, None);
+                return suites.iter().try_for_each(|suite| self.own_models(suite, None));
             }
             None => None,
         };
-        let before = before.and_then(|before| before.into_iter().find(|before| before.name() == suite.name()));
-        self.own_models(suite, before.as_ref())?;
-        match before {
-            Some(before) if before.digest() == suite.digest() => Ok(()),
-            Some(before) => self.compare(path, &before, suite),
-            None => {
-                self.loosen(path, "the base's suite cannot be read, so nothing can be held against it", 1);
-                Ok(())
+        let Some(before) = before else {
+            self.loosen(path, UNREADABLE, 1);
+            return suites.iter().try_for_each(|suite| self.own_models(suite, None));
+        };
+        let alone = before.len() == 1 && suites.len() == 1;
+        for suite in suites {
+            let same = before.iter().find(|before| alone || before.name() == suite.name());
+            self.own_models(suite, same)?;
+            match same {
+                Some(same) if same.digest() == suite.digest() => {}
+                Some(same) => self.compare(path, same, suite)?,
+                None => self.note(path, &format!("a new suite {}", suite.name())),
             }
         }
+        for gone in before.iter().filter(|before| !alone && !suites.iter().any(|suite| suite.name() == before.name())) {
+            let cases = gone.heads().len();
+            self.loosen(path, &format!("the suite {} is gone, with {cases} cases", gone.name()), (cases as u64).max(1));
+        }
+        Ok(())
     }
 
     /// A suite's own models are asked with keys of the environment, or are commands: a pull request does not bring any.
@@ -160,20 +187,27 @@ impl Changes {
     /// Lists the changes, and keeps a pass back where the proof has changed with the thing that it is about.
     pub(crate) fn judge(self, gate: &GatePolicy, report: &mut Report) {
         report.gate_changes = self.changes;
-        if self.loosened == 0 {
-            return;
+        if self.other_model {
+            keep_back(OTHER_MODEL, gate, report);
         }
-        let text = format!(
-            "the pull request takes away, or changes what is expected of, {} cases of its own suites: a reviewer has to look",
-            self.loosened
-        );
-        let reason = Reason { verdict: Verdict::Inconclusive, metric: None, text };
-        if gate.on_suite_change == OnSuiteChange::Review && report.verdict == Verdict::Pass {
-            report.verdict = Verdict::Inconclusive;
-            report.reasons.insert(0, reason);
-        } else {
-            report.reasons.push(reason);
+        if self.loosened > 0 {
+            let text = format!(
+                "the pull request takes away, or changes what is expected of, {} cases of its own suites: a reviewer has to look",
+                self.loosened
+            );
+            keep_back(&text, gate, report);
         }
+    }
+}
+
+/// A pass becomes inconclusive, unless the base's policy says that such a change is only listed; any other verdict stays.
+pub(crate) fn keep_back(why: &str, gate: &GatePolicy, report: &mut Report) {
+    let reason = Reason { verdict: Verdict::Inconclusive, metric: None, text: why.to_owned() };
+    if gate.on_suite_change == OnSuiteChange::Review && report.verdict == Verdict::Pass {
+        report.verdict = Verdict::Inconclusive;
+        report.reasons.insert(0, reason);
+    } else {
+        report.reasons.push(reason);
     }
 }
 

@@ -39,7 +39,11 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     let filter = Filter { level: args.level, tags: args.tags.clone() };
     let loaded = policy::load(&args.policy).map_err(prepare::problems)?;
     // In a pull request the base says who may be asked, with which keys.
-    let loaded = hold(loaded, &args.policy, (&args.trust, args.model.as_deref()), context).await?.loaded;
+    let held = hold(loaded, &args.policy, (&args.trust, args.model.as_deref()), context).await?;
+    if args.suite.is_empty() {
+        held.made_results()?;
+    }
+    let loaded = held.loaded;
     let prepared = {
         let (suites, model) = (args.suite.as_slice(), args.model.as_deref());
         prepare::read_any(loaded, prepare::Given { suites, filter, seed: args.seed, model }, context)?

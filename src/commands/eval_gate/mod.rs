@@ -132,6 +132,8 @@ pub(crate) async fn read_held(inputs: Inputs<'_>, context: &Context) -> Result<(
     let mut held = hold(loaded, inputs.policy, (inputs.trust, inputs.model), context).await?;
     let Inputs { policy: _, suites, filter, seed, trust: _, model, tools } = inputs;
     if suites.is_empty() {
+        held.made_results()?;
+        held.same_configs().await?;
         // Only what the base's policy says is ever started.
         start_tools(&mut held.loaded, tools, context).await?;
     }

@@ -9,7 +9,7 @@ pub(crate) mod source;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::base::{Held, hold};
+use super::base::{Held, OTHER_MODEL, hold, keep_back};
 use super::eval_gate::{clear, clear_reports, prepare::problems, write_report};
 use super::ledger::{Key, Ledger, identity, said_again};
 use super::{CommandError, Context, Exit, Outcome};
@@ -48,6 +48,10 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         ))
     })?;
     let anchor = place(args.anchor.as_deref(), rules.anchor.as_deref(), held.as_ref())?;
+    if let Some(held) = held.as_ref().filter(|_| args.evaluate && args.suite.is_empty()) {
+        held.made_results()?;
+    }
+    let other_model = args.evaluate && held.as_ref().is_some_and(|held| held.other_model);
     let (loaded, changes) = held.map(|held| (held.loaded, held.changes)).unzip();
     let keep = match (&args.bless, args.update_baseline) {
         (Some(reason), _) => Some(Keep::Blessed(reason)),
@@ -120,6 +124,10 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
     };
     report.host = context.host.info();
     report.gate_changes = changes.unwrap_or_default();
+    let gate = loaded.map_or_else(GatePolicy::default, |loaded| loaded.policy.gate);
+    if other_model {
+        keep_back(OTHER_MODEL, &gate, &mut report);
+    }
     let mut text = String::new();
     if let (Some(keep), Some(folder), Some(candidate)) = (&keep, &folder, &candidate) {
         text = kept::keep(keep, folder, candidate, report.verdict, context)?;
@@ -133,7 +141,6 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         tracing::info!("{}", context.sink.line(&Untrusted::new(text), 500));
     }
     let path = write_report(&args.out, &report, context)?;
-    let gate = loaded.map_or_else(GatePolicy::default, |loaded| loaded.policy.gate);
     Ok(Outcome {
         exit: Exit::of(report.verdict, &gate, false),
         report: Some((Box::new(report), path)),

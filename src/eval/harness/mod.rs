@@ -29,7 +29,7 @@ mod tests;
 use std::path::Path;
 
 pub use expect::Expect;
-pub use read::read_results;
+pub use read::{read_results, result_files};
 pub use run::{Start, run_tool};
 
 use super::redteam::Hazard;

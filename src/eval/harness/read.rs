@@ -16,7 +16,7 @@ const DEEPEST: usize = 4;
 
 /// Reads the results at `path`: a file, a folder, or a glob; `shown` is what the user calls it. Never empty.
 pub fn read_results(path: &Path, shown: &str, expect: &Expect<'_>) -> Result<Vec<Suite>, Problems> {
-    let files = files(path, shown)?;
+    let files = named_files(path, shown)?;
     let mut found = Problems::none();
     let mut suites = Vec::new();
     for (file, shown) in &files {
@@ -67,8 +67,13 @@ fn read_file(path: &Path, shown: &str, expect: &Expect<'_>) -> Result<Vec<Suite>
     }
 }
 
+/// The files that [`read_results`] would read at a path.
+pub fn result_files(path: &Path, shown: &str) -> Result<Vec<PathBuf>, Problem> {
+    Ok(named_files(path, shown)?.into_iter().map(|(file, _)| file).collect())
+}
+
 /// The files behind a path, in the order of their names, as they are and as the user calls them.
-fn files(path: &Path, shown: &str) -> Result<Vec<(PathBuf, String)>, Problem> {
+fn named_files(path: &Path, shown: &str) -> Result<Vec<(PathBuf, String)>, Problem> {
     let missing = |message: &str| {
         Problem::of_file(shown, message.to_owned()).help("has the tool run, and written its results there?")
     };

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::{Attempt, Limits, ModelError, Retry};
 use crate::eval::request::{Generate, Prompt};
 use crate::net::{self, ClientOptions, Decision, Limiter, NetError, RetryPolicy, client, decide};
-use crate::trust::Untrusted;
+use crate::trust::{Untrusted, beginning};
 
 /// Characters of a server's error that are kept.
 const QUOTE: usize = 500;
@@ -135,9 +135,9 @@ impl Courier {
     }
 }
 
-/// The beginning of a server's text.
+/// The beginning of a server's text, cut so that no half of a secret is left.
 pub(super) fn quote(text: &str) -> Untrusted {
-    Untrusted::new(text.chars().take(QUOTE).collect::<String>())
+    Untrusted::new(beginning(text, QUOTE))
 }
 
 /// An error of the client in words.

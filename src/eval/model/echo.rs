@@ -14,7 +14,7 @@ impl Echo {
     pub(super) fn new(name: &str) -> Self {
         let digest = Digest::of(b"echo-1");
         let description = Untrusted::new("the prompt itself");
-        Self(ModelIdentity { name: name.to_owned(), provider: "echo", digest, description })
+        Self(ModelIdentity { name: name.to_owned(), provider: "echo", digest, cacheable: true, description })
     }
 }
 
@@ -37,12 +37,15 @@ impl Model for Echo {
                     attempts: 1,
                 })
             }
-            Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => {
-                Err(ModelError::Unsupported("`provider: echo` gives text only".into()))
-            }
+            Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => Err(text_only("echo")),
         };
         Box::pin(std::future::ready(answered))
     }
+}
+
+/// What a provider says that is asked for more than a text.
+pub(super) fn text_only(provider: &str) -> ModelError {
+    ModelError::Unsupported(format!("`provider: {provider}` gives text only").into())
 }
 
 /// A prompt as one text. Of a chat: its messages as JSON, the way in which a chat that is written as text stands.

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::echo::plain_text;
+use super::echo::{plain_text, text_only};
 use super::openai::{OpenAiError, Surroundings, filled};
 use super::{Answered, Attempt, ExecSpec, Model, ModelError, ModelIdentity};
 use crate::eval::process::{self, ProcessError, Program};
@@ -124,15 +124,14 @@ impl Model for Exec {
         Box::pin(async move {
             match request {
                 Request::Generate(generate) => self.ask(generate, &attempt).await,
-                Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => {
-                    Err(ModelError::Unsupported("`provider: exec` gives text only".into()))
-                }
+                Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => Err(text_only("exec")),
             }
         })
     }
 }
 
-/// Files that the command names are part of it: a script that changes is another model.
+/// Files that are arguments of their own are part of it: a script that changes is another model. What such a file imports, or what is
+/// named inside of an argument, is not seen, so that answers are kept only of a command whose `revision` says which version runs.
 fn identity(name: &str, spec: &ExecSpec, folder: &std::path::Path) -> ModelIdentity {
     let mut hasher = Hasher::new();
     hasher.part(b"exec-1").part(&serde_json::to_vec(spec).unwrap_or_default());
@@ -142,7 +141,8 @@ fn identity(name: &str, spec: &ExecSpec, folder: &std::path::Path) -> ModelIdent
         }
     }
     let description = Untrusted::new(format!("the command {}", spec.command.join(" ")));
-    ModelIdentity { name: name.to_owned(), provider: "exec", digest: hasher.finish(), description }
+    let cacheable = spec.revision.as_ref().is_some_and(|revision| !revision.trim().is_empty());
+    ModelIdentity { name: name.to_owned(), provider: "exec", digest: hasher.finish(), cacheable, description }
 }
 
 #[cfg(test)]
@@ -230,6 +230,9 @@ mod tests {
         std::fs::write(folder.join("bot.sh"), "echo 1").unwrap();
         let before = identity("m", &spec, &folder).digest;
         assert_eq!(before, identity("m", &spec, &folder).digest);
+        assert!(!identity("m", &spec, &folder).cacheable, "what the script uses is not in the digest");
+        let with_revision = ExecSpec { revision: Some("3".to_owned()), ..spec.clone() };
+        assert!(identity("m", &with_revision, &folder).cacheable);
         std::fs::write(folder.join("bot.sh"), "echo 2").unwrap();
         assert_ne!(before, identity("m", &spec, &folder).digest);
         let _ = std::fs::remove_dir_all(&folder);

@@ -40,6 +40,8 @@ pub struct ModelIdentity {
     pub provider: &'static str,
     /// Changes whenever the answers could: weights, endpoint, revision, parameters sent with each request.
     pub digest: Digest,
+    /// Whether the digest says enough to keep answers under it: not where something else decides them too.
+    pub cacheable: bool,
     /// For people.
     pub description: Untrusted,
 }

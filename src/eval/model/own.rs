@@ -23,7 +23,13 @@ impl OwnModels {
             }
         }
         let description = Untrusted::new(format!("the suites' own: {}", names.join(", ")));
-        Self(ModelIdentity { name: "suite".to_owned(), provider: "suite", digest: hasher.finish(), description })
+        Self(ModelIdentity {
+            name: "suite".to_owned(),
+            provider: "suite",
+            digest: hasher.finish(),
+            cacheable: false,
+            description,
+        })
     }
 }
 

@@ -77,8 +77,13 @@ impl Replay {
             return Err(Problem::of_file(shown, "the recording holds no answer"));
         }
         let description = Untrusted::new(format!("{} recorded answers of {shown}", places.len()));
-        let identity =
-            ModelIdentity { name: name.to_owned(), provider: "replay", digest: hasher.finish(), description };
+        let identity = ModelIdentity {
+            name: name.to_owned(),
+            provider: "replay",
+            digest: hasher.finish(),
+            cacheable: true,
+            description,
+        };
         Ok(Self { identity, file, places })
     }
 

@@ -5,7 +5,7 @@ mod safety;
 #[cfg(test)]
 mod tests;
 
-use super::Policy;
+use super::{Policy, SUITES_OWN};
 use crate::eval::model::{ModelSpec, OpenAiSpec};
 use crate::gate::compare::RegressionRule;
 use crate::gate::{OnInconclusive, OnPartial, Preflight, Threshold};
@@ -18,6 +18,8 @@ pub struct Guarded {
     pub policy: Policy,
     /// In the order of the policy.
     pub changes: Vec<GateChange>,
+    /// Whether another model is judged than the base would judge, because the pull request says so.
+    pub other_model: bool,
 }
 
 /// Why a pull request's policy is refused.
@@ -65,17 +67,47 @@ pub fn guard(base: &Policy, head: &Policy, given: Option<&str>) -> Result<Guarde
     safety::guard(&mut policy, head, &mut log);
     run(&mut policy, head, &mut log);
     lists(&mut policy, head, &mut log);
-    if head.gate.model != base.gate.model && head.gate.model.is_some() {
-        // It may be the very change under test, or a way around it.
-        log.add(ChangeKind::Loosened, "gate.model", "another model is evaluated, as the pull request asks".to_owned());
-        policy.gate.model.clone_from(&head.gate.model);
-    }
     // Of the models that the base has, only the one that it evaluates itself may be another version: a pull request that
     // evaluates the base's judge would else also choose the judge.
     let tested = given.map(str::to_owned).or_else(|| base.gate.model.clone());
     let tested = tested.or_else(|| (head.models.len() == 1).then(|| head.models.keys().next().cloned()).flatten());
     models(&mut policy, (base, head), tested.as_deref(), &mut log)?;
-    Ok(Guarded { policy, changes: log.0 })
+    let swapped = evaluated(&mut policy, (base, head), &mut log);
+    let other_kind = tested.as_deref().is_some_and(|name| another_kind(name, base, &policy));
+    Ok(Guarded { policy, changes: log.0, other_model: (swapped && given.is_none()) || other_kind })
+}
+
+/// Which model is judged: another one may be the very change under test, or a way around it. True where it is another one.
+fn evaluated(policy: &mut Policy, (base, head): (&Policy, &Policy), log: &mut Log) -> bool {
+    let Some(model) = head.gate.model.as_ref().filter(|_| head.gate.model != base.gate.model) else {
+        if base.gate.model.is_some() && head.gate.model.is_none() {
+            log.loosened("gate.model", "it is gone");
+        }
+        return false;
+    };
+    // What stood for this one all the time is no other one.
+    let by_default = base.gate.model.is_none()
+        && match base.models.keys().collect::<Vec<_>>().as_slice() {
+            [] => model == SUITES_OWN,
+            [only] => *only == model,
+            [_, _, ..] => false,
+        };
+    if by_default {
+        log.add(ChangeKind::Other, "gate.model", "named as it was before".to_owned());
+    } else if model != SUITES_OWN && !policy.models.contains_key(model) {
+        log.loosened("gate.model", "a model that the base does not have");
+        return false;
+    } else {
+        log.add(ChangeKind::Loosened, "gate.model", "another model is evaluated, as the pull request asks".to_owned());
+    }
+    policy.gate.model = Some(model.clone());
+    !by_default
+}
+
+/// Whether a model of this name is none of its kind any more: recorded answers in the place of an endpoint are no other version of it.
+fn another_kind(name: &str, base: &Policy, policy: &Policy) -> bool {
+    let kind = |policy: &Policy| policy.models.get(name).map(std::mem::discriminant);
+    base.models.contains_key(name) && kind(base) != kind(policy)
 }
 
 struct Log(Vec<GateChange>);
@@ -326,6 +358,13 @@ fn models(
             log.loosened(place, "changed, though it is not the model under test");
             continue;
         }
+        // A policy without models asks the models that its suites name. One more model there, or one that has their word for its name,
+        // would stand in the place of all of them.
+        let owns = base.models.is_empty() && base.gate.model.as_ref().is_none_or(|model| model == SUITES_OWN);
+        if ours.is_none() && (owns || name == SUITES_OWN) {
+            log.loosened(place, "a new model, which would answer in the place of those that the suites name");
+            continue;
+        }
         let refused = |provider| Err(RefusedModel::Provider { model: name.clone(), provider });
         match theirs {
             ModelSpec::Http(_) => return refused("http"),
@@ -346,7 +385,14 @@ fn models(
                 return Err(RefusedModel::Host { model: name.clone(), host });
             }
         }
-        log.add(ChangeKind::Other, place, if ours.is_some() { "changed" } else { "a new model" }.to_owned());
+        let (kind, what) = match ours {
+            None => (ChangeKind::Other, "a new model"),
+            Some(ours) if std::mem::discriminant(ours) == std::mem::discriminant(theirs) => {
+                (ChangeKind::Other, "changed")
+            }
+            Some(_) => (ChangeKind::Loosened, "of another provider, as the pull request asks"),
+        };
+        log.add(kind, place, what.to_owned());
         policy.models.insert(name.clone(), theirs.clone());
     }
     for gone in base.models.keys().filter(|name| !head.models.contains_key(*name)) {

@@ -1,4 +1,4 @@
-//! What is wrong with a model of the policy that speaks no protocol of its own.
+//! What is wrong with a model of the policy that is an endpoint or a command.
 
 use crate::document::{Document, Problems};
 use crate::eval::model::{ExecSpec, HttpSpec, Limits, Price, Retry};
@@ -8,16 +8,13 @@ const LONGEST: f64 = 3600.0;
 
 pub(super) fn check_http(spec: &HttpSpec, pointer: &str, document: &Document, problems: &mut Problems) {
     let mut at = |field: &str, message: &str| problems.push(document.problem(&format!("{pointer}/{field}"), message));
-    match reqwest::Url::parse(&spec.url) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-            if !url.username().is_empty() || url.password().is_some() {
-                at("url", "a URL with a password in it ends up in logs; use headers");
-            }
-        }
-        Ok(_) | Err(_) => at("url", "not a URL that begins with http:// or https://"),
-    }
-    if spec.url.contains("${") {
-        at("url", "a value of the environment in a URL ends up in logs; use headers");
+    check_url("url", &spec.url, &mut at);
+    if !spec.sends_prompt() {
+        let field = if spec.body.is_some() { "body" } else { "url" };
+        at(
+            field,
+            "the prompt is sent nowhere: put `{{prompt}}` into the body (or `{{messages}}` as a value of its own), or into the URL",
+        );
     }
     if spec.response.as_deref().is_some_and(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
         at("response", "not a JSON pointer: it begins with `/`, such as /choices/0/message/content");
@@ -25,9 +22,7 @@ pub(super) fn check_http(spec: &HttpSpec, pointer: &str, document: &Document, pr
     if spec.response.is_some() && spec.transform.is_some() {
         at("transform", "`response` and `transform` both say where the answer stands: give one");
     }
-    if spec.timeout_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= LONGEST)) {
-        at("timeout_seconds", "a timeout is more than 0 seconds, and at most an hour");
-    }
+    check_timeout(spec.timeout_seconds, &mut at);
     check_sending(spec.price, &spec.limits, &spec.retry, &mut at);
 }
 
@@ -36,7 +31,26 @@ pub(super) fn check_exec(spec: &ExecSpec, pointer: &str, document: &Document, pr
     if spec.command.first().is_none_or(|program| program.trim().is_empty()) {
         at("command", "a command is a list that begins with the program");
     }
-    if spec.timeout_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= LONGEST)) {
+    check_timeout(spec.timeout_seconds, &mut at);
+}
+
+/// An address that requests go to: nothing secret stands in it.
+pub(super) fn check_url(field: &str, url: &str, at: &mut dyn FnMut(&str, &str)) {
+    match reqwest::Url::parse(url) {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => {
+            if !parsed.username().is_empty() || parsed.password().is_some() {
+                at(field, "a URL with a password in it ends up in logs; use headers");
+            }
+        }
+        Ok(_) | Err(_) => at(field, "not a URL that begins with http:// or https://"),
+    }
+    if url.contains("${") {
+        at(field, "a value of the environment in a URL ends up in logs; use headers");
+    }
+}
+
+fn check_timeout(seconds: Option<f64>, at: &mut dyn FnMut(&str, &str)) {
+    if seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= LONGEST)) {
         at("timeout_seconds", "a timeout is more than 0 seconds, and at most an hour");
     }
 }
@@ -57,5 +71,60 @@ pub(super) fn check_sending(price: Option<Price>, limits: &Limits, retry: &Retry
     }
     if !(0.0..=600.0).contains(&retry.max_wait_seconds) {
         at("retry/max_wait_seconds", "the longest wait is 0 to 600 seconds");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::policy::read_text;
+
+    fn problems(model: &str) -> Vec<String> {
+        let text = format!("version: 1\nmodels:\n  m: {model}\n");
+        let found = read_text("llmci.yaml", &text, std::path::Path::new("")).err();
+        found.into_iter().flat_map(Problems::sorted).map(|problem| problem.message.into_raw()).collect()
+    }
+
+    #[test]
+    fn an_endpoint_that_is_never_sent_the_prompt_is_refused() {
+        let sends = [
+            "body: {q: '{{prompt}}'}",
+            "body: {q: ['a', {b: 'Say {{ prompt }}'}]}",
+            "body: {m: '{{messages}}'}",
+            "body: 'q={{prompt}}', headers: {Content-Type: application/x-www-form-urlencoded}",
+            "body: '{\"q\": {{prompt}}}'",
+            "body: '{{prompt}}'",
+            "method: GET, url: 'http://localhost/?q={{prompt}}'",
+        ];
+        let silent = [
+            "method: GET",
+            "method: GET, url: 'http://localhost/#{{prompt}}'",
+            "body: {q: 'Say hello'}",
+            "body: {q: '{{ question }}'}",
+            "body: {m: 'all {{messages}}'}",
+            "headers: {x-q: '{{prompt}}'}",
+        ];
+        let of = |more: &str| {
+            let url = if more.contains("url:") { "" } else { "url: 'http://localhost', " };
+            problems(&format!("{{provider: http, {url}{more}}}"))
+        };
+        for more in sends {
+            assert_eq!(of(more), Vec::<String>::new(), "{more}");
+        }
+        for more in silent {
+            let found = of(more);
+            assert!(found.len() == 1 && found[0].contains("sent nowhere"), "{more}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn no_secret_stands_in_an_address() {
+        for url in ["https://user:pass@host/", "https://host/${KEY}", "ftp://host/"] {
+            assert!(!problems(&format!("{{provider: openai, model: m, base_url: '{url}'}}")).is_empty(), "{url}");
+            assert!(
+                !problems(&format!("{{provider: http, body: '{{{{prompt}}}}', url: '{url}'}}")).is_empty(),
+                "{url}"
+            );
+        }
     }
 }

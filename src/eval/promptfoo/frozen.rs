@@ -115,6 +115,7 @@ fn test(frozen: &Frozen, line: usize) -> Test {
         grader: None,
         metadata: Map::new(),
         environment: Arc::default(),
+        script_environment: Arc::default(),
         checked: true,
         compared: None,
         folder: Arc::new(PathBuf::from(".")),

@@ -44,6 +44,7 @@ impl EmbeddedModel {
             name: name.to_owned(),
             provider: "embedded",
             digest: engine.digest().clone(),
+            cacheable: true,
             description: Untrusted::new(engine.description()),
         };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -11,11 +11,11 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::courier::{Courier, Reader, Sent, estimate};
-use super::echo::plain_text;
+use super::echo::{plain_text, text_only};
 use super::failure::Failure;
 use super::openai::{OpenAiError, Surroundings, filled, sensitive};
 use super::{Answered, Attempt, HttpSpec, Method, Model, ModelError, ModelIdentity};
-use crate::eval::request::{Answer, Completion, Finish, Generate, Request};
+use crate::eval::request::{Answer, Completion, Finish, Generate, Prompt, Request};
 use crate::net::{self, ClientOptions, NetError, Reach};
 use crate::trust::{Hasher, Secret, Untrusted};
 use template::Body;
@@ -102,6 +102,18 @@ impl Http {
     }
 }
 
+impl HttpSpec {
+    /// Whether two prompts are two requests: only in the address and in the body is there a place for one.
+    pub fn sends_prompt(&self) -> bool {
+        let given = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
+        let body = Body::of(self.body.as_ref(), given.map(|(_, value)| value.as_str()));
+        // What stands behind `#` stays here.
+        let url = self.url.split('#').next().unwrap_or_default();
+        let sent = |text: &str| (template::url(url, text), body.with(&Prompt::Text(text.to_owned()), text));
+        sent("one") != sent("another")
+    }
+}
+
 impl Reader for Http {
     type Value = Untrusted;
 
@@ -130,23 +142,20 @@ impl Model for Http {
         Box::pin(async move {
             match request {
                 Request::Generate(generate) => self.ask(generate, &attempt).await,
-                Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => {
-                    Err(ModelError::Unsupported("`provider: http` gives text only".into()))
-                }
+                Request::RankChoices(_) | Request::Rolling(_) | Request::Embed(_) => Err(text_only("http")),
             }
         })
     }
 }
 
-/// Over all that is sent and read; of headers the templates, in which no secret stands.
+/// Over all that is sent and read. Of headers the templates count: a secret's name, and never its value.
 fn identity(name: &str, spec: &HttpSpec) -> ModelIdentity {
     let mut hasher = Hasher::new();
     let HttpSpec { url, method, headers, body, response, transform, revision, .. } = spec;
     hasher.part(b"http-1");
-    let parts =
-        serde_json::json!([url, method, headers.keys().collect::<Vec<_>>(), body, response, transform, revision]);
+    let parts = serde_json::json!([url, method, headers, body, response, transform, revision]);
     hasher.part(parts.to_string().as_bytes());
     let revision = revision.as_ref().map(|revision| format!(", revision {revision}")).unwrap_or_default();
     let description = Untrusted::new(format!("{url}{revision}"));
-    ModelIdentity { name: name.to_owned(), provider: "http", digest: hasher.finish(), description }
+    ModelIdentity { name: name.to_owned(), provider: "http", digest: hasher.finish(), cacheable: true, description }
 }

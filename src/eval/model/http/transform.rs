@@ -34,6 +34,7 @@ pub(super) fn answer_in(spec: &HttpSpec, reply: &Reply) -> Result<String, Failur
         (None, None, None) => Some(Value::from(reply.text.as_str())),
     };
     match found {
+        Some(Value::String(text)) if text.trim().is_empty() => Err(malformed("the answer is empty")),
         Some(Value::String(text)) => Ok(text),
         None | Some(Value::Null) => Err(malformed("the reply has no answer where it is looked for")),
         Some(value) => Ok(value.to_string()),
@@ -122,6 +123,10 @@ mod tests {
         let table = [
             (json!({}), " "),
             (json!({}), "null"),
+            (json!({}), r#""""#),
+            (json!({"response": "/a"}), r#"{"a": " \n"}"#),
+            (json!({"transform": "json.a"}), r#"{"a": ""}"#),
+            (json!({"transform": "({output: ''})"}), "{}"),
             (json!({"response": "/a/b"}), r#"{"a": 1}"#),
             (json!({"response": "/a"}), "<html>"),
             (json!({"response": "/a"}), r#"{"a": null}"#),

@@ -260,14 +260,16 @@ fn identity(name: &str, spec: &OpenAiSpec, tokens: Option<&Tokens>) -> ModelIden
         hasher.part(b"tokenizer").part(tokens.digest().hex().as_bytes()).part(&tokens.longest().to_le_bytes());
     }
     hasher.part(&serde_json::to_vec(&spec.extra_body).unwrap_or_default());
-    spec.headers.keys().for_each(|name| {
-        hasher.part(name.as_bytes());
-    });
+    // As they are written: another gateway or tenant is another model. A secret's value is not in there.
+    for (name, template) in &spec.headers {
+        hasher.part(b"header").part(name.as_bytes()).part(template.as_bytes());
+    }
     let revision = spec.revision.as_ref().map(|revision| format!(", revision {revision}")).unwrap_or_default();
     ModelIdentity {
         name: name.to_owned(),
         provider: "openai",
         digest: hasher.finish(),
+        cacheable: true,
         description: Untrusted::new(format!("{} at {}{revision}", spec.model, spec.base_url)),
     }
 }

@@ -111,6 +111,37 @@ fn a_pull_request_that_evaluates_the_judge_does_not_choose_the_judge() {
 }
 
 #[test]
+fn no_new_model_takes_the_place_of_those_that_suites_name() {
+    let with = |models: &str, gate: &str| -> Policy {
+        let text = format!("{{\"version\": 1, \"models\": {{{models}}}, \"gate\": {{{gate}}}}}");
+        serde_json::from_str(&text).unwrap()
+    };
+    let replay = |name: &str| format!("\"{name}\": {{\"provider\": \"replay\", \"path\": \"a\"}}");
+    let suite = "\"model\": \"suite\"";
+    for (base, head) in [
+        (with("", ""), with(&replay("m"), "")),
+        (with("", ""), with(&replay("m"), "\"model\": \"m\"")),
+        (with("", suite), with(&replay("suite"), suite)),
+        (with(&replay("m"), suite), with(&format!("{}, {}", replay("m"), replay("suite")), suite)),
+    ] {
+        let guarded = guard(&base, &head, None).unwrap();
+        assert_eq!(guarded.policy, base);
+        assert!(kinds(&guarded).iter().all(|kind| *kind == ChangeKind::Loosened), "{:?}", guarded.changes);
+        assert!(!guarded.other_model && !guarded.changes.is_empty());
+    }
+    // What is evaluated all the time may be named, and beside a model that is named there is room for others.
+    let guarded = guard(&with(&replay("m"), ""), &with(&replay("m"), "\"model\": \"m\""), None).unwrap();
+    assert_eq!((kinds(&guarded), guarded.other_model), (vec![ChangeKind::Other], false));
+    let (base, head) = (with(&replay("m"), suite), with(&format!("{}, {}", replay("m"), replay("n")), suite));
+    assert_eq!(guard(&base, &head, None).unwrap().policy, head);
+    // Another one is evaluated as it is asked for, and that is said.
+    let head = with(&format!("{}, {}", replay("m"), replay("n")), "\"model\": \"n\"");
+    let guarded = guard(&with(&replay("m"), ""), &head, None).unwrap();
+    assert!(guarded.other_model && guarded.policy == head);
+    assert!(!guard(&with(&replay("m"), ""), &head, Some("m")).unwrap().other_model, "the command line decides");
+}
+
+#[test]
 fn a_higher_confidence_is_no_stricter_where_what_is_undecided_passes() {
     let with = |then: &str, sure: f64| -> Policy {
         let rule = format!("{{\"metric\": \"pass_rate\", \"min\": 0.9, \"confidence\": {sure}}}");

@@ -8,9 +8,13 @@ use serde_json::Value;
 
 use super::place::At;
 use crate::document::{Problem, Problems};
+use crate::eval::process;
 
 /// Words in names of variables that hold secrets.
 const SECRET: &[&str] = &["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH", "COOKIE", "PRIVATE"];
+
+/// Where interpreters of scripts are.
+const INTERPRETERS: [&str; 2] = ["PROMPTFOO_PYTHON", "PROMPTFOO_RUBY"];
 
 #[expect(clippy::expect_used, reason = "written here, and tried by every test")]
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
@@ -115,6 +119,16 @@ impl<'a> Environment<'a> {
         names(text).filter_map(|name| Some((name.to_owned(), self.get(name)?))).collect()
     }
 
+    /// What scripts in other languages find: the few variables that every program needs, where their interpreters are, and the config's
+    /// own `env:`. Everything else of the job, such as its keys, is not theirs.
+    pub(super) fn of_scripts(&self) -> BTreeMap<String, String> {
+        let mut found = process::environment(self.process);
+        found.extend(INTERPRETERS.iter().filter_map(|name| Some(((*name).to_owned(), (self.process)(name)?))));
+        let own = self.own.iter().filter(|(name, _)| !looks_secret(name));
+        found.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+        found
+    }
+
     /// The variables that texts of the config name; a secret among them is a problem.
     pub(super) fn shared(&self, texts: &[(&str, At)], problems: &mut Problems) -> Arc<BTreeMap<String, String>> {
         let mut all = BTreeMap::new();
@@ -145,5 +159,24 @@ pub(super) fn replace_texts(value: &Value, replace: &dyn Fn(&str) -> String) -> 
             Value::Object(fields.iter().map(|(key, value)| (key.clone(), replace_texts(value, replace))).collect())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_find_what_is_listed_and_the_configs_own_variables_alone() {
+        let process = |name: &str| match name {
+            "PATH" | "PROMPTFOO_PYTHON" | "DATABASE_URL" | "OPENAI_API_KEY" | "CITY" => {
+                Some(format!("of the job: {name}"))
+            }
+            _ => None,
+        };
+        let own = BTreeMap::from([("TOWN".to_owned(), "Ulm".to_owned()), ("MY_TOKEN".to_owned(), "x".to_owned())]);
+        let environment = Environment { own, process: &process };
+        let found: Vec<String> = environment.of_scripts().into_keys().collect();
+        assert_eq!(found, ["PATH", "PROMPTFOO_PYTHON", "TOWN"]);
     }
 }

@@ -159,6 +159,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
         asked,
         files,
         environment: shared,
+        script_environment: Arc::new(environment.of_scripts()),
         timeout,
         echo,
         checked,

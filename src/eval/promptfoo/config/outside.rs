@@ -135,7 +135,8 @@ pub(super) fn http(id: &str, provider: &Provider, environment: &Environment<'_>)
     if let Some(body) = &body {
         only_the_prompt(body, &provider.at.part("/config/body"))?;
     }
-    Ok(ModelSpec::Http(HttpSpec {
+    only_the_prompt(&Value::from(url.as_str()), &provider.at.part("/config/url"))?;
+    let spec = HttpSpec {
         provider: HttpWord::Http,
         url,
         method,
@@ -149,7 +150,12 @@ pub(super) fn http(id: &str, provider: &Provider, environment: &Environment<'_>)
         price: None,
         limits: Limits::default(),
         retry: Retry::default(),
-    }))
+    };
+    if !spec.sends_prompt() {
+        let help = "put `{{prompt}}` into the body or the URL: every test would get the answer to the same question";
+        return Err(provider.at.problem("this HTTP provider is never sent the prompt").help(help));
+    }
+    Ok(ModelSpec::Http(spec))
 }
 
 /// A body may hold the prompt; other vars of a test are not known to a model.

@@ -72,6 +72,7 @@ pub(super) struct Rows {
     pub(super) files: Files,
     pub(super) folder: Arc<PathBuf>,
     pub(super) environment: Arc<BTreeMap<String, String>>,
+    pub(super) script_environment: Arc<BTreeMap<String, String>>,
     pub(super) timeout: Duration,
     /// The model that answers with a test's own `providerOutput`.
     pub(super) echo: Arc<str>,
@@ -97,6 +98,7 @@ pub(super) struct Parts {
     pub(super) asked: Vec<Asked>,
     pub(super) files: Files,
     pub(super) environment: Arc<BTreeMap<String, String>>,
+    pub(super) script_environment: Arc<BTreeMap<String, String>>,
     pub(super) timeout: Duration,
     pub(super) echo: Arc<str>,
     pub(super) checked: bool,
@@ -105,7 +107,8 @@ pub(super) struct Parts {
 impl Rows {
     /// Lays out all rows.
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { suite, plans, prompts, asked, files, environment, timeout, echo, checked } = parts;
+        let Parts { suite, plans, prompts, asked, files, environment, script_environment, timeout, echo, checked } =
+            parts;
         let folder = files.folder();
         let folder = Arc::new(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
         let names = Names {
@@ -121,6 +124,7 @@ impl Rows {
             files,
             folder,
             environment,
+            script_environment,
             timeout,
             echo,
             checked,
@@ -239,6 +243,7 @@ impl Rows {
             grader: None,
             metadata: part.metadata.clone(),
             environment: Arc::clone(&self.environment),
+            script_environment: Arc::clone(&self.script_environment),
             compared: compares(&part.nodes).then(|| Compared {
                 row: u32::try_from(index).unwrap_or(u32::MAX),
                 rows: (row.first..row.first.saturating_add(row.count)).collect(),

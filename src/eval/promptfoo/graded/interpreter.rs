@@ -1,7 +1,6 @@
 //! `python` and `ruby`: scripts of the user's in interpreters of this machine. What a script returns becomes a verdict by the rules of
 //! promptfoo 0.121.20. Kept out: how a program is run and ended (`eval::process`).
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,8 +18,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 /// What runs a script's function, and carries its result.
 const PYTHON_DRIVER: &str = include_str!("driver.py");
 const RUBY_DRIVER: &str = include_str!("driver.rb");
-/// Parts of names of variables that hold secrets: no script is given them.
-const SECRET: [&str; 7] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH"];
+/// Where programs are looked for where the job has no PATH.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Why a script has no result.
 enum Trouble {
@@ -103,7 +102,8 @@ async fn call(
     frame: &Frame<'_>,
 ) -> Result<Value, Trouble> {
     let language = code.language;
-    let environment = environment(frame.environment());
+    let mut environment = frame.test.script_environment.as_ref().clone();
+    environment.entry("PATH".to_owned()).or_insert_with(|| USUAL_PATH.to_owned());
     let chosen = |variable: &str, usual: &str| environment.get(variable).cloned().unwrap_or_else(|| usual.to_owned());
     let command = match language {
         Language::Python => vec![chosen("PROMPTFOO_PYTHON", "python3"), "-c".to_owned(), PYTHON_DRIVER.to_owned()],
@@ -166,18 +166,6 @@ fn trouble(language: Language, program: &str, error: &ProcessError) -> Trouble {
             thrown(format!("the {name} script: {error}"))
         }
     }
-}
-
-/// What a script finds in its environment: what templates may show, without what looks like a secret.
-fn environment(of: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let is_secret = |name: &str| {
-        let name = name.to_uppercase();
-        SECRET.iter().any(|part| name.contains(part))
-    };
-    let mut found: BTreeMap<String, String> =
-        of.iter().filter(|(name, _)| !is_secret(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
-    found.entry("PATH".to_owned()).or_insert_with(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
-    found
 }
 
 /// Lines before the first one of an inline script.
@@ -301,12 +289,5 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(leading_number(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn secrets_are_not_given_to_scripts() {
-        let of = ["PATH", "OPENAI_API_KEY", "GITHUB_TOKEN", "db_password", "LANG"];
-        let of = of.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
-        assert_eq!(environment(&of).into_keys().collect::<Vec<_>>(), ["LANG", "PATH"]);
     }
 }

@@ -39,8 +39,13 @@ impl Scripted {
         say: impl Fn(usize, &Generate) -> Result<String, ModelError> + Send + Sync + 'static,
     ) -> Arc<Self> {
         let digest = Digest::of(name.as_bytes());
-        let identity =
-            ModelIdentity { name: name.to_owned(), provider: "scripted", digest, description: Untrusted::default() };
+        let identity = ModelIdentity {
+            name: name.to_owned(),
+            provider: "scripted",
+            digest,
+            cacheable: true,
+            description: Untrusted::default(),
+        };
         Arc::new(Self { identity, asked: Mutex::default(), say: Box::new(say) })
     }
 

@@ -1,0 +1,120 @@
+//! Files that a pull request brings and that would decide with the base's rights: a policy where the base has none, the config of a tool
+//! that is started, results that nobody has measured. Each is refused with what to do.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::{Held, refused};
+use crate::commands::{CommandError, git};
+use crate::eval::harness::result_files;
+use crate::eval::model::ModelSpec;
+use crate::eval::policy::{HarnessName, Policy};
+use crate::trust::Untrusted;
+
+/// A policy that is held against none may not start a command, nor send a request of any form. Where the event lends the base's
+/// secrets to the run, it may not name one of them either.
+pub(super) fn refuse_rights(policy: &Policy, privileged: bool) -> Result<(), CommandError> {
+    let what = |model: &ModelSpec| match model {
+        ModelSpec::Http(_) => Some("of `provider: http`"),
+        ModelSpec::Exec(_) => Some("of `provider: exec`"),
+        ModelSpec::Openai(spec) => {
+            let keyed = spec.api_key_env.is_some() || !spec.headers.is_empty();
+            (privileged && keyed).then_some("with a key or headers")
+        }
+        ModelSpec::Embedded(_) | ModelSpec::Replay(_) | ModelSpec::Echo(_) => None,
+    };
+    let model = policy.models.iter().find_map(|(name, model)| Some(format!("the model `{name}` {}", what(model)?)));
+    let tool = || policy.results.iter().any(|results| results.harness.is_some()).then(|| "a tool to start".to_owned());
+    let Some(found) = model.or_else(tool) else { return Ok(()) };
+    Err(refused(format!(
+        "the base has no such policy, and the pull request's own names {found}, which would run with the base's rights: merge the \
+         policy without it first, or say --policy-from head"
+    )))
+}
+
+impl Held {
+    /// A tool that is started has the whole environment, and its config may name commands and hosts: it is the base's.
+    pub(crate) async fn same_configs(&self) -> Result<(), CommandError> {
+        let Some(base) = &self.base else { return Ok(()) };
+        let tools = self.loaded.policy.results.iter().filter(|results| results.harness == Some(HarnessName::Promptfoo));
+        for config in tools.filter_map(|results| results.config.as_deref()) {
+            let help = "merge it first, list the config under `suites:` instead, where it runs without keys that the base does not \
+                        send, or say --policy-from head";
+            let theirs = base.read(config).await?;
+            let ours = std::fs::read(self.loaded.folder.join(config)).ok();
+            if theirs.is_some() && theirs != ours {
+                return Err(refused(format!(
+                    "the pull request changes {config}, with which promptfoo is started, keys and all: {help}"
+                )));
+            }
+            // What is no part of the repository was made by the workflow.
+            if theirs.is_none() && base.is_brought(config)? {
+                return Err(refused(format!(
+                    "the pull request brings {config}, with which promptfoo is started, keys and all (a folder is no config: name its \
+                     file): {help}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Results that are files of the pull request itself were measured by nobody: they say what their author wants.
+    pub(crate) fn made_results(&self) -> Result<(), CommandError> {
+        if self.base.is_none() {
+            return Ok(());
+        }
+        let paths = self.loaded.policy.results.iter().filter(|results| results.harness.is_none());
+        for path in paths.filter_map(|results| results.path.as_deref()) {
+            let whole = self.loaded.folder.join(path);
+            // That there are none is found, and said, where they are read.
+            let Ok(files) = result_files(&whole, path) else { continue };
+            let Some(file) = tracked_of(&files)? else { continue };
+            return Err(refused(format!(
+                "{} is a file of the repository, and the policy takes it for results of this run: whoever writes a pull request can \
+                 commit any result. Let an earlier step write to a path that git does not track (list it in .gitignore), start the \
+                 tool with `harness:`, or say --policy-from head",
+                file.display()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The first of these files that git tracks: itself, what it leads to, or something above it that is a link or another repository.
+fn tracked_of(files: &[PathBuf]) -> Result<Option<PathBuf>, CommandError> {
+    let mut known: Option<(PathBuf, BTreeSet<PathBuf>)> = None;
+    for file in files {
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Ok(folder) = std::path::absolute(parent) else { continue };
+        let places = [Some(folder.join(file.file_name().unwrap_or_default())), file.canonicalize().ok()];
+        for place in places.into_iter().flatten() {
+            let Some(within) = place.parent() else { continue };
+            if !known.as_ref().is_some_and(|(top, _)| within.starts_with(top)) {
+                match tracked(within)? {
+                    Some(found) => known = Some(found),
+                    None => continue,
+                }
+            }
+            let Some((top, names)) = &known else { continue };
+            let above = place.ancestors().take_while(|above| *above != top.as_path());
+            if above.into_iter().any(|above| names.contains(above)) {
+                return Ok(Some(file.clone()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The checkout that a folder is in, and all that git tracks in it; none outside of one.
+fn tracked(folder: &Path) -> Result<Option<(PathBuf, BTreeSet<PathBuf>)>, CommandError> {
+    let environment = |what: String| CommandError::Environment(Untrusted::new(what));
+    let top = git::git(folder, &["rev-parse", "--show-toplevel"]).map_err(environment)?;
+    let Some(top) = top.map(|bytes| PathBuf::from(String::from_utf8_lossy(&bytes).trim_end_matches('\n'))) else {
+        return Ok(None);
+    };
+    let names = git::git(&top, &["ls-files", "-z"]).map_err(environment)?;
+    let names = names.ok_or_else(|| environment("git does not list the files of the checkout".to_owned()))?;
+    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let names = names.map(|name| top.join(String::from_utf8_lossy(name).as_ref())).collect();
+    Ok(Some((top, names)))
+}
