@@ -13,6 +13,8 @@ use crate::trust::{Digest, Hasher};
 
 /// Files that one pattern may find.
 const MOST_FILES: usize = 10_000;
+/// Patterns that the braces of one may spell.
+const MOST_SPELLINGS: usize = 256;
 
 /// Reads files for one config.
 pub(super) struct Files {
@@ -105,12 +107,15 @@ impl Files {
         if Path::new(pattern).is_absolute() {
             return Err(format!("`{pattern}`: give a path relative to the config"));
         }
+        let spelled = braces(pattern.strip_prefix("./").unwrap_or(pattern))
+            .ok_or_else(|| format!("`{pattern}` spells more than {MOST_SPELLINGS} patterns"))?;
         let folder = glob::Pattern::escape(&self.folder.display().to_string());
-        let whole = Path::new(&folder).join(pattern.strip_prefix("./").unwrap_or(pattern));
         let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         let mut found = Vec::new();
-        for pattern in braces(&whole.display().to_string()) {
-            let paths = glob::glob_with(&pattern, options).map_err(|error| format!("`{pattern}`: {error}"))?;
+        for pattern in spelled {
+            self.stays_inside(&pattern)?;
+            let whole = Path::new(&folder).join(&pattern).display().to_string();
+            let paths = glob::glob_with(&whole, options).map_err(|error| format!("`{pattern}`: {error}"))?;
             for path in paths.flatten().filter(|path| path.is_file()) {
                 let relative = path.strip_prefix(&self.folder).unwrap_or(&path).display().to_string();
                 if !found.contains(&relative) {
@@ -123,6 +128,26 @@ impl Files {
         }
         found.sort();
         Ok(found)
+    }
+
+    /// Refuses a pattern that would walk through what is not the config's: names of files say something too.
+    fn stays_inside(&self, pattern: &str) -> Result<(), String> {
+        let mut before = PathBuf::new();
+        let mut fixed = true;
+        for part in Path::new(pattern).components() {
+            fixed &= !has_pattern(&part.as_os_str().to_string_lossy());
+            if fixed {
+                before.push(part);
+            } else if part == Component::ParentDir {
+                return Err(format!("`{pattern}`: `..` behind a pattern"));
+            }
+        }
+        let real = self.folder.join(before).canonicalize();
+        // A folder that is not there holds no file.
+        if real.is_ok_and(|real| !real.starts_with(&self.fence)) {
+            return Err(format!("`{pattern}` is outside of the config's checkout"));
+        }
+        Ok(())
     }
 
     /// Whether a path names a folder.
@@ -152,19 +177,51 @@ pub(super) fn has_pattern(path: &str) -> bool {
     path.contains(['*', '?', '{']) || (path.contains('[') && path.contains(']'))
 }
 
-/// Every spelling of a pattern with `{a,b}`; the first pair of braces at a time.
-fn braces(pattern: &str) -> Vec<String> {
-    let spelled = pattern.split_once('{').and_then(|(before, rest)| {
-        let (inner, after) = rest.split_once('}')?;
-        Some(inner.split(',').map(|word| format!("{before}{word}{after}")).collect::<Vec<_>>())
-    });
-    match spelled {
-        Some(all) => all.iter().take(64).flat_map(|pattern| braces(pattern)).collect(),
-        None => vec![pattern.to_owned()],
+/// Every spelling of a pattern with `{a,b}`, the first pair of braces first; none where there are too many.
+fn braces(pattern: &str) -> Option<Vec<String>> {
+    let mut spelled = vec![String::new()];
+    let mut rest = pattern;
+    while let Some((before, inner, after)) = rest.split_once('{').and_then(|(before, inside)| {
+        let (inner, after) = inside.split_once('}')?;
+        Some((before, inner, after))
+    }) {
+        let words: Vec<&str> = inner.split(',').collect();
+        if spelled.len().saturating_mul(words.len()) > MOST_SPELLINGS {
+            return None;
+        }
+        let each = |begun: &String| words.iter().map(|word| format!("{begun}{before}{word}")).collect::<Vec<_>>();
+        spelled = spelled.iter().flat_map(each).collect();
+        rest = after;
     }
+    Some(spelled.into_iter().map(|begun| format!("{begun}{rest}")).collect())
 }
 
 /// The ending of a path, in small letters, without the dot.
 pub(super) fn ending(path: &str) -> String {
     Path::new(path).extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_are_spelled_out_within_a_limit() {
+        let all = |pattern: &str| braces(pattern).map(|spelled| spelled.join(" "));
+        assert_eq!(all("a/{x,y}.{t,u}").as_deref(), Some("a/x.t a/x.u a/y.t a/y.u"));
+        assert_eq!(all("a{b").as_deref(), Some("a{b"));
+        assert_eq!(all(&"{a,b}".repeat(40)), None);
+    }
+
+    #[test]
+    fn no_pattern_walks_out_of_the_config() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("inside");
+        std::fs::create_dir_all(inside.join("tests")).unwrap();
+        let files = Files::new(&inside.join("c.yaml"), "c.yaml");
+        for pattern in ["../*.txt", "../../**/*", "*/../../*.txt", "{a,..}/*"] {
+            assert!(files.find(pattern).is_err(), "{pattern}");
+        }
+        assert_eq!(files.find("tests/*.txt"), Ok(Vec::new()));
+    }
 }
