@@ -115,6 +115,8 @@ fn test(frozen: &Frozen, line: usize) -> Test {
         grader: None,
         metadata: Map::new(),
         environment: Arc::default(),
+        surroundings: Arc::default(),
+        scoring: None,
         checked: true,
         compared: None,
         folder: Arc::new(PathBuf::from(".")),

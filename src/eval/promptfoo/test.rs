@@ -42,6 +42,10 @@ pub struct Test {
     pub compared: Option<Compared>,
     /// The config's folder: scripts of other languages run there.
     pub folder: Arc<PathBuf>,
+    /// What scripts of other languages find in their environment.
+    pub surroundings: Arc<BTreeMap<String, String>>,
+    /// `assertScoringFunction:`, which has the last word on pass and score.
+    pub scoring: Option<Code>,
 }
 
 /// All rows of one test: its prompts x its providers.

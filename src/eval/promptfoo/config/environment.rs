@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::place::At;
 use crate::document::{Problem, Problems};
+use crate::eval::process;
 
 /// Words in names of variables that hold secrets.
 const SECRET: &[&str] = &["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH", "COOKIE", "PRIVATE"];
@@ -86,6 +87,16 @@ impl<'a> Environment<'a> {
             return None;
         }
         self.own.get(name).cloned().or_else(|| (self.process)(name))
+    }
+
+    /// What programs of the config find in their environment: what every program needs, where the interpreters are, and `env:`.
+    pub(super) fn surroundings(&self) -> BTreeMap<String, String> {
+        let mut all = process::environment(self.process);
+        for name in ["PROMPTFOO_PYTHON", "PROMPTFOO_RUBY", "PYENV_ROOT", "GEM_HOME", "GEM_PATH"] {
+            all.extend((self.process)(name).map(|value| (name.to_owned(), value)));
+        }
+        all.extend(self.own.iter().map(|(name, value)| (name.clone(), value.clone())));
+        all
     }
 
     /// Whether a variable is set, be it a secret.

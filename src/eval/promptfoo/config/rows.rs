@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::files::Files;
 use super::part::Part;
+use super::programs::Programs;
 use super::prompts::Written;
 use super::providers::named;
 use super::render;
@@ -70,6 +71,9 @@ pub(super) struct Rows {
     pub(super) prompts: Vec<Written>,
     pub(super) asked: Vec<Asked>,
     pub(super) files: Files,
+    pub(super) programs: Programs,
+    /// `nunjucksFilters`.
+    pub(super) filters: BTreeMap<String, Code>,
     pub(super) folder: Arc<PathBuf>,
     pub(super) environment: Arc<BTreeMap<String, String>>,
     pub(super) timeout: Duration,
@@ -96,6 +100,8 @@ pub(super) struct Parts {
     pub(super) prompts: Vec<Written>,
     pub(super) asked: Vec<Asked>,
     pub(super) files: Files,
+    pub(super) programs: Programs,
+    pub(super) filters: BTreeMap<String, Code>,
     pub(super) environment: Arc<BTreeMap<String, String>>,
     pub(super) timeout: Duration,
     pub(super) echo: Arc<str>,
@@ -105,7 +111,8 @@ pub(super) struct Parts {
 impl Rows {
     /// Lays out all rows.
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { suite, plans, prompts, asked, files, environment, timeout, echo, checked } = parts;
+        let Parts { suite, plans, prompts, asked, files, programs, filters, environment, timeout, echo, checked } =
+            parts;
         let folder = files.folder();
         let folder = Arc::new(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
         let names = Names {
@@ -119,6 +126,8 @@ impl Rows {
             prompts,
             asked,
             files,
+            programs,
+            filters,
             folder,
             environment,
             timeout,
@@ -205,10 +214,16 @@ impl Rows {
         let prompt = self.prompts.get(row.prompt).ok_or_else(gone)?;
         let part = &plan.part;
         let option = |key: &str| part.options.get(key).and_then(Value::as_str).unwrap_or_default();
-        let raw = format!("{}{}{}", option("prefix"), prompt.raw, option("suffix"));
-        let rendered = render::render(&raw, vars, &self.files, &self.environment)
-            .map_err(|why| part.at.problem(why).help(format!("the prompt is `{}`", prompt.label)))?;
-        let settings = asked.settings.clone().over(&prompt.config).over(&part.options);
+        let with = render::With {
+            files: &self.files,
+            programs: &self.programs,
+            environment: &self.environment,
+            filters: &self.filters,
+            provider: (&asked.id, asked.label.as_deref()),
+        };
+        let rendered = render::render(prompt, (option("prefix"), option("suffix")), vars, &with)
+            .map_err(|why| part.at.problem(why).help(format!("the prompt is `{}`", tidy(&prompt.label))))?;
+        let settings = asked.settings.clone().over(&prompt.config).over(&rendered.config).over(&part.options);
         let (asks, model) = match &part.output {
             Some(output) => {
                 let text = output.as_str().map_or_else(|| output.to_string(), str::to_owned);
@@ -244,6 +259,8 @@ impl Rows {
                 rows: (row.first..row.first.saturating_add(row.count)).collect(),
             }),
             folder: Arc::clone(&self.folder),
+            surroundings: Arc::clone(self.programs.surroundings()),
+            scoring: part.scoring.clone(),
         };
         let id = CaseId::new(&self.id(&row, plan.combinations.len())).map_err(|why| part.at.problem(why))?;
         let prompt_digest = Digest::of(json!(request).to_string().as_bytes());
@@ -282,6 +299,9 @@ fn expected_digest(test: &Test) -> Digest {
     hasher.part(b"promptfoo-test-1").part(json!(test.vars).to_string().as_bytes());
     hasher.part(json!([test.threshold, test.options, test.metadata]).to_string().as_bytes());
     hasher.part(format!("{:?}", test.transforms).as_bytes());
+    if let Some(scoring) = &test.scoring {
+        hasher.part(format!("{scoring:?}").as_bytes());
+    }
     for node in &test.assertions {
         let mut plain = node.clone();
         without_places(&mut plain);
