@@ -15,6 +15,8 @@ mod differences;
 mod endpoints;
 #[path = "promptfoo_diff/generate.rs"]
 mod generate;
+#[path = "promptfoo_diff/programs.rs"]
+mod programs;
 #[path = "promptfoo_diff/sides.rs"]
 mod sides;
 mod support;
@@ -242,12 +244,20 @@ fn compare_all(configs: &[(String, Vec<(String, String)>)], part: &str) {
 
 #[test]
 fn a_corner_is_judged_as_promptfoo_judges_it() {
+    compare_all(&by_hand(corners::CORNERS), "corner");
+}
+
+#[test]
+fn what_programs_make_is_what_promptfoo_makes_with_them() {
+    compare_all(&by_hand(programs::PROGRAMS), "program");
+}
+
+fn by_hand(corners: &[corners::Corner]) -> Vec<(String, Vec<(String, String)>)> {
     let text = |text: &&str| (*text).to_owned();
-    let configs: Vec<_> = corners::CORNERS
+    corners
         .iter()
         .map(|(name, files)| (text(name), files.iter().map(|(name, content)| (text(name), text(content))).collect()))
-        .collect();
-    compare_all(&configs, "corner");
+        .collect()
 }
 
 #[test]

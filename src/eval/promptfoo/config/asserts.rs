@@ -342,6 +342,10 @@ impl Reader<'_> {
         match fields.get(key) {
             None | Some(Json::Null) => None,
             Some(Json::Number(number)) => number.as_f64().filter(|number| number.is_finite()),
+            // A number with zeros before it is none to our reader of YAML, and one to promptfoo's.
+            Some(Json::String(text)) if text.starts_with('0') && text.contains('.') && text.parse::<f64>().is_ok() => {
+                text.parse().ok().filter(|number: &f64| number.is_finite())
+            }
             Some(Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_)) => {
                 self.problems.push(at.part(&format!("/{key}")).problem(format!("`{key}` is a number")));
                 None
