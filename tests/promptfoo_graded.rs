@@ -86,6 +86,7 @@ async fn judged(test: &Test, output: &str, judges: BTreeMap<String, Arc<dyn Mode
         stop: Vec::new(),
         format: OutputFormat::Text,
         logprobs: false,
+        told: None,
     });
     let case = Case {
         id: CaseId::new("case").unwrap(),

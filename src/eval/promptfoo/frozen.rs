@@ -138,6 +138,7 @@ fn case(prompt: &str) -> Case {
             stop: Vec::new(),
             format: OutputFormat::Text,
             logprobs: false,
+            told: None,
         }),
         dialogue: Dialogue::Once,
         attack: None,

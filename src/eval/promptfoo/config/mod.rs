@@ -22,6 +22,7 @@ mod scenarios;
 mod shorthand;
 mod spec;
 mod tests;
+mod told;
 #[cfg(test)]
 mod trials;
 
@@ -380,7 +381,7 @@ fn asked(
         match asked {
             Asked::Policy => {
                 let settings = Settings::default().over(&provider.config);
-                who.push(Who { id, label, model: None, settings, transform, prompts, names });
+                who.push(Who { id, label, model: None, settings, transform, prompts, names, tells: None });
             }
             Asked::Own => match provider.reach(environment, files) {
                 Ok(reached) => {
@@ -393,6 +394,7 @@ fn asked(
                         transform,
                         prompts,
                         names,
+                        tells: outside::tells(&reached.spec),
                     });
                 }
                 Err(problem) => problems.push(problem),
@@ -427,6 +429,7 @@ fn collapsed(who: Vec<Who>) -> Vec<Who> {
         transform,
         prompts: (!every).then_some(prompts),
         names,
+        tells: None,
     }]
 }
 

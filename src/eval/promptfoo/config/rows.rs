@@ -15,6 +15,7 @@ use super::prompts::Written;
 use super::providers::named;
 use super::render;
 use super::spec::Settings;
+use super::told::Tells;
 use crate::document::Problem;
 use crate::eval::case::{Case, CaseId, Grading, Level};
 use crate::eval::dialogue::Dialogue;
@@ -42,6 +43,8 @@ pub(super) struct Asked {
     pub(super) prompts: Option<Vec<String>>,
     /// The names that a test may call it by.
     pub(super) names: Vec<String>,
+    /// How it is told what a case is about.
+    pub(super) tells: Option<Tells>,
 }
 
 /// A test with its combinations of vars.
@@ -231,6 +234,13 @@ impl Rows {
             }
             None => (render::prompt(rendered.prompt.clone()), asked.model.clone()),
         };
+        let told = match (&asked.tells, &part.output) {
+            (Some(tells), None) => {
+                let told = tells.of(part, prompt, &rendered, &self.environment);
+                Some(Box::new(told.map_err(|why| part.at.problem(format!("the request of `{}`: {why}", asked.id)))?))
+            }
+            (Some(_), Some(_)) | (None, _) => None,
+        };
         let request = Request::Generate(Generate {
             prompt: asks,
             max_tokens: settings.max_tokens,
@@ -239,6 +249,7 @@ impl Rows {
             stop: settings.stop,
             format: if settings.json { OutputFormat::Json } else { OutputFormat::Text },
             logprobs: wants_log_probabilities(&part.nodes),
+            told,
         });
         let test = Test {
             description: part.description.clone(),

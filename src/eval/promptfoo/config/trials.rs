@@ -332,12 +332,12 @@ fn a_python_that_is_not_there_is_named() {
 
 #[test]
 fn what_a_program_says_is_the_same_whenever_a_row_is_made() {
-    let config = "prompts: [\"file://p.js\"]\nproviders: [echo]\ntests: [{vars: {x: a}, assert: [{type: is-json}]}]\n";
-    let (_folder, path) =
-        written(config, &[("p.js", "module.exports = () => String(process.hrtime ? 1 : new Date().getTime())")]);
+    let config =
+        "prompts: [\"file://p.py:p\"]\nproviders: [echo]\ntests: [{vars: {x: a}, assert: [{type: is-json}]}]\n";
+    let files = [("p.py", "import os\ndef p(context):\n    return os.urandom(8).hex()\n")];
+    let (_folder, path) = written(config, &files);
     let suite = load(&path, "c", around(Asked::Own)).map_err(said).unwrap();
     let first = prompt(&suite.case(0).unwrap());
-    std::thread::sleep(std::time::Duration::from_millis(5));
     assert_eq!(prompt(&suite.case(0).unwrap()), first);
 }
 

@@ -104,6 +104,7 @@ fn case(prompt: Prompt, dialogue: Dialogue) -> Case {
         stop: Vec::new(),
         format: OutputFormat::Text,
         logprobs: false,
+        told: None,
     });
     let detector = Assertion {
         kind: "contains",
