@@ -24,6 +24,7 @@ fn generate(prompt: &str) -> Request {
         stop: Vec::new(),
         format: OutputFormat::Text,
         logprobs: false,
+        told: None,
     })
 }
 

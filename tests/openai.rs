@@ -23,6 +23,7 @@ fn generate(format: OutputFormat) -> Request {
         stop: vec!["\n".to_owned()],
         format,
         logprobs: false,
+        told: None,
     })
 }
 

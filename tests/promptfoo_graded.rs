@@ -58,8 +58,9 @@ fn test(assertion: Assertion, more: &Value) -> Test {
         options: object("options"),
         grader: Some(Grader { model: "judge".into() }),
         metadata: serde_json::Map::new(),
-        environment: Arc::new(environment.collect()),
-        script_environment: Arc::default(),
+        environment: Arc::default(),
+        surroundings: Arc::new(environment.collect()),
+        scoring: None,
         checked: true,
         compared: None,
         folder: Arc::new(PathBuf::from(".")),
@@ -85,6 +86,7 @@ async fn judged(test: &Test, output: &str, judges: BTreeMap<String, Arc<dyn Mode
         stop: Vec::new(),
         format: OutputFormat::Text,
         logprobs: false,
+        told: None,
     });
     let case = Case {
         id: CaseId::new("case").unwrap(),
@@ -546,8 +548,7 @@ async fn python_judges_in_lines_and_in_files() {
     let quiet = test(assertion("python", &json!({"value": "import os\nos._exit(0)", "not": true})), &json!({}));
     assert_eq!(judged(&quiet, "x", BTreeMap::new()).await.status, Status::Error);
     let mut absent = test(assertion("python", &json!({"value": "True"})), &json!({}));
-    absent.script_environment =
-        Arc::new(BTreeMap::from([("PROMPTFOO_PYTHON".to_owned(), "/no/such/python".to_owned())]));
+    absent.surroundings = Arc::new(BTreeMap::from([("PROMPTFOO_PYTHON".to_owned(), "/no/such/python".to_owned())]));
     let none = judged(&absent, "x", BTreeMap::new()).await;
     assert!(none.status == Status::Error && why(&none).contains("PROMPTFOO_PYTHON"), "{}", why(&none));
 }

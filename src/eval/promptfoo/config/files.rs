@@ -2,9 +2,11 @@
 //! of none), is read once, and is part of the suite's digest. Kept out: what stands in them.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine;
 use serde_json::Value;
 
 use crate::document::{self, Document, Problems};
@@ -25,6 +27,8 @@ pub(super) struct Files {
     /// Nothing outside of it is read.
     fence: PathBuf,
     texts: Mutex<BTreeMap<PathBuf, Arc<str>>>,
+    /// Files that are no text, in base64.
+    images: Mutex<BTreeMap<PathBuf, Arc<str>>>,
 }
 
 impl Files {
@@ -37,7 +41,7 @@ impl Files {
         let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
         let fence = real.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&real).to_owned();
         let shown = Path::new(shown).parent().unwrap_or(Path::new("")).to_owned();
-        Self { folder, shown, fence, texts: Mutex::default() }
+        Self { folder, shown, fence, texts: Mutex::default(), images: Mutex::default() }
     }
 
     fn texts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<str>>> {
@@ -81,6 +85,26 @@ impl Files {
         let text: Arc<str> = text.into();
         self.texts().insert(path, Arc::clone(&text));
         Ok(text)
+    }
+
+    /// The bytes of a file, in base64.
+    pub(super) fn base64(&self, reference: &str) -> Result<Arc<str>, String> {
+        let path = self.path(reference)?;
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(image) = images.get(&path) {
+            return Ok(Arc::clone(image));
+        }
+        let unreadable = |error: std::io::Error| format!("`{reference}` cannot be read: {error}");
+        let file = input::open(&path).map_err(unreadable)?;
+        let about = file.metadata().map_err(unreadable)?;
+        if !about.is_file() || about.len() > document::LARGEST_FILE {
+            return Err(format!("`{reference}` is no file of at most {} bytes", document::LARGEST_FILE));
+        }
+        let mut bytes = Vec::new();
+        file.take(document::LARGEST_FILE).read_to_end(&mut bytes).map_err(unreadable)?;
+        let image: Arc<str> = base64::engine::general_purpose::STANDARD.encode(bytes).into();
+        images.insert(path, Arc::clone(&image));
+        Ok(image)
     }
 
     /// A file of YAML or JSON, with places.
@@ -164,7 +188,8 @@ impl Files {
     pub(super) fn digest(&self, config: &str) -> Digest {
         let mut hasher = Hasher::new();
         hasher.part(b"promptfoo-1").part(config.as_bytes());
-        for (path, text) in self.texts().iter() {
+        let images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, text) in self.texts().iter().chain(images.iter()) {
             let name = path.strip_prefix(&self.folder).unwrap_or(path);
             hasher.part(name.as_os_str().as_encoded_bytes()).part(text.as_bytes());
         }

@@ -8,12 +8,12 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::TemplateError;
 use super::filters;
 use super::is::is;
 use super::members;
 use super::parse::{Arguments, Definition, Expression, Node, Operator, Setting};
 use super::value::{Function, Js, LONGEST, apply, fits};
+use super::{Filters, TemplateError};
 
 /// Nodes and expressions that one rendering may evaluate.
 const FUEL: u32 = 2_000_000;
@@ -84,6 +84,8 @@ struct Renderer<'v> {
     /// What was set at the top: macros see it.
     set: RefCell<Vec<(String, Js<'v>)>>,
     environment: Value,
+    /// The config's own.
+    filters: Filters<'v>,
     fuel: Cell<u32>,
     depth: Cell<u32>,
 }
@@ -95,12 +97,14 @@ pub(super) fn render(
     nodes: &[Node],
     vars: &Map<String, Value>,
     environment: &BTreeMap<String, String>,
+    filters: Filters<'_>,
 ) -> Evaluated<String> {
     let environment = environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
     let renderer = Renderer {
         vars,
         set: RefCell::default(),
         environment: Value::Object(environment.collect()),
+        filters,
         fuel: Cell::new(FUEL),
         depth: Cell::new(0),
     };
@@ -121,6 +125,28 @@ impl<'v> Renderer<'v> {
                 Ok(())
             }
             None => Err(TemplateError::new("the template takes too many steps")),
+        }
+    }
+
+    fn filtered(
+        &self,
+        name: &str,
+        input: Js<'v>,
+        listed: Vec<Js<'v>>,
+        named: Vec<(String, Js<'v>)>,
+    ) -> Evaluated<Js<'v>> {
+        let given = || {
+            let mut given: Vec<Value> =
+                std::iter::once(&input).chain(&listed).map(|one| one.clone().into_value()).collect();
+            if !named.is_empty() {
+                let named = named.iter().map(|(name, value)| (name.clone(), value.clone().into_value()));
+                given.push(Value::Object(named.collect()));
+            }
+            given
+        };
+        match (self.filters)(name, &given) {
+            Some(said) => said.map(Js::owned).map_err(|why| TemplateError::new(format!("the filter `{name}`: {why}"))),
+            None => filters::apply(name, input, listed, named),
         }
     }
 
@@ -182,7 +208,7 @@ impl<'v> Renderer<'v> {
             Node::Filtered { name, arguments, body } => {
                 let input = Js::text(self.rendered(body, frame)?);
                 let (listed, named) = self.arguments(arguments, frame)?;
-                out.push_str(&filters::apply(name, input, listed, named)?.printed()?);
+                out.push_str(&self.filtered(name, input, listed, named)?.printed()?);
             }
             Node::Switch { over, arms, otherwise } => {
                 let over = self.value(over, frame)?;
@@ -309,7 +335,7 @@ impl<'v> Renderer<'v> {
             Expression::Filter { name, input, arguments } => {
                 let input = self.value(input, frame)?;
                 let (listed, named) = self.arguments(arguments, frame)?;
-                filters::apply(name, input, listed, named)?
+                self.filtered(name, input, listed, named)?
             }
             Expression::Test { input, name, argument } => {
                 let input = self.value(input, frame)?;
