@@ -106,6 +106,11 @@ const OF_TASKS: &[(&str, Direction, Unit)] = &[
     // As it is called where a name has no `+`.
     ("chrf__", Direction::Higher, Unit::Number),
     ("ter", Direction::Lower, Unit::Number),
+    // In per cent, by the scorer that tasks bring along.
+    ("rouge1", Direction::Higher, Unit::Number),
+    ("rouge2", Direction::Higher, Unit::Number),
+    ("rougeL", Direction::Higher, Unit::Number),
+    ("rougeLsum", Direction::Higher, Unit::Number),
     ("brier_score", Direction::Lower, Unit::Number),
     ("perplexity", Direction::Lower, Unit::Number),
     ("word_perplexity", Direction::Lower, Unit::Number),

@@ -152,6 +152,11 @@ impl Suite {
         Self { stands_for: Some(samples), ..self }
     }
 
+    /// How many samples its one case stands for, where it does.
+    pub fn stands_for(&self) -> Option<u64> {
+        self.stands_for
+    }
+
     /// The samples that its results are of.
     pub fn samples(&self) -> u64 {
         self.stands_for.unwrap_or_else(|| self.heads.iter().map(|head| u64::from(head.repeats)).sum())
