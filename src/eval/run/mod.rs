@@ -26,7 +26,7 @@ pub use attempt::{Bench, Own, OwnByKey};
 pub use collect::Collected;
 pub use plan::{Plan, PlanError, Selection, Slot};
 pub use progress::{Progress, ProgressStyle};
-pub use row::{Names, Row, cluster_number};
+pub use row::{Names, Parts, Row, cluster_number};
 pub use shared::{Memory, OtherRow, Others};
 
 /// Samples that may wait for the disk; a worker with more to say waits.

@@ -49,6 +49,7 @@ pub struct Suite {
     models: BTreeMap<String, OwnModel>,
     declared: Vec<Declared>,
     notes: Vec<Problem>,
+    stands_for: Option<u64>,
     source: Source,
 }
 
@@ -129,8 +130,8 @@ impl Suite {
         source: Source,
     ) -> Self {
         let (models, declared, notes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let (listed, form) = (None, Form::Own);
-        Self { name, shown, listed, form, digest, heads, defaults, judges, models, declared, notes, source }
+        let (listed, form, stands_for) = (None, Form::Own, None);
+        Self { name, shown, listed, form, digest, heads, defaults, judges, models, declared, notes, stands_for, source }
     }
 
     /// A suite of cases that stand in no file as they are asked.
@@ -143,6 +144,22 @@ impl Suite {
     /// A suite of which every sample is there already: nobody is asked.
     pub fn recorded(made: Made) -> Self {
         Self { form: Form::Recorded, ..Self::made(made) }
+    }
+
+    /// The same, where its samples are not there and only what so many of them came to.
+    #[must_use]
+    pub fn standing_for(self, samples: u64) -> Self {
+        Self { stands_for: Some(samples), ..self }
+    }
+
+    /// How many samples its one case stands for, where it does.
+    pub fn stands_for(&self) -> Option<u64> {
+        self.stands_for
+    }
+
+    /// The samples that its results are of.
+    pub fn samples(&self) -> u64 {
+        self.stands_for.unwrap_or_else(|| self.heads.iter().map(|head| u64::from(head.repeats)).sum())
     }
 
     /// `name:` of the suite.
