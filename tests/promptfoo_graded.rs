@@ -59,6 +59,7 @@ fn test(assertion: Assertion, more: &Value) -> Test {
         grader: Some(Grader { model: "judge".into() }),
         metadata: serde_json::Map::new(),
         environment: Arc::new(environment.collect()),
+        script_environment: Arc::default(),
         checked: true,
         compared: None,
         folder: Arc::new(PathBuf::from(".")),

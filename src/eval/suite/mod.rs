@@ -10,6 +10,7 @@ mod spec;
 mod template;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::document::{Problem, Spot};
@@ -49,6 +50,7 @@ pub struct Suite {
     models: BTreeMap<String, OwnModel>,
     declared: Vec<Declared>,
     notes: Vec<Problem>,
+    data: Vec<PathBuf>,
     source: Source,
 }
 
@@ -70,6 +72,8 @@ pub struct Around<'a> {
     pub asked: Asked,
     /// The policy's model that judges where a suite of another tool says only that a model judges.
     pub judge: Option<&'a str>,
+    /// The folder from which a task's data is sought first, as lm-eval seeks it from where it runs; none for where this process runs.
+    pub working: Option<&'a Path>,
 }
 
 /// Who answers the cases of a suite that names models itself.
@@ -129,8 +133,8 @@ impl Suite {
         source: Source,
     ) -> Self {
         let (models, declared, notes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let (listed, form) = (None, Form::Own);
-        Self { name, shown, listed, form, digest, heads, defaults, judges, models, declared, notes, source }
+        let (listed, form, data) = (None, Form::Own, Vec::new());
+        Self { name, shown, listed, form, digest, heads, defaults, judges, models, declared, notes, data, source }
     }
 
     /// A suite of cases that stand in no file as they are asked.
@@ -143,6 +147,17 @@ impl Suite {
     /// A suite of which every sample is there already: nobody is asked.
     pub fn recorded(made: Made) -> Self {
         Self { form: Form::Recorded, ..Self::made(made) }
+    }
+
+    /// The same suite, whose cases come from these files besides its own.
+    pub fn with_data(self, data: Vec<PathBuf>) -> Self {
+        Self { data, ..self }
+    }
+
+    /// Files of data that its cases come from, as they are opened; those of promptfoo's configs and of our own form, which are always
+    /// below or beside the suite, are not listed.
+    pub fn data(&self) -> &[PathBuf] {
+        &self.data
     }
 
     /// `name:` of the suite.

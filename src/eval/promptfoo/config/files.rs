@@ -11,6 +11,8 @@ use crate::document::{self, Document, Problems};
 use crate::eval::input;
 use crate::trust::{Digest, Hasher};
 
+/// Spellings of one pattern.
+const MOST_SPELLINGS: usize = 1_000;
 /// Files that one pattern may find.
 const MOST_FILES: usize = 10_000;
 
@@ -60,7 +62,9 @@ impl Files {
         }
         let path = self.folder.join(path);
         let real = path.canonicalize().map_err(|error| format!("`{reference}` cannot be read: {error}"))?;
-        if !real.starts_with(&self.fence) {
+        // What git keeps for itself, such as the token of the checkout, is no part of it.
+        let inside = real.strip_prefix(&self.fence).is_ok_and(|within| within.iter().all(|part| part != ".git"));
+        if !inside {
             return Err(format!("`{reference}` is outside of the config's checkout"));
         }
         Ok(path)
@@ -105,13 +109,35 @@ impl Files {
         if Path::new(pattern).is_absolute() {
             return Err(format!("`{pattern}`: give a path relative to the config"));
         }
+        // Nothing outside is even listed: up goes a pattern only before its first mark, and not out of the checkout.
+        let mut before = PathBuf::new();
+        let mut marked = false;
+        for part in Path::new(pattern).components() {
+            marked |= has_pattern(&part.as_os_str().to_string_lossy());
+            if marked && part == Component::ParentDir {
+                return Err(format!("`{pattern}`: `..` stands only at the beginning of a pattern"));
+            }
+            if !marked {
+                before.push(part);
+            }
+        }
+        if before.components().any(|part| part == Component::ParentDir) {
+            self.path(&before.display().to_string())?;
+        }
         let folder = glob::Pattern::escape(&self.folder.display().to_string());
         let whole = Path::new(&folder).join(pattern.strip_prefix("./").unwrap_or(pattern));
         let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         let mut found = Vec::new();
-        for pattern in braces(&whole.display().to_string()) {
+        let spellings = braces(&whole.display().to_string());
+        let spellings = spellings.ok_or_else(|| format!("`{pattern}` has more than {MOST_SPELLINGS} spellings"))?;
+        for pattern in spellings {
             let paths = glob::glob_with(&pattern, options).map_err(|error| format!("`{pattern}`: {error}"))?;
-            for path in paths.flatten().filter(|path| path.is_file()) {
+            for path in paths {
+                // A folder that cannot be looked into could hold tests: it is a problem, and never less to ask.
+                let path = path.map_err(|error| format!("`{pattern}`: {error}"))?;
+                if !path.is_file() {
+                    continue;
+                }
                 let relative = path.strip_prefix(&self.folder).unwrap_or(&path).display().to_string();
                 if !found.contains(&relative) {
                     found.push(relative);
@@ -152,19 +178,74 @@ pub(super) fn has_pattern(path: &str) -> bool {
     path.contains(['*', '?', '{']) || (path.contains('[') && path.contains(']'))
 }
 
-/// Every spelling of a pattern with `{a,b}`; the first pair of braces at a time.
-fn braces(pattern: &str) -> Vec<String> {
-    let spelled = pattern.split_once('{').and_then(|(before, rest)| {
-        let (inner, after) = rest.split_once('}')?;
-        Some(inner.split(',').map(|word| format!("{before}{word}{after}")).collect::<Vec<_>>())
-    });
-    match spelled {
-        Some(all) => all.iter().take(64).flat_map(|pattern| braces(pattern)).collect(),
-        None => vec![pattern.to_owned()],
+/// Every spelling of a pattern with `{a,b}`, the first pair of braces at a time; none where there are too many.
+fn braces(pattern: &str) -> Option<Vec<String>> {
+    let mut spelled = vec![String::new()];
+    let mut rest = pattern;
+    while let Some((before, inner, after)) = rest.split_once('{').and_then(|(before, behind)| {
+        let (inner, after) = behind.split_once('}')?;
+        Some((before, inner, after))
+    }) {
+        let words: Vec<&str> = inner.split(',').collect();
+        if spelled.len() * words.len() > MOST_SPELLINGS {
+            return None;
+        }
+        spelled =
+            spelled.iter().flat_map(|begun| words.iter().map(move |word| format!("{begun}{before}{word}"))).collect();
+        rest = after;
     }
+    spelled.iter_mut().for_each(|begun| begun.push_str(rest));
+    Some(spelled)
 }
 
 /// The ending of a path, in small letters, without the dot.
 pub(super) fn ending(path: &str) -> String {
     Path::new(path).extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::file::write_atomically;
+
+    /// A checkout with a config in `ci`.
+    fn checkout() -> (tempfile::TempDir, Files) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [
+            (".git/config", "token"),
+            ("ci/config.yaml", ""),
+            ("ci/a.txt", "a"),
+            ("prompts/b.txt", "b"),
+            ("d.txt", "d"),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write_atomically(&path, content.as_bytes()).unwrap();
+        }
+        std::os::unix::fs::symlink("../.git/config", folder.path().join("ci/link.txt")).unwrap();
+        std::os::unix::fs::symlink("/proc/self/environ", folder.path().join("ci/environ.txt")).unwrap();
+        let files = Files::new(&folder.path().join("ci/config.yaml"), "ci/config.yaml");
+        (folder, files)
+    }
+
+    #[test]
+    fn nothing_outside_of_the_checkout_and_nothing_of_gits_own_is_read() {
+        let (_folder, files) = checkout();
+        for good in ["a.txt", "../prompts/b.txt", "./../d.txt"] {
+            assert!(files.text(good).is_ok(), "{good}: {:?}", files.text(good));
+        }
+        for bad in ["../.git/config", "link.txt", "environ.txt", "/etc/hostname", "../../../../../../etc/hostname"] {
+            assert!(files.text(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn patterns_stay_in_the_checkout_and_have_an_end() {
+        let (_folder, files) = checkout();
+        assert_eq!(files.find("../prompts/*.txt").unwrap().len(), 1);
+        assert_eq!(files.find("{a,c}.{txt,md}").unwrap(), ["a.txt"]);
+        for bad in ["../../**/*.txt", "*/../../../**", "../../../../../*/hostname", &"{a,b}".repeat(24)] {
+            assert!(files.find(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ pub(super) fn resolved(value: &Value, at: &At, problems: &mut Problems) -> Value
     if !mentions(value) {
         return value.clone();
     }
-    let mut walk = Walk { root: value, problems, copied: 0 };
+    let mut walk = Walk { root: value, problems, copied: 0, ended: false };
     walk.value(value, at, 0)
 }
 
@@ -32,16 +32,18 @@ struct Walk<'a> {
     root: &'a Value,
     problems: &'a mut Problems,
     copied: usize,
+    /// Whether it is said already that there is no end.
+    ended: bool,
 }
 
 impl Walk<'_> {
     fn value(&mut self, value: &Value, at: &At, depth: usize) -> Value {
         self.copied += 1;
         if depth > DEEPEST || self.copied > MOST_COPIED {
-            if self.copied <= MOST_COPIED + 1 {
-                self.problems.push(at.problem("references name one another without end"));
+            if !self.ended {
+                self.problems.push(at.problem("references name one another without end, or copy too much"));
             }
-            self.copied = MOST_COPIED + 2;
+            (self.ended, self.copied) = (true, MOST_COPIED + 1);
             return Value::Null;
         }
         match value {
@@ -79,7 +81,37 @@ impl Walk<'_> {
                 let item = |(index, item): (usize, &Value)| self.value(item, &at.part(&format!("/{index}")), depth);
                 Value::Array(items.iter().enumerate().map(item).collect())
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+            Value::String(text) => {
+                // A long text that is named often is copied as often.
+                if depth > 0 {
+                    self.copied += text.len() / 16;
+                }
+                value.clone()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::document::parse_yaml;
+
+    fn problems(text: &str) -> usize {
+        let document = Arc::new(parse_yaml("c.yaml", text).unwrap());
+        let mut problems = Problems::none();
+        resolved(document.value(), &At::root(&document), &mut problems);
+        problems.len()
+    }
+
+    #[test]
+    fn what_references_copy_has_an_end() {
+        let long = "x".repeat(100_000);
+        let config = |count: usize| format!("long: {long}\nall:\n{}", "  - {$ref: '#/long'}\n".repeat(count));
+        assert_eq!((problems(&config(10)), problems(&config(1000))), (0, 1));
+        assert_eq!(problems("a: {$ref: '#/b'}\nb: {$ref: '#/a'}\n"), 1);
     }
 }
