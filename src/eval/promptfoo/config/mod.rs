@@ -157,8 +157,6 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     }
     let echo = echo_key(&plans, &mut keyed, &root);
     let name: Arc<str> = suite_name(path).into();
-    let timeout = run.timeout;
-    let digest_of = |files: &Files| files.digest(text);
     let rows = Rows::new(Parts {
         suite: Arc::clone(&name),
         plans,
@@ -167,7 +165,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
         files,
         environment: shared,
         script_environment: Arc::new(environment.of_scripts()),
-        timeout,
+        timeout: run.timeout,
         echo,
         checked,
     });
@@ -181,7 +179,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     }
     let mut notes = problems.take_notes();
     notes.extend(lacking::notes(&rows));
-    let digest = digest_of(&rows.files);
+    let digest = rows.files.digest(text);
     let judges = judges(&rows, around.judge);
     let models = keyed.into_iter().map(|(key, spec, at)| (key, OwnModel { spec, spot: at.spot() })).collect();
     Some(Suite::made(Made {
