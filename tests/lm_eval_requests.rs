@@ -13,7 +13,7 @@ fn folder() -> std::path::PathBuf {
 
 fn suites(name: &str) -> Vec<Suite> {
     let path = folder().join("tasks").join(format!("{name}.yaml"));
-    let around = Around { environment: &|_| None, asked: Asked::Policy, judge: None };
+    let around = Around { environment: &|_| None, asked: Asked::Policy, judge: None, working: None };
     load(&path, name, around).unwrap_or_else(|problems| {
         let problems = problems.sorted().into_iter().map(|problem| problem.render(&|text| text.raw().to_owned()));
         panic!("{name}: {}", problems.collect::<Vec<_>>().join("\n"))

@@ -51,6 +51,56 @@ async fn a_task_that_is_taken_out_of_its_group_is_missed() {
     assert!(text(&output).contains("the suite other is gone, with 30 cases"), "{}", text(&output));
 }
 
+/// A task that is named by its file, with these data files.
+fn task(data: &str) -> String {
+    format!(
+        "task: one\ndataset_path: json\ndataset_kwargs: {{data_files: {{test: \"{data}\"}}}}\ntest_split: test\n\
+         output_type: generate_until\ndoc_to_text: \"{{{{q}}}}\"\ndoc_to_target: \"{{{{q}}}}\"\n\
+         metric_list: [{{metric: exact_match}}]\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_named_from_the_working_directory_is_the_bases_too() {
+    let rows: String = (0..30).map(|number| format!("{{\"q\": \"word{number}x\"}}\n")).collect();
+    let policy = format!("version: 1\nsuites: [evals/one.yaml]\n{MODEL}{RULE}");
+    let one = task("evals/rows.jsonl");
+    let repository = with(&policy, &[("evals/one.yaml", &one), ("evals/rows.jsonl", &rows)]).await;
+    let (output, found) = repository.change("evals/rows.jsonl", "{\"q\": \"word7x\"}\n", "").judged();
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert_eq!(kinds(&found)[0], ("loosened".to_owned(), "evals/one.yaml".to_owned()));
+    assert!(text(&output).contains("cases that are gone, 1: 29"), "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_reads_nothing_of_the_runners_own() {
+    let outside = tempfile::tempdir().unwrap();
+    let rows: String = (0..30).map(|number| format!("{{\"q\": \"word{number}x\"}}\n")).collect();
+    write(outside.path(), "rows.jsonl", &rows);
+    write(outside.path(), "keys.jsonl", &rows);
+    let policy = format!("version: 1\nsuites: [one.yaml]\n{MODEL}{RULE}");
+    let data = |name: &str| task(&outside.path().join(name).display().to_string());
+    let repository = with(&policy, &[("one.yaml", &data("rows.jsonl"))]).await;
+    let (output, _) = repository.change("one.yaml", "task: one", "# the same data\ntask: one").judged();
+    assert_eq!(code(&output), 0, "what the base reads is the workflow's own: {}", text(&output));
+    for name in [outside.path().join("keys.jsonl").display().to_string(), ".git/config".to_owned()] {
+        let asked = repository.stub.asked();
+        write(repository.path(), "one.yaml", &task(&name).replace("json\n", "text\n").replace("{{q}}", "{{text}}"));
+        refused(&repository, "which is no part of the checkout");
+        assert_eq!(repository.stub.asked(), asked, "nothing of it was sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_brings_its_own_answer_shows_nothing_of_the_model() {
+    let repository = with_config().await;
+    let test = "  - vars: {word: word7}\n";
+    let (output, found) =
+        repository.change("promptfooconfig.yaml", test, &format!("{test}    providerOutput: word7\n")).judged();
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert!(kinds(&found).contains(&("loosened".to_owned(), "promptfooconfig.yaml".to_owned())), "{found}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_model_of_a_pull_request_answers_in_the_place_of_the_suites_own() {
     let repository = with_config().await;

@@ -53,6 +53,15 @@ impl Base {
         }
     }
 
+    /// Whether a file is a part of the checkout; what git keeps for itself, such as its tokens, is none.
+    pub(super) fn holds(&self, file: &Path) -> bool {
+        let top = git::git(&self.folder, &["rev-parse", "--show-toplevel"]).ok().flatten();
+        let top =
+            top.and_then(|bytes| Path::new(String::from_utf8_lossy(&bytes).trim_end_matches('\n')).canonicalize().ok());
+        let (Some(top), Ok(file)) = (top, file.canonicalize()) else { return false };
+        file.strip_prefix(top).is_ok_and(|within| within.iter().all(|part| part != ".git"))
+    }
+
     pub(super) fn commit(&self) -> &str {
         self.commit.get(..12).unwrap_or(&self.commit)
     }

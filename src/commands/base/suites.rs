@@ -107,22 +107,27 @@ impl Changes {
         let here = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
         let folder = here.canonicalize().ok();
         let folder = folder.as_deref().and_then(Path::file_name).unwrap_or("base".as_ref());
-        let before = match base.copy_around(path, &copy.path().join(folder)).await? {
+        let copied = copy.path().join(folder);
+        let working = working_in(&copied, here);
+        let around = Around { working: Some(&working), ..around };
+        let before = match base.copy_around(path, &copied).await? {
             Some(place) => suite::load(&place, path, around).ok(),
             None if base.read(path).await?.is_none() => {
                 self.note(path, "a new suite");
-                return suites.iter().try_for_each(|suite| self.own_models(suite, None));
+                return suites.iter().try_for_each(|suite| self.own_files(suite, None, base, copy.path()));
             }
             None => None,
         };
-        let Some(before) = before else {
+        // What the base reads of the checkout itself may be changed there.
+        let apart = |before: &Vec<Suite>| before.iter().flat_map(Suite::data).all(|file| !base.holds(file));
+        let Some(before) = before.filter(apart) else {
             self.loosen(path, UNREADABLE, 1);
-            return suites.iter().try_for_each(|suite| self.own_models(suite, None));
+            return suites.iter().try_for_each(|suite| self.own_files(suite, None, base, copy.path()));
         };
         let alone = before.len() == 1 && suites.len() == 1;
         for suite in suites {
             let same = before.iter().find(|before| alone || before.name() == suite.name());
-            self.own_models(suite, same)?;
+            self.own_files(suite, same, base, copy.path())?;
             match same {
                 Some(same) if same.digest() == suite.digest() => {}
                 Some(same) => self.compare(path, same, suite)?,
@@ -134,6 +139,21 @@ impl Changes {
             self.loosen(path, &format!("the suite {} is gone, with {cases} cases", gone.name()), (cases as u64).max(1));
         }
         Ok(())
+    }
+
+    /// What a suite brings besides its cases: models, and data. Data outside of the checkout is the runner's own, such as its keys: a
+    /// pull request reads none of it that its base does not read.
+    fn own_files(&self, suite: &Suite, before: Option<&Suite>, base: &Base, copy: &Path) -> Result<(), CommandError> {
+        self.own_models(suite, before)?;
+        let known = |file: &PathBuf| before.is_some_and(|before| before.data().contains(file));
+        let foreign = suite.data().iter().find(|file| !base.holds(file) && !file.starts_with(copy) && !known(file));
+        let Some(file) = foreign else { return Ok(()) };
+        let text = format!(
+            "the pull request reads {} as data, which is no part of the checkout and nothing that the base's suite reads",
+            file.display()
+        );
+        let help = "commit the data, merge the suite first, or say --policy-from head";
+        Err(CommandError::Problems(vec![Problem::of_file(suite.shown_path(), text).help(help)]))
     }
 
     /// A suite's own models are asked with keys of the environment, or are commands: a pull request does not bring any.
@@ -209,6 +229,15 @@ pub(crate) fn keep_back(why: &str, gate: &GatePolicy, report: &mut Report) {
     } else {
         report.reasons.push(reason);
     }
+}
+
+/// Where the process would run in a copy of the policy's folder `here`; a place where nothing is, unless it runs in there.
+fn working_in(copy: &Path, here: &Path) -> PathBuf {
+    let within = std::env::current_dir().ok().and_then(|now| {
+        let real = here.canonicalize().ok()?;
+        now.canonicalize().ok()?.strip_prefix(&real).map(Path::to_owned).ok()
+    });
+    within.map_or_else(|| copy.join(".nowhere"), |within| copy.join(within))
 }
 
 /// How many there are, and the first of them.

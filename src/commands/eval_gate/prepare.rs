@@ -70,7 +70,7 @@ pub(crate) fn around<'a>(
     environment: &'a dyn Fn(&str) -> Option<String>,
 ) -> Around<'a> {
     let policy = &loaded.policy;
-    Around { environment, asked: asked(policy, model), judge: policy.gate.judge.as_deref() }
+    Around { environment, asked: asked(policy, model), judge: policy.gate.judge.as_deref(), working: None }
 }
 
 /// The suites of the command line, of the gate, or all of the policy.

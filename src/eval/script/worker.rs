@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -22,6 +22,20 @@ const MOST_LEFT: usize = 8;
 
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 
+/// What a thread says at its end: one that was left to itself, and has come to its end after all, is left no more.
+struct Ending {
+    left: Arc<AtomicBool>,
+    count: &'static AtomicUsize,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.left.load(Ordering::SeqCst) {
+            self.count.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
 /// What is to be run.
 pub(super) struct Job {
     pub source: Arc<str>,
@@ -35,6 +49,8 @@ type Said = Result<Returned, ScriptError>;
 struct Worker {
     jobs: Sender<Job>,
     said: Receiver<Said>,
+    /// Whether nobody waits for it any more.
+    left: Arc<AtomicBool>,
 }
 
 thread_local! {
@@ -43,10 +59,14 @@ thread_local! {
 
 /// Runs a script on the thread of whoever asks from this one.
 pub(super) fn run(job: Job) -> Said {
+    run_counted(job, &LEFT)
+}
+
+fn run_counted(job: Job, count: &'static AtomicUsize) -> Said {
     let kept = WORKER.with(|slot| slot.borrow_mut().take());
     let worker = match kept {
         Some(worker) => worker,
-        None => Worker::start()?,
+        None => Worker::start(count)?,
     };
     let gone = || ScriptError::new(Fault::Engine, "the engine's thread has ended");
     worker.jobs.send(job).map_err(|_| gone())?;
@@ -56,7 +76,9 @@ pub(super) fn run(job: Job) -> Said {
             said
         }
         Err(RecvTimeoutError::Timeout) => {
-            LEFT.fetch_add(1, Ordering::Relaxed);
+            // Before its channels are gone, which is what ends it.
+            count.fetch_add(1, Ordering::SeqCst);
+            worker.left.store(true, Ordering::SeqCst);
             Err(super::late())
         }
         Err(RecvTimeoutError::Disconnected) => Err(gone()),
@@ -64,14 +86,17 @@ pub(super) fn run(job: Job) -> Said {
 }
 
 impl Worker {
-    fn start() -> Result<Self, ScriptError> {
-        if LEFT.load(Ordering::Relaxed) >= MOST_LEFT {
+    fn start(count: &'static AtomicUsize) -> Result<Self, ScriptError> {
+        if count.load(Ordering::SeqCst) >= MOST_LEFT {
             let why = format!("{MOST_LEFT} scripts of this run have not ended: no further one is run");
             return Err(ScriptError::new(Fault::Time, why));
         }
         let (jobs, waiting) = channel::<Job>();
         let (say, said) = channel();
+        let left = Arc::new(AtomicBool::new(false));
+        let ending = Ending { left: Arc::clone(&left), count };
         let work = move || {
+            let _ending = ending;
             let mut engine = None;
             while let Ok(job) = waiting.recv() {
                 let result = one(&mut engine, &job);
@@ -85,7 +110,7 @@ impl Worker {
             .stack_size(STACK)
             .spawn(work)
             .map_err(|error| ScriptError::new(Fault::Engine, format!("no thread for scripts starts: {error}")))?;
-        Ok(Self { jobs, said })
+        Ok(Self { jobs, said, left })
     }
 }
 
@@ -100,4 +125,26 @@ fn one(kept: &mut Option<Engine>, job: &Job) -> Said {
         *kept = Some(engine);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ends_late_is_left_no_more() {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let job = |source: &str| Job { source: source.into(), form: Form::Body, arguments: Vec::new() };
+        // One step of the engine's own, of seconds.
+        let late = run_counted(job("return Array(1e9).indexOf(1)"), &COUNT).unwrap_err();
+        assert_eq!((late.fault, COUNT.load(Ordering::SeqCst)), (Fault::Time, 1));
+        let until = Instant::now() + Duration::from_secs(120);
+        while COUNT.load(Ordering::SeqCst) > 0 {
+            assert!(Instant::now() < until, "the thread does not end");
+            std::thread::yield_now();
+        }
+        assert!(run_counted(job("return 1"), &COUNT).is_ok());
+    }
 }

@@ -10,6 +10,7 @@ mod spec;
 mod template;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::document::{Problem, Spot};
@@ -50,6 +51,7 @@ pub struct Suite {
     declared: Vec<Declared>,
     notes: Vec<Problem>,
     stands_for: Option<u64>,
+    data: Vec<PathBuf>,
     source: Source,
 }
 
@@ -71,6 +73,8 @@ pub struct Around<'a> {
     pub asked: Asked,
     /// The policy's model that judges where a suite of another tool says only that a model judges.
     pub judge: Option<&'a str>,
+    /// The folder from which a task's data is sought first, as lm-eval seeks it from where it runs; none for where this process runs.
+    pub working: Option<&'a Path>,
 }
 
 /// Who answers the cases of a suite that names models itself.
@@ -130,8 +134,23 @@ impl Suite {
         source: Source,
     ) -> Self {
         let (models, declared, notes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let (listed, form, stands_for) = (None, Form::Own, None);
-        Self { name, shown, listed, form, digest, heads, defaults, judges, models, declared, notes, stands_for, source }
+        let (listed, form, stands_for, data) = (None, Form::Own, None, Vec::new());
+        Self {
+            name,
+            shown,
+            listed,
+            form,
+            digest,
+            heads,
+            defaults,
+            judges,
+            models,
+            declared,
+            notes,
+            stands_for,
+            data,
+            source,
+        }
     }
 
     /// A suite of cases that stand in no file as they are asked.
@@ -160,6 +179,17 @@ impl Suite {
     /// The samples that its results are of.
     pub fn samples(&self) -> u64 {
         self.stands_for.unwrap_or_else(|| self.heads.iter().map(|head| u64::from(head.repeats)).sum())
+    }
+
+    /// The same suite, whose cases come from these files besides its own.
+    pub fn with_data(self, data: Vec<PathBuf>) -> Self {
+        Self { data, ..self }
+    }
+
+    /// Files of data that its cases come from, as they are opened; those of promptfoo's configs and of our own form, which are always
+    /// below or beside the suite, are not listed.
+    pub fn data(&self) -> &[PathBuf] {
+        &self.data
     }
 
     /// `name:` of the suite.

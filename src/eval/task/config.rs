@@ -23,7 +23,7 @@ const GROUP: &[&str] = &["group", "group_alias", "task", "aggregate_metric_list"
 const AGGREGATE: &[&str] = &["metric", "filter_list", "aggregation", "weight_by_size"];
 
 /// Reads a task or a group and all files that it names; `shown` is what the user calls it.
-pub fn load(path: &Path, shown: &str, _around: Around<'_>) -> Result<Vec<Suite>, Problems> {
+pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Vec<Suite>, Problems> {
     let file = file::read(path, shown)?;
     let mut wanted = Wanted { tasks: Vec::new(), index: None, root: file.clone(), problems: Problems::none() };
     if file.keys.contains_key("group") {
@@ -36,6 +36,7 @@ pub fn load(path: &Path, shown: &str, _around: Around<'_>) -> Result<Vec<Suite>,
     let mut suites: Vec<Suite> = Vec::with_capacity(tasks.len());
     for task in tasks {
         let loaded = spec::read(task.name, task.at.clone(), task.keys, task.folder)
+            .map(|spec| spec::Spec { working: around.working.map(Path::to_owned).unwrap_or_default(), ..spec })
             .and_then(|spec| source::suite(spec, &task.digest, &task.groups));
         match loaded {
             Ok(suite) if suites.iter().any(|other| other.name() == suite.name()) => {

@@ -57,13 +57,13 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// Reads `dataset_path`, `dataset_name` and `dataset_kwargs`; relative files are sought from the working directory, as lm-eval
-    /// does, else beside the task's file.
+    /// Reads `dataset_path`, `dataset_name` and `dataset_kwargs`; relative files are sought from the first of `roots`, the working
+    /// directory, as lm-eval does, else from the second one, where the task's file is.
     pub(super) fn new(
         path: &Entry,
         name: Option<&Entry>,
         arguments: Option<&Entry>,
-        folder: &Path,
+        roots: [&Path; 2],
     ) -> Result<Self, Problem> {
         let builder = match path.value.as_str() {
             Some("json") => Builder::Json,
@@ -119,7 +119,7 @@ impl Data {
             }
             let mut found = Vec::new();
             for name in names {
-                found.extend(find(name, &base, folder).map_err(|why| arguments.problem(why))?);
+                found.extend(find(name, &base, roots).map_err(|why| arguments.problem(why))?);
             }
             files.insert(split.to_owned(), found);
             Ok(())
@@ -129,6 +129,11 @@ impl Data {
             other => add(ONLY, other)?,
         }
         Ok(Self { builder, files, options, entry: arguments.clone(), splits: BTreeMap::new(), bytes: 0 })
+    }
+
+    /// Every file that the task names.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.files.values().flatten().cloned().collect()
     }
 
     /// The rows of a split, read at the first call; `at` names the split.
@@ -250,19 +255,20 @@ fn object(value: Value) -> Result<Row, String> {
 }
 
 /// The files of a name or a pattern, in the order of their names.
-fn find(name: &str, base: &Path, folder: &Path) -> Result<Vec<PathBuf>, String> {
+fn find(name: &str, base: &Path, roots: [&Path; 2]) -> Result<Vec<PathBuf>, String> {
     if name.contains("://") {
         return Err(format!("{name:?} is no local file"));
     }
-    for root in [PathBuf::new(), folder.to_owned()] {
+    for root in roots {
         let path = root.join(base).join(name);
         if path.is_file() {
             return Ok(vec![path]);
         }
         if name.contains(['*', '?', '[']) {
             let pattern = glob::glob(&path.to_string_lossy()).map_err(|error| format!("{name:?}: {error}"))?;
-            let mut found: Vec<PathBuf> =
-                pattern.filter_map(Result::ok).filter(|path| path.is_file()).take(MOST_FILES + 1).collect();
+            // A folder that cannot be looked into could hold rows: it is a problem, and never less to ask.
+            let found = pattern.filter(|path| path.as_ref().map_or(true, |path| path.is_file())).take(MOST_FILES + 1);
+            let mut found = found.collect::<Result<Vec<PathBuf>, _>>().map_err(|error| format!("{name:?}: {error}"))?;
             if found.len() > MOST_FILES {
                 return Err(format!("{name:?} finds more than {MOST_FILES} files"));
             }

@@ -1,6 +1,7 @@
 //! A task as a suite: each row becomes a case when it is drawn. Kept out: files and groups (`config`), answers (`judge`).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ struct Task {
     examples: BTreeMap<usize, String>,
     /// Whether any answer needs the unconditional likelihoods of the choices.
     alone: bool,
+    /// The files of its data.
+    files: Vec<PathBuf>,
 }
 
 /// Reads a task's data and checks every document. `digest` stands for the task's files, `groups` become tags.
@@ -81,6 +84,7 @@ pub(super) fn suite(spec: Spec, digest: &str, groups: &[Arc<Group>]) -> Result<S
     }
     let tags: Arc<[String]> = task.tags.clone().into();
     let head = CaseHead { level: Level::Evaluation, tags, repeats: 1, cluster: None };
+    let files = task.files.clone();
     let made = Made {
         name: Arc::clone(&task.name),
         shown: Arc::clone(&task.spec.at.path),
@@ -92,7 +96,7 @@ pub(super) fn suite(spec: Spec, digest: &str, groups: &[Arc<Group>]) -> Result<S
         notes,
         source: Box::new(task),
     };
-    problems.or(Suite::made(made))
+    problems.or(Suite::made(made).with_data(files))
 }
 
 fn about(spec: &Spec, groups: &[Arc<Group>]) -> About {
@@ -134,7 +138,9 @@ fn load(
             .problem("the task has no `dataset_path`")
             .help("such as `dataset_path: json` with `dataset_kwargs: {data_files: ...}`")
     })?;
-    let mut data = Data::new(path, spec.keys.get("dataset_name"), spec.keys.get("dataset_kwargs"), &spec.folder)?;
+    let mut data =
+        Data::new(path, spec.keys.get("dataset_name"), spec.keys.get("dataset_kwargs"), [&spec.working, &spec.folder])?;
+    let files = data.files();
     let split = |key: &str| spec.keys.get(key).filter(|entry| !entry.value.is_null());
     let named =
         |entry: &Entry| entry.value.as_str().map(str::to_owned).ok_or_else(|| entry.problem("a split is a name"));
@@ -202,6 +208,7 @@ fn load(
         drawn,
         examples,
         alone,
+        files,
     })
 }
 

@@ -30,10 +30,21 @@ pub(super) struct Environment<'a> {
     process: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// The same, where they stand for themselves between other characters: `PAT` is no part of `PATH`.
+const SECRET_ALONE: &[&str] = &["PASS", "PASSPHRASE", "PAT", "DSN", "PWD", "CREDS", "WEBHOOK"];
+
 /// Whether a variable's name says that it holds a secret.
 pub(super) fn looks_secret(name: &str) -> bool {
     let name = name.to_uppercase();
+    let alone = |part: &str| SECRET_ALONE.contains(&part);
     SECRET.iter().any(|word| name.contains(word))
+        || (!matches!(&*name, "PWD" | "OLDPWD") && name.split(|letter: char| !letter.is_alphanumeric()).any(alone))
+}
+
+/// Whether a value shows a password, as the address of a database does.
+fn holds_password(value: &str) -> bool {
+    let authority = value.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
 }
 
 /// The names behind `env.` in a text.
@@ -89,7 +100,12 @@ impl<'a> Environment<'a> {
         if looks_secret(name) {
             return None;
         }
-        self.own.get(name).cloned().or_else(|| (self.process)(name))
+        self.own.get(name).cloned().or_else(|| (self.process)(name)).filter(|value| !holds_password(value))
+    }
+
+    /// Whether a variable is a secret, by its name or by what is in it.
+    fn hides(&self, name: &str) -> bool {
+        looks_secret(name) || (self.process)(name).is_some_and(|value| holds_password(&value))
     }
 
     /// Whether a variable is set, be it a secret.
@@ -134,7 +150,7 @@ impl<'a> Environment<'a> {
         let mut all = BTreeMap::new();
         for (text, at) in texts {
             for name in names(text) {
-                if looks_secret(name) {
+                if self.hides(name) {
                     problems.push(secret(name, at));
                 }
             }
@@ -146,7 +162,7 @@ impl<'a> Environment<'a> {
 
 fn secret(name: &str, at: &At) -> Problem {
     at.problem(format!("`env.{name}` would put a secret into a prompt or a test")).help(
-        "give the value another way; variables whose name says KEY, TOKEN, SECRET, PASSWORD or AUTH are never shown",
+        "give the value another way; variables whose name says KEY, TOKEN, SECRET, PASSWORD or AUTH, or that hold an address with a password, are never shown",
     )
 }
 
@@ -165,6 +181,39 @@ pub(super) fn replace_texts(value: &Value, replace: &dyn Fn(&str) -> String) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_a_secret_by_its_name_or_its_value_is_never_shown() {
+        let process = |name: &str| match name {
+            "CITY" => Some("Ulm".to_owned()),
+            "SITE" => Some("https://host.example/a@b:c".to_owned()),
+            "DATABASE_URL" => Some("postgres://me:hunter2@db/x".to_owned()),
+            "GH_PAT" | "DB_PASS" | "SENTRY_DSN" | "OPENAI_API_KEY" => Some("hidden".to_owned()),
+            "PATH" | "COMPASS" | "PWD" => Some("shown".to_owned()),
+            _ => None,
+        };
+        let environment = Environment { own: BTreeMap::new(), process: &process };
+        let at = At::root(&std::sync::Arc::new(crate::document::parse_yaml("c.yaml", "a: 1").unwrap()));
+        for (name, shown) in [
+            ("CITY", true),
+            ("SITE", true),
+            ("PATH", true),
+            ("COMPASS", true),
+            ("PWD", true),
+            ("DATABASE_URL", false),
+            ("GH_PAT", false),
+            ("DB_PASS", false),
+            ("SENTRY_DSN", false),
+            ("OPENAI_API_KEY", false),
+        ] {
+            let text = format!("{{{{ env.{name} }}}}");
+            assert_eq!(environment.get(name).is_some(), shown, "{name}");
+            assert_eq!(environment.shown_in(&text) != text, shown, "{name}");
+            let mut problems = Problems::none();
+            environment.shared(&[(&text, at.clone())], &mut problems);
+            assert_eq!(problems.is_empty(), shown, "{name}");
+        }
+    }
 
     #[test]
     fn scripts_find_what_is_listed_and_the_configs_own_variables_alone() {

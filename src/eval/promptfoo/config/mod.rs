@@ -54,6 +54,8 @@ const MOST_PROBLEMS: usize = 100;
 const MOST_ROWS: usize = 1_000_000;
 /// How long promptfoo waits for an answer where a config says nothing.
 const TIMEOUT: Duration = Duration::from_secs(300);
+/// The longest that is waited for an answer, whatever the config says: as in our own suites.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads a config and all files that it names; `shown` is what the user calls it.
 pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Suite, Problems> {
@@ -123,10 +125,15 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     let asked = asked(&providers, around.asked, &files, &environment, &mut keyed, problems);
     check_references(&parts, &providers, &prompts, problems);
     let mut plans = Vec::with_capacity(parts.len());
+    let mut combined = 0;
     for part in parts {
+        if combined > MOST_ROWS {
+            break;
+        }
         let expands = part.options.get("disableVarExpansion") != Some(&Value::Bool(true));
         match rows::combinations(&part.vars, expands, &files) {
             Ok(combinations) => {
+                combined += combinations.len();
                 let repeats =
                     part.options.get("repeat").and_then(Value::as_u64).and_then(|times| u32::try_from(times).ok());
                 plans.push(Plan { repeats: repeats.unwrap_or(run.repeat).max(1), part, combinations });
@@ -149,7 +156,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     }
     let borrowed: Vec<(&str, At)> = texts.iter().map(|(text, at)| (text.as_str(), at.clone())).collect();
     let shared = environment.shared(&borrowed, problems);
-    let total: usize = plans.iter().map(|plan| plan.combinations.len()).sum::<usize>() * prompts.len() * asked.len();
+    let total = combined * prompts.len().max(1) * asked.len().max(1);
     if total > MOST_ROWS {
         problems.push(root.problem(format!("the config has more than {MOST_ROWS} rows")));
     }
@@ -158,8 +165,6 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     }
     let echo = echo_key(&plans, &mut keyed, &root);
     let name: Arc<str> = suite_name(path).into();
-    let timeout = run.timeout;
-    let digest_of = |files: &Files| files.digest(text);
     let rows = Rows::new(Parts {
         suite: Arc::clone(&name),
         plans,
@@ -169,7 +174,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
         programs,
         filters,
         environment: shared,
-        timeout,
+        timeout: run.timeout,
         echo,
         checked,
     });
@@ -183,7 +188,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     }
     let mut notes = problems.take_notes();
     notes.extend(lacking::notes(&rows));
-    let digest = digest_of(&rows.files);
+    let digest = rows.files.digest(text);
     let judges = judges(&rows, around.judge);
     let models = keyed.into_iter().map(|(key, spec, at)| (key, OwnModel { spec, spot: at.spot() })).collect();
     Some(Suite::made(Made {
@@ -231,7 +236,7 @@ fn run_options(top: &Map<String, Value>, root: &At, problems: &mut Problems) -> 
     }
     Run {
         repeat: repeat.and_then(|times| u32::try_from(times).ok()).unwrap_or(1),
-        timeout: timeout.map_or(TIMEOUT, Duration::from_millis),
+        timeout: timeout.map_or(TIMEOUT, Duration::from_millis).min(LONGEST_TIMEOUT),
         options,
     }
 }

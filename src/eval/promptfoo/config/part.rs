@@ -171,7 +171,13 @@ impl Reader<'_> {
         let mut vars = Map::new();
         for reference in references {
             let path = reference.strip_prefix("file://").unwrap_or(&reference);
-            let found = self.files.find(path).unwrap_or_default();
+            let found = match self.files.find(path) {
+                Ok(found) => found,
+                Err(why) => {
+                    self.problems.push(at.problem(why));
+                    continue;
+                }
+            };
             if found.is_empty() {
                 self.problems.push(at.problem(format!("no file of vars is found by `{path}`")));
             }

@@ -188,7 +188,10 @@ fn one(entry: &Entry, files: &Files) -> Result<Vec<Written>, Problem> {
     if has_pattern(path) || files.is_folder(path) {
         let pattern = if files.is_folder(path) { format!("{}/*", path.trim_end_matches('/')) } else { path.to_owned() };
         let found = if named || !path.contains(' ') || !pattern.contains("{{") {
-            files.find(&pattern).unwrap_or_default()
+            match files.find(&pattern) {
+                Err(why) if named => return Err(entry.at.problem(why)),
+                found => found.unwrap_or_default(),
+            }
         } else {
             Vec::new()
         };

@@ -104,14 +104,39 @@ impl Walk<'_> {
                 let item = |(index, item): (usize, &Value)| self.value(item, &at.part(&format!("/{index}")), depth);
                 Value::Array(items.iter().enumerate().map(item).collect())
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+            Value::String(text) => {
+                // A long text that is named often is copied as often.
+                if depth > 0 {
+                    self.copied += text.len() / 16;
+                }
+                value.clone()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::document::parse_yaml;
+
+    fn problems(text: &str) -> usize {
+        let document = Arc::new(parse_yaml("c.yaml", text).unwrap());
+        let mut problems = Problems::none();
+        resolved(document.value(), &At::root(&document), &mut problems);
+        problems.len()
+    }
+
+    #[test]
+    fn what_references_copy_has_an_end() {
+        let long = "x".repeat(100_000);
+        let config = |count: usize| format!("long: {long}\nall:\n{}", "  - {$ref: '#/long'}\n".repeat(count));
+        assert_eq!((problems(&config(10)), problems(&config(1000))), (0, 1));
+        assert_eq!(problems("a: {$ref: '#/b'}\nb: {$ref: '#/a'}\n"), 1);
+    }
 
     #[test]
     fn a_long_text_is_not_copied_without_end() {

@@ -14,7 +14,7 @@ fn rows(form: &str, file: &str, content: &str) -> Result<Value, Problem> {
     let folder = tempfile::tempdir().unwrap();
     crate::store::file::write_atomically(&folder.path().join(file), content.as_bytes()).unwrap();
     let arguments = entry(json!({"data_files": {"test": file}}));
-    let mut data = Data::new(&entry(json!(form)), None, Some(&arguments), folder.path())?;
+    let mut data = Data::new(&entry(json!(form)), None, Some(&arguments), [Path::new(""), folder.path()])?;
     let split = data.split("test", &entry(json!("test")), &mut Hasher::new())?;
     Ok(json!(split.rows.iter().cloned().map(Value::Object).collect::<Vec<_>>()))
 }
