@@ -16,7 +16,7 @@ const MOST: u32 = 64;
 pub(crate) fn identity(model: &Digest, provider: &str, commit: Option<&Untrusted>) -> Digest {
     let mut hasher = Hasher::new();
     hasher.part(model.hex().as_bytes());
-    if let (true, Some(commit)) = (provider == "openai", commit) {
+    if let (true, Some(commit)) = (matches!(provider, "openai" | "server"), commit) {
         hasher.part(commit.raw().as_bytes());
     }
     hasher.finish()
