@@ -12,11 +12,14 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::processes::Left;
+use super::processes::{Left, descendants};
 use super::supervise::{self, Order, Said};
 
 /// How much longer than the server's own time to end the supervisor may take.
 const SPARE: Duration = Duration::from_secs(25);
+
+/// How often is looked who belongs to a server.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How a server ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -115,7 +118,19 @@ async fn follow(
 ) -> Option<String> {
     let mut lines = BufReader::new(output).lines();
     let (mut server, mut done, mut left) = (None, false, None);
-    while let Ok(Some(line)) = lines.next_line().await {
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    let (mut known, mut looks) = (Vec::new(), tokio::time::interval(LOOK));
+    loop {
+        let line = tokio::select! {
+            line = lines.next_line() => line,
+            _ = looks.tick() => {
+                let seen = id.map(descendants).unwrap_or_default();
+                // A supervisor that is dead has none.
+                known = if seen.is_empty() { known } else { seen };
+                continue;
+            }
+        };
+        let Ok(Some(line)) = line else { break };
         match serde_json::from_str(&line) {
             Ok(Said::Started(id)) => server = Some(id),
             Ok(Said::Refused(why)) => {
@@ -133,7 +148,6 @@ async fn follow(
             Err(_) => {}
         }
     }
-    let id = child.id().and_then(|id| i32::try_from(id).ok());
     if let (false, Some(supervisor)) = (done, id) {
         // Its output has ended, and it with it, unless something else has closed it.
         if let Some(pid) = Pid::from_raw(supervisor) {
@@ -141,7 +155,7 @@ async fn follow(
         }
         // Not waited for yet: until then nobody else gets its id.
         if server.is_some() || sender.borrow().is_none() {
-            let killed = Left { supervisor, server, mark: &mark }.kill().await;
+            let killed = Left { supervisor, server, mark: &mark, known: &known }.kill().await;
             left = (!killed).then(|| "some of its processes could not be killed".to_owned());
         }
         sender.send_if_modified(|end| {

@@ -20,6 +20,8 @@ pub(super) struct Running {
     parent: i32,
     group: i32,
     session: i32,
+    /// When it began, in the system's ticks: with its id it names one process for ever.
+    began: u64,
 }
 
 /// Everybody. A process that ends while it is looked at is left out.
@@ -35,7 +37,10 @@ fn parse(id: i32, stat: &str) -> Option<Running> {
     let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?;
     let mut number = || fields.next()?.parse().ok();
-    let running = Running { id, parent: number()?, group: number()?, session: number()? };
+    let (parent, group, session) = (number()?, number()?, number()?);
+    // The 22nd field; the session is the 6th.
+    let began = fields.nth(15)?.parse().ok()?;
+    let running = Running { id, parent, group, session, began };
     (!matches!(state, "Z" | "X")).then_some(running)
 }
 
@@ -68,7 +73,8 @@ pub(super) fn send(to: &[Running], signal: Signal) {
     }
 }
 
-/// Who is left of a server whose supervisor is dead: its session, its group, whoever carries its mark, and what they have started.
+/// Who is left of a server whose supervisor is dead: its session, its group, whoever carries its mark or was seen before, and what they
+/// have started.
 pub(super) struct Left<'a> {
     /// The supervisor: its id is that of the session. It has to be unreaped, so that nobody else has the id.
     pub(super) supervisor: i32,
@@ -76,6 +82,8 @@ pub(super) struct Left<'a> {
     pub(super) server: Option<i32>,
     /// The value of [`MARK`].
     pub(super) mark: &'a str,
+    /// Those that were seen while it lived.
+    pub(super) known: &'a [Running],
 }
 
 impl Left<'_> {
@@ -84,7 +92,8 @@ impl Left<'_> {
         let mark = format!("{MARK}={}", self.mark);
         let mut left = family(&everybody(), |process| {
             let of_server = self.server.is_some_and(|server| process.group == server || process.id == server);
-            process.session == self.supervisor || of_server || carries(process.id, mark.as_bytes())
+            let known = self.known.iter().any(|known| (known.id, known.began) == (process.id, process.began));
+            process.session == self.supervisor || of_server || known || carries(process.id, mark.as_bytes())
         });
         left.retain(|process| Some(process.id) != ours && process.id != self.supervisor);
         left
@@ -151,15 +160,15 @@ mod tests {
 
     #[test]
     fn a_name_with_brackets_hides_no_field_and_a_zombie_is_gone() {
-        let running = parse(7, "7 (a) Z 1 (b)) S 1 7 5 0 -1").unwrap();
-        assert_eq!(running, Running { id: 7, parent: 1, group: 7, session: 5 });
-        assert_eq!(parse(7, "7 (x) Z 1 7 5 0 -1"), None);
+        let running = parse(7, "7 (a) Z 1 (b)) S 1 7 5 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 9").unwrap();
+        assert_eq!(running, Running { id: 7, parent: 1, group: 7, session: 5, began: 4711 });
+        assert_eq!(parse(7, "7 (x) Z 1 7 5 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 9"), None);
         assert_eq!(parse(7, "nothing"), None);
     }
 
     #[test]
     fn a_family_is_found_at_any_depth_and_in_any_order() {
-        let process = |id, parent| Running { id, parent, group: id, session: id };
+        let process = |id, parent| Running { id, parent, group: id, session: id, began: 1 };
         let all = [process(9, 8), process(8, 2), process(2, 1), process(3, 1), process(4, 3)];
         let ids: Vec<i32> = family(&all, |process| process.id == 2).iter().map(|process| process.id).collect();
         assert_eq!(ids, [9, 8, 2]);
