@@ -157,7 +157,7 @@ fn signal(name: &str, id: &str) {
 #[test]
 fn a_server_is_started_asked_and_ended_with_all_that_it_has_started() {
     let bench =
-        Bench::new(20, &["--children", "--loading", "0.5", "--starts", "starts"], "    stop_timeout_seconds: 0.5\n");
+        Bench::new(20, &["--children", "--loading", "0.5", "--starts=starts"], "    stop_timeout_seconds: 0.5\n");
     let ended = bench.run();
     assert_eq!(code(&ended), 0, "{}", text(&ended));
     bench.is_gone();
@@ -180,7 +180,7 @@ fn a_server_is_started_asked_and_ended_with_all_that_it_has_started() {
 
 #[test]
 fn answers_of_the_cache_start_no_server() {
-    let bench = Bench::new(5, &["--starts", "starts"], "");
+    let bench = Bench::new(5, &["--starts=starts"], "");
     let policy = std::fs::read_to_string(bench.path().join("llmci.yaml")).unwrap();
     write(bench.path(), "llmci.yaml", &policy.replace("concurrency: 4", "concurrency: 4, cache: kept"));
     assert_eq!(code(&bench.run()), 0);
@@ -272,16 +272,13 @@ fn a_flood_of_output_and_a_port_that_is_taken_are_borne() {
     assert!(log.len() < 40_000_000 && log.starts_with('['), "{} bytes", log.len());
     let taken = Bench::new(
         5,
-        &["--starts", "starts", "--say", "OSError: [Errno 98] Address already in use", "--exit", "1", "--exit-first"],
+        &["--starts=starts", "--say", "OSError: [Errno 98] Address already in use", "--exit", "1", "--exit-first"],
         "",
     );
     let ended = taken.run();
     assert_eq!((code(&ended), taken.starts()), (0, 2), "{}", text(&ended));
-    let always = Bench::new(
-        5,
-        &["--starts", "starts", "--say", "OSError: [Errno 98] Address already in use", "--exit", "1"],
-        "",
-    );
+    let always =
+        Bench::new(5, &["--starts=starts", "--say", "OSError: [Errno 98] Address already in use", "--exit", "1"], "");
     let ended = always.run();
     assert_eq!((code(&ended), always.starts()), (4, 4), "{}", text(&ended));
 }

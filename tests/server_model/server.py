@@ -27,6 +27,7 @@ parser.add_argument("--hang", action="store_true", help="never listens")
 parser.add_argument("--loading", type=float, default=0.0, help="seconds of 503")
 parser.add_argument("--delay", type=float, default=0.0, help="seconds for an answer")
 parser.add_argument("--die-after", type=int, help="answers, before it ends with 3")
+parser.add_argument("--gpu-gigabytes", type=float, help="memory of the first device that it takes, through PyTorch")
 parser.add_argument("rest", nargs="*")
 options = parser.parse_args()
 
@@ -81,6 +82,11 @@ if options.kill_self:
     os.kill(os.getpid(), signal.SIGKILL)
 if options.exit is not None and (first or not options.exit_first):
     sys.exit(options.exit)
+if options.gpu_gigabytes:
+    import torch
+
+    taken = torch.empty(int(options.gpu_gigabytes * 1e9), dtype=torch.uint8, device="cuda")
+    taken.fill_(1)
 if options.hang:
     stay()
 
