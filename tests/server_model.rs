@@ -380,6 +380,47 @@ fn a_supervisor_that_is_killed_takes_its_server_along_and_the_gate_says_so() {
 }
 
 #[test]
+fn a_judge_may_be_a_server_too_and_both_end() {
+    let bench = Bench::new(4, &["--children"], "");
+    let judged: String = (0..4)
+        .map(|n| format!("{{\"id\": \"j{n}\", \"prompt\": \"Say w{n}\", \"assertions\": [{{\"type\": \"llm-judge\", \"judge\": \"j\", \"value\": \"polite\"}}]}}\n"))
+        .collect();
+    write(bench.path(), "words.jsonl", &judged);
+    let policy = std::fs::read_to_string(bench.path().join("llmci.yaml")).unwrap();
+    let server = root().join("tests/server_model/server.py");
+    let judge = format!(
+        "  j:\n    provider: server\n    command: [python3, {:?}, --port, \"{{port}}\", --mark, {}]\n    model: judge\n    args: [--children, --answer, '{{\"reason\": \"it is\", \"score\": 1}}']\nsuites:",
+        server.to_str().unwrap(),
+        bench.mark
+    );
+    let policy = policy.replacen("suites:", &judge, 1).replace("gate:\n", "gate:\n  model: m\n");
+    write(bench.path(), "llmci.yaml", &policy);
+    let ended = bench.run();
+    assert_eq!(code(&ended), 0, "{}", text(&ended));
+    let found = report(&bench.path().join("llmci-out"));
+    let servers: Vec<&str> =
+        found["run"]["servers"].as_array().unwrap().iter().map(|server| server["name"].as_str().unwrap()).collect();
+    assert_eq!((servers, &found["counts"]["passed"]), (vec!["m", "j"], &serde_json::json!(4)));
+    bench.is_gone();
+}
+
+#[test]
+fn a_server_that_cannot_say_how_likely_a_text_is_is_no_model_for_such_a_suite() {
+    for (more, starts, said) in [
+        ("    api: completions\n", 1, "the endpoint returns no log-probabilities"),
+        ("", 0, "log-likelihoods need `api: completions`"),
+    ] {
+        let bench = Bench::new(1, &["--children", "--starts=starts"], more);
+        let case = "{\"id\": \"c\", \"prompt\": \"One and\", \"assertions\": [{\"type\": \"choice\", \"choices\": [\"one\", \"two\"], \"answer\": 0}]}\n";
+        write(bench.path(), "words.jsonl", case);
+        let ended = bench.run();
+        assert_eq!((code(&ended), bench.starts()), (2, starts), "{}", text(&ended));
+        assert!(text(&ended).contains("the model m:") && text(&ended).contains(said), "{}", text(&ended));
+        bench.is_gone();
+    }
+}
+
+#[test]
 fn a_policy_that_starts_nothing_or_two_things_is_refused_at_its_lines() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "words.jsonl", "{\"id\": \"a\", \"prompt\": \"x\", \"expected\": \"x\"}\n");

@@ -28,6 +28,7 @@ parser.add_argument("--loading", type=float, default=0.0, help="seconds of 503")
 parser.add_argument("--delay", type=float, default=0.0, help="seconds for an answer")
 parser.add_argument("--die-after", type=int, help="answers, before it ends with 3")
 parser.add_argument("--gpu-gigabytes", type=float, help="memory of the first device that it takes, through PyTorch")
+parser.add_argument("--answer", help="the text of every chat answer, in the place of the last word")
 parser.add_argument("rest", nargs="*")
 options = parser.parse_args()
 
@@ -122,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(options.delay)
         usage = {"prompt_tokens": 1, "completion_tokens": 1}
         if "messages" in request:
-            text = request["messages"][-1]["content"].split()[-1]
+            text = options.answer or request["messages"][-1]["content"].split()[-1]
             choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         else:
             choice = {"index": 0, "text": "x", "finish_reason": "length"}

@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::openai::{OpenAi, OpenAiError, Surroundings, filled};
-use super::{Answered, Attempt, Model, ModelError, ModelIdentity, ServerSpec, probe_log_likelihoods};
+use super::{Answered, Api, Attempt, Model, ModelError, ModelIdentity, ServerSpec, probe_log_likelihoods};
 use crate::eval::process;
 use crate::eval::request::Request;
 use crate::net::Proxies;
@@ -203,11 +203,18 @@ impl Server {
     async fn ask(&self, request: &Request, mut attempt: Attempt<'_>) -> Result<Answered, ModelError> {
         let phase = held(&self.phase).clone();
         let phase = phase.ok_or_else(|| ModelError::Unsupported("no server is started for this".into()))?;
+        let likely = matches!(request, Request::RankChoices(_) | Request::Rolling(_));
+        if likely && self.recipe.spec.api == Api::Chat {
+            // Known before weights are loaded for nothing.
+            let text = format!("the model {}: log-likelihoods need `api: completions`", self.recipe.name);
+            phase.give_up(ServerTrouble::Inputs(Untrusted::new(text)));
+            return Err(ModelError::Cancelled);
+        }
         let asked = Instant::now();
         let running = phase.running.get_or_init(|| self.run(&phase)).await;
         // Why, the run says once for all of them.
         let Ok(running) = running else { return Err(ModelError::Cancelled) };
-        if let Request::RankChoices(_) | Request::Rolling(_) = request {
+        if likely {
             phase.likely(running, &self.recipe.name).await?;
         }
         // The start is no part of an answer's time.
