@@ -10,6 +10,7 @@ use super::programs::{Invocation, Program};
 use super::{generate, inputs, log, release_tree, signals};
 use crate::commands::{self, CommandError, Context, Environment, Exit, Outcome};
 use crate::document::Problem;
+use crate::eval::model::server::supervise;
 use crate::gate::Verdict;
 use crate::host::{Beginning, Conclusion, Host, Publication, Remote, print, print_error};
 use crate::report::{self, Colour, Sink};
@@ -17,6 +18,10 @@ use crate::trust::{Redactor, Secret, Untrusted};
 
 /// Runs a program. A panic is a bug of ours, and ends with 70 like every other one.
 pub fn main(program: Program) -> ExitCode {
+    // We start ourselves under this name, beside every server that a run starts: no inputs, no logs, no handlers of ours.
+    if std::env::args_os().next().is_some_and(|name| name == supervise::NAME) {
+        return supervise::main();
+    }
     // A panic's text may quote anything: only its place is shown.
     std::panic::set_hook(Box::new(|panic| {
         // The probe of a broken driver panics on its own thread, and says so by its result.

@@ -6,7 +6,7 @@ mod device;
 pub mod need;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use cudarc::driver::result;
@@ -42,6 +42,14 @@ pub fn devices() -> Result<Vec<GpuDevice>, NoGpu> {
     let probe = std::thread::Builder::new().name(PROBE.to_owned());
     probe.spawn(move || sender.send(guarded())).map_err(|error| NoGpu::Broken(error.to_string()))?;
     receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(late()))
+}
+
+/// Memory of a device in bytes that is in use, whoever uses it; none where NVML is not there, or does not know the device. `uuid` is
+/// as `nvidia-smi -L` shows it.
+pub fn used_memory(uuid: &str) -> Option<u64> {
+    static NVML: OnceLock<Option<nvml_wrapper::Nvml>> = OnceLock::new();
+    let nvml = NVML.get_or_init(|| nvml_wrapper::Nvml::init().ok()).as_ref()?;
+    Some(nvml.device_by_uuid(uuid).ok()?.memory_info().ok()?.used)
 }
 
 fn guarded() -> Result<Vec<GpuDevice>, NoGpu> {

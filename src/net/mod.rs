@@ -7,7 +7,7 @@ mod reach;
 mod retry;
 
 pub(crate) use client::chain_of;
-pub use client::{Body, ClientOptions, NetError, client, install_tls_provider, read_body};
+pub use client::{Body, ClientOptions, NetError, Proxies, client, install_tls_provider, read_body};
 pub use limit::Limiter;
 pub use reach::{Reach, Refused};
 pub use retry::{Answered, Decision, RetryPolicy, decide};

@@ -50,5 +50,5 @@ pub use terminal::{Colour, terminal};
 
 pub use types::{
     ChangeKind, ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, Finding, GateChange, Gpu,
-    HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, Safety, ShardInfo, SuiteInfo, SuitePart, Timing,
+    HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, Safety, ServerInfo, ShardInfo, SuiteInfo, SuitePart, Timing,
 };

@@ -3,17 +3,20 @@
 mod args;
 mod assemble;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::base::{hold, refuse_own_models};
-use super::eval_gate::{Models, not_drawn, prepare, progress, write_samples};
+use super::eval_gate::{Models, no_server, not_drawn, prepare, progress, write_samples};
 use super::regression_check::rules_of;
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::Status;
 use crate::eval::journal::FolderLock;
+use crate::eval::model::server::Setting;
 use crate::eval::policy;
 use crate::eval::redteam::Completions;
 use crate::eval::run::{Bench, Collected, Memory, Plan, Resume, Run, Selection};
@@ -71,16 +74,17 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     remove(&args.out.join(FILE))?;
     let prepare::Prepared { loaded, suites, filter, seed: _ } = prepared;
     let suites = Arc::new(suites);
-    let all = Drawing { args: &args, context, models: &models, suites: &suites, concurrency, deadline };
-    let (mut runs, mut folders) = (Vec::new(), Vec::new());
-    for (number, seed, plan) in &plans {
-        let folder = args.out.join(format!("run-{number}"));
-        tracing::info!("run {number} of {}", args.runs);
-        let collected = all.draw(&folder, *seed, plan).await?;
-        runs.push(counted(*number, *seed, &collected));
-        write_samples(&folder, &collected)?;
-        folders.push(folder);
+    let stop = context.cancel.child_token();
+    let all =
+        Drawing { args: &args, context, models: &models, suites: &suites, concurrency, deadline, stop: stop.clone() };
+    // One server for all runs: its start is no part of what is measured.
+    models.servers.open(&Setting::new(&args.out, stop, deadline, context.redactor.clone()));
+    let drawn = all.draw_all(&plans).await;
+    let trouble = models.servers.close().await;
+    if let Some(trouble) = trouble.filter(|_| !context.cancel.is_cancelled()) {
+        return Err(no_server(trouble));
     }
+    let (runs, folders) = drawn?;
     within_budget(&runs, loaded.policy.gate.error_budget)?;
     let cases = plans.first().map(|(_, _, plan)| plan.cases_by_suite().to_vec()).unwrap_or_default();
     let drawn = Drawn {
@@ -119,9 +123,25 @@ struct Drawing<'a> {
     suites: &'a Arc<Vec<Suite>>,
     concurrency: usize,
     deadline: Option<Instant>,
+    /// Ends all of it.
+    stop: CancellationToken,
 }
 
 impl Drawing<'_> {
+    /// Draws one run after the other, and leaves the samples of each in its folder.
+    async fn draw_all(&self, plans: &[(u32, u64, Arc<Plan>)]) -> Result<(Vec<RunNoise>, Vec<PathBuf>), CommandError> {
+        let (mut runs, mut folders) = (Vec::new(), Vec::new());
+        for (number, seed, plan) in plans {
+            let folder = self.args.out.join(format!("run-{number}"));
+            tracing::info!("run {number} of {}", self.args.runs);
+            let collected = self.draw(&folder, *seed, plan).await?;
+            runs.push(counted(*number, *seed, &collected));
+            write_samples(&folder, &collected)?;
+            folders.push(folder);
+        }
+        Ok((runs, folders))
+    }
+
     /// Draws one whole run: what is not whole is an interruption.
     async fn draw(&self, folder: &Path, seed: u64, plan: &Arc<Plan>) -> Result<Collected, CommandError> {
         make_folder(folder).map_err(|error| CommandError::environment(&error))?;
@@ -139,7 +159,7 @@ impl Drawing<'_> {
             completions: Completions::Keep,
             seed,
             deadline: self.deadline,
-            cancel: self.context.cancel.child_token(),
+            cancel: self.stop.child_token(),
         };
         let run = Run {
             suites: Arc::clone(self.suites),

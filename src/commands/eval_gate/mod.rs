@@ -31,7 +31,7 @@ pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble, frame, read_back, suite_info};
 pub(crate) use files::{clear, clear_reports, write_all, write_lm_eval, write_report, write_samples};
 pub(crate) use models::Models;
-pub(crate) use session::{Drawing, Session, SessionArgs, not_drawn, progress};
+pub(crate) use session::{Drawing, Session, SessionArgs, no_server, not_drawn, progress};
 pub(crate) use tools::Tools;
 
 /// Runs the gate.
@@ -92,6 +92,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         collected: &ended.collected,
         watch: ended.watch.as_ref(),
         model: &session.model,
+        servers: session.servers.infos(),
         shard: args.shard,
         seed: session.seed,
         concurrency: session.concurrency,

@@ -9,6 +9,7 @@ use super::prepare::Prepared;
 use crate::commands::{CommandError, Context};
 use crate::eval::cache::Cache;
 use crate::eval::early::Watch;
+use crate::eval::model::server::{ServerTrouble, Servers, Setting};
 use crate::eval::model::{ModelError, ModelIdentity, probe_log_likelihoods};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::run::{Bench, Collected, Ended, Memory, Plan, ProgressStyle, Resume, Run, RunError, Selection};
@@ -40,6 +41,8 @@ pub(crate) struct Session {
     pub(crate) plan: Arc<Plan>,
     pub(crate) model: ModelIdentity,
     pub(crate) concurrency: u32,
+    /// The models that are servers of this run.
+    pub(crate) servers: Servers,
     bench: Arc<Bench>,
 }
 
@@ -109,6 +112,7 @@ impl Session {
             plan,
             model: identity,
             concurrency,
+            servers: models.servers,
             bench: Arc::new(bench),
         })
     }
@@ -119,18 +123,25 @@ impl Session {
     }
 
     /// Draws the samples. A run that was interrupted from outside is an error that says how to go on.
-    pub(crate) async fn draw(&self, drawing: Drawing<'_>, context: &Context) -> Result<Ended, CommandError> {
+    pub(crate) async fn draw(&self, mut drawing: Drawing<'_>, context: &Context) -> Result<Ended, CommandError> {
         let run = Run {
             suites: Arc::clone(&self.suites),
             plan: Arc::clone(&self.plan),
             bench: Arc::clone(&self.bench),
             concurrency: self.concurrency as usize,
             progress: progress(drawing.quiet, context),
-            watch: drawing.watch,
+            watch: drawing.watch.take(),
         };
-        self.probe().await?;
-        let resume = if drawing.resume { Resume::Continue } else { Resume::Fresh };
-        let ended = run.draw(drawing.folder, resume).await.map_err(|error| not_drawn(&error))?;
+        let setting =
+            Setting::new(drawing.folder, self.bench.cancel.clone(), self.bench.deadline, context.redactor.clone());
+        self.servers.open(&setting);
+        let ended = self.drawn(run, &drawing).await;
+        // Whatever has become of the run: they end with it.
+        let trouble = self.servers.close().await;
+        if let Some(trouble) = trouble.filter(|_| !context.cancel.is_cancelled()) {
+            return Err(no_server(trouble));
+        }
+        let ended = ended?;
         if context.cancel.is_cancelled() {
             return Err(interrupted(&ended.collected, &self.plan));
         }
@@ -139,6 +150,12 @@ impl Session {
 }
 
 impl Session {
+    async fn drawn(&self, run: Run, drawing: &Drawing<'_>) -> Result<Ended, CommandError> {
+        self.probe().await?;
+        let resume = if drawing.resume { Resume::Continue } else { Resume::Fresh };
+        run.draw(drawing.folder, resume).await.map_err(|error| not_drawn(&error))
+    }
+
     /// A suite that asks how likely texts are is not begun on an endpoint that cannot say it. Any other trouble is the samples' own.
     async fn probe(&self) -> Result<(), CommandError> {
         let first = |index: usize| self.plan.slots().iter().find(|slot| usize::from(slot.suite) == index);
@@ -173,6 +190,14 @@ pub(crate) fn progress(quiet: bool, context: &Context) -> ProgressStyle {
         ProgressStyle::Bar
     } else {
         ProgressStyle::Lines
+    }
+}
+
+/// What a server that is not there means for the process.
+pub(crate) fn no_server(trouble: ServerTrouble) -> CommandError {
+    match trouble {
+        ServerTrouble::Environment(text) => CommandError::Environment(text),
+        ServerTrouble::Inputs(text) => CommandError::Inputs(text),
     }
 }
 

@@ -188,6 +188,7 @@ impl Planned {
             collected,
             watch,
             model: &session.model,
+            servers: session.servers.infos(),
             shard: None,
             seed: session.seed,
             concurrency: session.concurrency,

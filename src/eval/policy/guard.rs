@@ -40,7 +40,7 @@ pub enum RefusedModel {
     Provider {
         /// Its key.
         model: String,
-        /// `exec` or `http`.
+        /// `exec`, `server` or `http`.
         provider: &'static str,
     },
 }
@@ -345,7 +345,8 @@ fn models(
             | ModelSpec::Replay(_)
             | ModelSpec::Echo(_)
             | ModelSpec::Http(_)
-            | ModelSpec::Exec(_) => None,
+            | ModelSpec::Exec(_)
+            | ModelSpec::Server(_) => None,
         })
     };
     for (name, theirs) in &head.models {
@@ -369,6 +370,7 @@ fn models(
         match theirs {
             ModelSpec::Http(_) => return refused("http"),
             ModelSpec::Exec(_) => return refused("exec"),
+            ModelSpec::Server(_) => return refused("server"),
             ModelSpec::Openai(_) | ModelSpec::Embedded(_) | ModelSpec::Replay(_) | ModelSpec::Echo(_) => {}
         }
         if let ModelSpec::Openai(spec) = theirs {

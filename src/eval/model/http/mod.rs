@@ -54,6 +54,7 @@ impl Http {
             ca_file: spec.ca_file.as_ref().map(|path| around.folder.join(path)),
             idle_connections: around.connections,
             reach: Some(around.reach()),
+            ..ClientOptions::default()
         };
         let http = Self {
             identity: identity(name, spec),
