@@ -11,6 +11,7 @@ use crate::commands::eval_gate::EvalGateArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::post::PostArgs;
+use crate::commands::preemption::PreemptionArgs;
 use crate::commands::regression_check::RegressionCheckArgs;
 use crate::commands::safety_gate::SafetyGateArgs;
 use crate::host::PublishArgs;
@@ -180,6 +181,25 @@ impl Program {
 }
 
 impl Invocation {
+    /// How a program that asks models is told that its machine is taken back.
+    pub(super) fn preemption(&self) -> Option<&PreemptionArgs> {
+        match self {
+            Invocation::EvalGate(args) => Some(&args.preemption),
+            Invocation::RegressionCheck(args) => Some(&args.preemption),
+            Invocation::SafetyGate(args) => Some(&args.preemption),
+            Invocation::Calibrate(args) => Some(&args.preemption),
+            Invocation::CanaryPromote(_)
+            | Invocation::CanaryPromotePost(_)
+            | Invocation::Merge(_)
+            | Invocation::Check(_)
+            | Invocation::Plan(_)
+            | Invocation::Doctor(_)
+            | Invocation::Post(_)
+            | Invocation::Generate(_)
+            | Invocation::ReleaseTree(_) => None,
+        }
+    }
+
     /// Who publishes, and how; none for commands without a verdict of their own. A shard is judged by nobody before it is
     /// merged, so it shows nothing.
     pub(super) fn publishing(&self) -> Option<(&'static str, PublishArgs)> {

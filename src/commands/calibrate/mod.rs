@@ -9,12 +9,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::base::{hold, refuse_own_models};
+use super::checkpoint::{self, Checkpoint};
 use super::eval_gate::{Models, not_drawn, prepare, progress, write_samples};
 use super::regression_check::rules_of;
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::Status;
 use crate::eval::journal::FolderLock;
-use crate::eval::policy;
+use crate::eval::policy::{self, LoadedPolicy};
 use crate::eval::redteam::Completions;
 use crate::eval::run::{Bench, Collected, Memory, Plan, Resume, Run, Selection};
 use crate::eval::scorer::Judges;
@@ -67,12 +68,14 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     remove(&args.out.join(FILE))?;
     let prepare::Prepared { loaded, suites, filter, seed: _ } = prepared;
     let suites = Arc::new(suites);
-    let all = Drawing { args: &args, context, models: &models, suites: &suites, concurrency, deadline };
-    let (mut runs, mut folders) = (Vec::new(), Vec::new());
+    let all =
+        Drawing { args: &args, loaded: &loaded, context, models: &models, suites: &suites, concurrency, deadline };
+    let (mut runs, mut folders, mut checkpoints) = (Vec::new(), Vec::new(), Vec::new());
     for (number, seed, plan) in &plans {
         let folder = args.out.join(format!("run-{number}"));
         tracing::info!("run {number} of {}", args.runs);
-        let collected = all.draw(&folder, *seed, plan).await?;
+        let (collected, checkpoint) = all.draw(&folder, *seed, plan).await?;
+        checkpoints.extend(checkpoint);
         runs.push(counted(*number, *seed, &collected));
         write_samples(&folder, &collected)?;
         folders.push(folder);
@@ -93,6 +96,9 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     text.push('\n');
     let path = args.out.join(FILE);
     write_atomically(&path, context.sink.whole(&text).as_bytes()).map_err(|error| environment(&error))?;
+    for checkpoint in checkpoints {
+        checkpoint.done().await;
+    }
     let shown = context.sink.line(&Untrusted::new(path.display().to_string()), 300);
     let text = format!("{}written: {shown}\n", calibration_text(&calibration, &context.sink));
     Ok(Outcome { exit: Exit::Pass, report: None, rollout: None, text })
@@ -110,6 +116,7 @@ fn remove(path: &Path) -> Result<(), CommandError> {
 /// What all runs share.
 struct Drawing<'a> {
     args: &'a CalibrateArgs,
+    loaded: &'a LoadedPolicy,
     context: &'a Context,
     models: &'a Models,
     suites: &'a Arc<Vec<Suite>>,
@@ -119,7 +126,12 @@ struct Drawing<'a> {
 
 impl Drawing<'_> {
     /// Draws one whole run: what is not whole is an interruption.
-    async fn draw(&self, folder: &Path, seed: u64, plan: &Arc<Plan>) -> Result<Collected, CommandError> {
+    async fn draw(
+        &self,
+        folder: &Path,
+        seed: u64,
+        plan: &Arc<Plan>,
+    ) -> Result<(Collected, Option<Checkpoint>), CommandError> {
         make_folder(folder).map_err(|error| CommandError::environment(&error))?;
         let bench = Bench {
             model: Arc::clone(&self.models.model),
@@ -147,17 +159,23 @@ impl Drawing<'_> {
             watch: None,
         };
         let resume = if self.args.resume { Resume::Continue } else { Resume::Fresh };
-        let collected = run.draw(folder, resume).await.map_err(|error| not_drawn(&error))?.collected;
+        let checkpoint =
+            Checkpoint::open(&self.args.preemption, self.loaded, ("calibrate", plan), self.context).await?;
+        let drawn = checkpoint::draw(run, (folder, resume), checkpoint.as_ref(), self.context).await;
+        let (ended, stop) = drawn.map_err(|error| not_drawn(&error))?;
+        let collected = ended.collected;
         let (there, all) = (collected.finished(), plan.slots().len());
+        if there < all && self.context.cancel.is_cancelled() {
+            return Err(checkpoint::interrupted(&collected, plan, &stop, self.context));
+        }
         if there < all {
-            let why = if self.context.cancel.is_cancelled() { "interrupted" } else { "the deadline has passed" };
             let text = format!(
-                "{why}: {there} of {all} samples of {} are in its journal; run again with --resume to go on there",
+                "the deadline has passed: {there} of {all} samples of {} are in its journal; run again with --resume to go on there",
                 folder.display()
             );
             return Err(CommandError::Environment(Untrusted::new(text)));
         }
-        Ok(collected)
+        Ok((collected, checkpoint))
     }
 }
 

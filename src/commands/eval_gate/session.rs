@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::prepare::Prepared;
+use crate::commands::checkpoint::{self, Checkpoint};
+use crate::commands::preemption::PreemptionArgs;
 use crate::commands::{CommandError, Context};
 use crate::eval::cache::Cache;
 use crate::eval::early::Watch;
@@ -53,6 +55,8 @@ pub(crate) struct Drawing<'a> {
     pub(crate) quiet: bool,
     /// What looks at the run.
     pub(crate) watch: Option<Watch>,
+    /// Where the run is kept for other machines.
+    pub(crate) checkpoint: Option<&'a Checkpoint>,
 }
 
 impl Session {
@@ -113,6 +117,16 @@ impl Session {
         })
     }
 
+    /// Where the run is kept, if anywhere.
+    pub(crate) async fn checkpoint(
+        &self,
+        program: &'static str,
+        args: &PreemptionArgs,
+        context: &Context,
+    ) -> Result<Option<Checkpoint>, CommandError> {
+        Checkpoint::open(args, &self.loaded, (program, &self.plan), context).await
+    }
+
     /// A run in which nothing was asked.
     pub(crate) fn nothing(&self) -> Ended {
         Ended { collected: Collected::empty(self.plan.slots().len()), watch: None }
@@ -130,9 +144,10 @@ impl Session {
         };
         self.probe().await?;
         let resume = if drawing.resume { Resume::Continue } else { Resume::Fresh };
-        let ended = run.draw(drawing.folder, resume).await.map_err(|error| not_drawn(&error))?;
+        let drawn = checkpoint::draw(run, (drawing.folder, resume), drawing.checkpoint, context).await;
+        let (ended, stop) = drawn.map_err(|error| not_drawn(&error))?;
         if context.cancel.is_cancelled() {
-            return Err(interrupted(&ended.collected, &self.plan));
+            return Err(checkpoint::interrupted(&ended.collected, &self.plan, &stop, context));
         }
         Ok(ended)
     }
@@ -183,13 +198,4 @@ pub(crate) fn not_drawn(error: &RunError) -> CommandError {
         RunError::Suite(problem) => CommandError::Problems(vec![(**problem).clone()]),
         RunError::Worker(text) => CommandError::Bug(text.clone()),
     }
-}
-
-fn interrupted(collected: &Collected, plan: &Plan) -> CommandError {
-    let text = format!(
-        "interrupted: {} of {} samples are in the journal; run again with --resume to go on there",
-        collected.finished(),
-        plan.slots().len()
-    );
-    CommandError::Environment(Untrusted::new(text))
 }
