@@ -144,6 +144,9 @@ async fn dispatch(
             commands::calibrate::run(args, context).await.map_err(|error| (error, Some(folder)))
         }
         Invocation::Doctor(args) => commands::doctor::run(&args, context).await.map_err(|error| (error, None)),
+        Invocation::GpuPlan(args) => {
+            commands::gpu_check::plan::run(&args, context).await.map_err(|error| (error, None))
+        }
         Invocation::Post(_) => Ok(commands::post::run(context).await),
         Invocation::Generate(args) => generate::run(&args).map_err(|error| (error, None)),
         Invocation::ReleaseTree(args) => release_tree::run(&args).map_err(|error| (error, None)),

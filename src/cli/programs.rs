@@ -8,6 +8,7 @@ use crate::commands::canary_promote::CanaryPromoteArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
+use crate::commands::gpu_check::plan::PlanArgs as GpuPlanArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::post::PostArgs;
@@ -105,6 +106,9 @@ pub enum Invocation {
     Merge(MergeArgs),
     /// Say what this machine and host can do: tokens, GPU, stores, models
     Doctor(DoctorArgs),
+    /// Say where in a cluster a job's GPUs are, when, and for how much: writes nothing
+    #[command(hide = true)]
+    GpuPlan(GpuPlanArgs),
     /// Return the traffic to stable where a killed step left a rollout open
     #[command(hide = true)]
     CanaryPromotePost(CanaryPromoteArgs),
@@ -194,6 +198,7 @@ impl Invocation {
             | Invocation::Check(_)
             | Invocation::Plan(_)
             | Invocation::Doctor(_)
+            | Invocation::GpuPlan(_)
             | Invocation::Post(_)
             | Invocation::Generate(_)
             | Invocation::ReleaseTree(_) => None,
@@ -218,6 +223,7 @@ impl Invocation {
             | Invocation::Plan(_)
             | Invocation::Calibrate(_)
             | Invocation::Doctor(_)
+            | Invocation::GpuPlan(_)
             | Invocation::Post(_)
             | Invocation::Generate(_)
             | Invocation::ReleaseTree(_) => None,

@@ -50,3 +50,24 @@ pub(super) fn install(interrupter: Interrupter, manner: Manner) -> std::io::Resu
 fn at_once(code: i32) {
     std::process::exit(code);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_signal_behind_a_notice_does_not_end_what_the_notice_has_begun() {
+        let interrupter = Interrupter::default();
+        install(interrupter.clone(), Manner::Keeps).unwrap();
+        interrupter.interrupt(Interruption::Notice("the cloud's notice".into()));
+        let mut seen = signal(SignalKind::terminate()).unwrap();
+        let own = std::process::id().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", "TERM", &own]).status().unwrap().success());
+        seen.recv().await;
+        // The handler's task has been woken by the same signal: it runs now, and a second signal's exit would end this process.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(interrupter.reason(), Some(&Interruption::Notice("the cloud's notice".into())));
+    }
+}

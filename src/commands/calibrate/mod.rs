@@ -75,6 +75,9 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
         let folder = args.out.join(format!("run-{number}"));
         tracing::info!("run {number} of {}", args.runs);
         let (collected, checkpoint) = all.draw(&folder, *seed, plan).await?;
+        if let Some(checkpoint) = &checkpoint {
+            checkpoint.keep_whole(&folder).await;
+        }
         checkpoints.extend(checkpoint);
         runs.push(counted(*number, *seed, &collected));
         write_samples(&folder, &collected)?;

@@ -112,6 +112,13 @@ impl Checkpoint {
         Ok((ended, stop))
     }
 
+    /// Keeps a run that is whole, since others follow that belong to it.
+    pub(crate) async fn keep_whole(&self, folder: &Path) {
+        if let Kept::Not(why) = self.keep(folder).await {
+            tracing::warn!("the checkpoint could not be written: {why}");
+        }
+    }
+
     /// Removes what is kept of a run that has come to its end. What cannot be removed is a warning: it is only asked for less.
     pub(crate) async fn done(&self) {
         let state = self.state.lock().await;
