@@ -111,7 +111,8 @@ async fn dispatch(
     context: &Context,
 ) -> Result<Outcome, (CommandError, Option<std::path::PathBuf>)> {
     if let Some(args) = invocation.preemption() {
-        commands::preemption::watch(args, context).map_err(|error| (error, None))?;
+        // Nothing is written yet, but the host is told of the failure.
+        commands::preemption::watch(args, context).map_err(|error| (error, Some(std::path::PathBuf::new())))?;
     }
     match invocation {
         Invocation::EvalGate(args) => {

@@ -1,8 +1,9 @@
 //! A run that was interrupted on one machine goes on on another: its journal is kept in a store under a key that names all that
 //! the samples depend on, and is removed when the run has come to its end.
-//! Kept out: the form of what is kept (`form`), who may have put it there (`trust`), and why a run stops (`interruption`).
+//! Kept out: the form of what is kept (`form`), how it is believed (`take`), who may have put it there (`trust`), and why a run stops (`interruption`).
 
 mod form;
+mod take;
 mod trust;
 
 use std::path::Path;
@@ -12,10 +13,9 @@ use tokio::sync::Mutex;
 
 use super::preemption::PreemptionArgs;
 use super::{CommandError, Context};
-use crate::eval::journal::{self, Header, Recovered, Span};
+use crate::eval::journal::{self, Header};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::run::{Collected, Ended, Plan, Resume, Run, RunError};
-use crate::store::file::{make_folder, write_atomically};
 use crate::store::{Cells, Expect, StoreError, Written, open_cells};
 use crate::trust::{Digest, Hasher, Untrusted};
 
@@ -24,8 +24,6 @@ const EVERY: Duration = Duration::from_secs(300);
 /// The longest that keeping an interrupted run may take: Google Cloud ends a machine 30 seconds after its notice, and Kubernetes a
 /// pod 30 seconds after SIGTERM where nothing else is said.
 const AT_THE_END: Duration = Duration::from_secs(20);
-/// A folder in the folder of the journal, for what has not been looked at yet.
-const UNREAD: &str = ".checkpoint";
 
 /// Where one run is kept.
 pub(crate) struct Checkpoint {
@@ -157,10 +155,10 @@ impl Checkpoint {
         // What cannot be used is written over: it is of no use to anybody.
         state.expect = Some(Expect::Version(version));
         let local = match resume {
-            Resume::Continue => journal::recover(folder, header, |_, _| {}).map_or(0, |found| samples(&found)),
+            Resume::Continue => journal::recover(folder, header, |_, _| {}).map_or(0, |found| take::samples(&found)),
             Resume::Fresh => 0,
         };
-        match take(&value, &self.key, folder, header, local) {
+        match take::take(&value, &self.key, folder, header, local) {
             Ok(Some((there, bytes))) => {
                 tracing::info!("going on with the checkpoint: {there} samples are there");
                 state.sent = bytes;
@@ -262,56 +260,6 @@ pub(crate) fn interrupted(collected: &Collected, plan: &Plan, stop: &Stop, conte
     CommandError::Environment(Untrusted::new(format!(
         "interrupted{by}: {there} of {all} samples are in the journal{on}"
     )))
-}
-
-/// Looks at what was kept, and puts it in its place where it holds more than `local` samples. Gives samples and bytes.
-fn take(
-    value: &[u8],
-    key: &Digest,
-    folder: &Path,
-    header: &Header,
-    local: usize,
-) -> Result<Option<(usize, u64)>, String> {
-    let journal = form::open(value, key)?;
-    let unread = folder.join(UNREAD);
-    let trouble = |error: &dyn std::error::Error| format!("it cannot be laid down: {}", crate::net::chain_of(error));
-    make_folder(&unread).map_err(|error| trouble(&error))?;
-    let place = journal::place(&unread);
-    write_atomically(&place, journal).map_err(|error| trouble(&error))?;
-    let found = journal::recover(&unread, header, |_, _| {});
-    let taken = match found {
-        Ok(Recovered::OtherRun) => Err("it is another run's".to_owned()),
-        Ok(Recovered::Nothing) => Err("there is nothing in it".to_owned()),
-        Ok(Recovered::Continued { end, spans }) if end == journal.len() as u64 => {
-            let there = count(&spans);
-            if there > local { adopt(folder, &place).map(|()| Some((there, end))) } else { Ok(None) }
-        }
-        Ok(Recovered::Continued { .. }) => Err("its end is torn".to_owned()),
-        Err(error) => Err(error.to_string()),
-    };
-    // An empty folder that stays behind harms nobody.
-    let _ = std::fs::remove_dir_all(&unread);
-    taken
-}
-
-fn adopt(folder: &Path, journal: &Path) -> Result<(), String> {
-    let place = journal::place(folder);
-    let moved = |error: std::io::Error| format!("it cannot be laid down: {error}");
-    if place.exists() {
-        std::fs::rename(&place, folder.join("journal.previous.jsonl")).map_err(moved)?;
-    }
-    std::fs::rename(journal, &place).map_err(moved)
-}
-
-fn samples(found: &Recovered) -> usize {
-    match found {
-        Recovered::Continued { end: _, spans } => count(spans),
-        Recovered::Nothing | Recovered::OtherRun => 0,
-    }
-}
-
-fn count(spans: &[Span]) -> usize {
-    spans.iter().filter(|span| **span != Span::ABSENT).count()
 }
 
 /// A store's error for the log, with the service's own words cleaned.

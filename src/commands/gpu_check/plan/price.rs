@@ -97,9 +97,10 @@ mod tests {
         assert_eq!(prices.of_node(&node("p4d.24xlarge", true, 8)), Some(12.5));
         assert_eq!(prices.of_node(&node("g5.xlarge", false, 1)), None, "a spot price is no other price");
         assert_eq!(prices.of_node(&node("unknown", false, 1)), None);
-        let bad = "currency: \"US dollars, roughly\"\ninstances:\n  a: {on_demand: -1}\n  b: {}\n  c: {spot: .nan}\n";
+        let bad = "currency: \"US dollars, roughly\"\ninstances:\n  a: {on_demand: -1}\n  b: {}\n  c: {spot: 0}\n";
         let found = Prices::read("prices.yaml", bad).unwrap_err().sorted();
         let lines: Vec<String> = found.iter().map(|problem| problem.render(&|text| text.raw().to_owned())).collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
         for wanted in ["prices.yaml:1", "prices.yaml:3", "prices.yaml:4"] {
             assert!(lines.iter().any(|line| line.contains(wanted)), "{wanted} in {lines:?}");
         }

@@ -101,9 +101,9 @@ impl Cluster<'_> {
         let runs = (self.now - pod.started.unwrap_or(self.now)).max(0);
         let left = takes - runs;
         let deadline = pod.deadline.map(|deadline| (deadline - runs).max(0));
-        let (at, basis) = match (left > 0, deadline) {
+        let (at, basis) = match (left > 0 && basis != Basis::Unknown, deadline) {
             (true, _) => (left, basis),
-            // It has taken longer than was expected: only its deadline is left to go by.
+            // Nothing is known, or it has taken longer than was expected: only its deadline is left to go by.
             (false, Some(deadline)) => (deadline, Basis::Said),
             (false, None) => (UNKNOWN, Basis::Unknown),
         };
