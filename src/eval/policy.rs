@@ -57,11 +57,23 @@ pub struct RunPolicy {
     /// Whether a run ends as soon as its verdict is certain. Where nothing is said: never for thresholds (`eval-gate`),
     /// `auto` for a candidate that `regression-check --evaluate` asks.
     pub early_stop: Option<EarlyStop>,
+    /// Where an interrupted run is kept, so that the same command goes on there on any machine: a folder (relative to the
+    /// policy), or `s3://bucket/prefix`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
 }
 
 impl Default for RunPolicy {
     fn default() -> Self {
-        Self { concurrency: 8, seed: 0, cache: None, deadline_minutes: None, verdicts: None, early_stop: None }
+        Self {
+            concurrency: 8,
+            seed: 0,
+            cache: None,
+            deadline_minutes: None,
+            verdicts: None,
+            early_stop: None,
+            checkpoint: None,
+        }
     }
 }
 

@@ -79,7 +79,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         EarlyStop::Off => None,
         EarlyStop::Auto => watch(&session),
     };
-    let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch };
+    let checkpoint = session.checkpoint("eval-gate", &args.preemption, context).await?;
+    let kept = checkpoint.as_ref();
+    let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch, checkpoint: kept };
     let ended = session.draw(drawing, context).await?;
     tracing::debug!("drawn after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
 
@@ -109,6 +111,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     changes.judge(&session.loaded.policy.gate, &mut report);
     write_lm_eval(&args.out, &session.suites, &session.plan, &ended.collected)?;
     let path = write_all(&args.out, &report, &ended.collected, context)?;
+    if let Some(checkpoint) = checkpoint.filter(|_| ended.is_whole()) {
+        checkpoint.done().await;
+    }
     tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, args.shard.is_some());
     Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() })

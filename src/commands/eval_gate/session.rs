@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::prepare::Prepared;
+use crate::commands::checkpoint::{self, Checkpoint, Stop};
+use crate::commands::preemption::PreemptionArgs;
 use crate::commands::{CommandError, Context};
 use crate::eval::cache::Cache;
 use crate::eval::early::Watch;
@@ -56,6 +58,8 @@ pub(crate) struct Drawing<'a> {
     pub(crate) quiet: bool,
     /// What looks at the run.
     pub(crate) watch: Option<Watch>,
+    /// Where the run is kept for other machines.
+    pub(crate) checkpoint: Option<&'a Checkpoint>,
 }
 
 impl Session {
@@ -117,6 +121,16 @@ impl Session {
         })
     }
 
+    /// Where the run is kept, if anywhere.
+    pub(crate) async fn checkpoint(
+        &self,
+        program: &'static str,
+        args: &PreemptionArgs,
+        context: &Context,
+    ) -> Result<Option<Checkpoint>, CommandError> {
+        Checkpoint::open(args, &self.loaded, (program, &self.plan), context).await
+    }
+
     /// A run in which nothing was asked.
     pub(crate) fn nothing(&self) -> Ended {
         Ended { collected: Collected::empty(self.plan.slots().len()), watch: None }
@@ -135,25 +149,26 @@ impl Session {
         let setting =
             Setting::new(drawing.folder, self.bench.cancel.clone(), self.bench.deadline, context.redactor.clone());
         self.servers.open(&setting);
-        let ended = self.drawn(run, &drawing).await;
+        let drawn = self.drawn(run, &drawing, context).await;
         // Whatever has become of the run: they end with it.
         let trouble = self.servers.close().await;
         if let Some(trouble) = trouble.filter(|_| !context.cancel.is_cancelled()) {
             return Err(no_server(trouble));
         }
-        let ended = ended?;
+        let (ended, stop) = drawn?;
         if context.cancel.is_cancelled() {
-            return Err(interrupted(&ended.collected, &self.plan));
+            return Err(checkpoint::interrupted(&ended.collected, &self.plan, &stop, context));
         }
         Ok(ended)
     }
 }
 
 impl Session {
-    async fn drawn(&self, run: Run, drawing: &Drawing<'_>) -> Result<Ended, CommandError> {
+    async fn drawn(&self, run: Run, drawing: &Drawing<'_>, context: &Context) -> Result<(Ended, Stop), CommandError> {
         self.probe().await?;
         let resume = if drawing.resume { Resume::Continue } else { Resume::Fresh };
-        run.draw(drawing.folder, resume).await.map_err(|error| not_drawn(&error))
+        let drawn = checkpoint::draw(run, (drawing.folder, resume), drawing.checkpoint, context).await;
+        drawn.map_err(|error| not_drawn(&error))
     }
 
     /// A suite that asks how likely texts are is not begun on an endpoint that cannot say it. Any other trouble is the samples' own.
@@ -208,13 +223,4 @@ pub(crate) fn not_drawn(error: &RunError) -> CommandError {
         RunError::Suite(problem) => CommandError::Problems(vec![(**problem).clone()]),
         RunError::Worker(text) => CommandError::Bug(text.clone()),
     }
-}
-
-fn interrupted(collected: &Collected, plan: &Plan) -> CommandError {
-    let text = format!(
-        "interrupted: {} of {} samples are in the journal; run again with --resume to go on there",
-        collected.finished(),
-        plan.slots().len()
-    );
-    CommandError::Environment(Untrusted::new(text))
 }

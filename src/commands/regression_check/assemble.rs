@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::source::Found;
 use crate::commands::CommandError;
+use crate::commands::checkpoint::Checkpoint;
 use crate::eval::Status;
 use crate::eval::compare::{
     CaseNumbers, How, MetricProblem, Paired, Side, changed_cases, comparable, how, pair, recorded_summary, scale_of,
@@ -42,6 +43,8 @@ pub(super) struct Asked {
     pub lacking: Vec<Reason>,
     /// Why nothing was asked at all.
     pub refused: Vec<Reason>,
+    /// Where the run is kept that has now come to its end.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// One comparison to be made.

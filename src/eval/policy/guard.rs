@@ -293,6 +293,7 @@ fn run(policy: &mut Policy, head: &Policy, log: &mut Log) {
         ("run.seed", theirs.seed != ours.seed),
         ("run.cache", theirs.cache != ours.cache),
         ("run.verdicts", theirs.verdicts != ours.verdicts),
+        ("run.checkpoint", theirs.checkpoint != ours.checkpoint),
         ("run.early_stop", theirs.early_stop != ours.early_stop),
     ];
     for (place, _) in changed.into_iter().filter(|(_, changed)| *changed) {

@@ -79,6 +79,14 @@ pub struct Ended {
     pub watch: Option<Watch>,
 }
 
+impl Ended {
+    /// Whether all samples are there that the verdict needs.
+    pub fn is_whole(&self) -> bool {
+        let early = self.watch.as_ref().is_some_and(|watch| watch.stopped_at().is_some());
+        early || self.collected.finished() == self.collected.rows().len()
+    }
+}
+
 impl Run {
     /// Draws the samples that the journal in `folder` does not hold yet. Returns when all are there, when a look says that
     /// no more are needed, when the bench is cancelled, or when its deadline has passed; [`Collected`] says which samples
