@@ -8,6 +8,7 @@ use crate::commands::canary_promote::CanaryPromoteArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
+use crate::commands::gpu_check::GpuCheckArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::post::PostArgs;
@@ -104,6 +105,8 @@ pub enum Invocation {
     Merge(MergeArgs),
     /// Say what this machine and host can do: tokens, GPU, stores, models
     Doctor(DoctorArgs),
+    /// Hold GPUs for a command, which sees these alone
+    GpuCheck(GpuCheckArgs),
     /// Return the traffic to stable where a killed step left a rollout open
     #[command(hide = true)]
     CanaryPromotePost(CanaryPromoteArgs),
@@ -198,6 +201,7 @@ impl Invocation {
             | Invocation::Plan(_)
             | Invocation::Calibrate(_)
             | Invocation::Doctor(_)
+            | Invocation::GpuCheck(_)
             | Invocation::Post(_)
             | Invocation::Generate(_)
             | Invocation::ReleaseTree(_) => None,

@@ -11,6 +11,7 @@ mod git;
 pub mod gpu_check;
 mod ledger;
 pub mod merge;
+mod obtain;
 mod outcome;
 pub mod plan;
 pub mod post;
@@ -18,4 +19,5 @@ pub mod regression_check;
 pub mod safety_gate;
 
 pub use base::{PolicyFrom, TrustArgs};
+pub use obtain::GpuArgs;
 pub use outcome::{CommandError, Context, Environment, Exit, Outcome};

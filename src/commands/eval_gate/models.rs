@@ -79,6 +79,7 @@ impl Prepared {
             environment: &environment,
             connections,
             trusted: &policy.trusted_hosts,
+            visible_devices: self.obtained.as_ref().map(|obtained| obtained.visible.as_str()),
         };
         let learned = |built: Built| {
             context.redactor.learn(&built.secrets);

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::prepare::Prepared;
+use crate::commands::obtain::Obtained;
 use crate::commands::{CommandError, Context};
 use crate::eval::cache::Cache;
 use crate::eval::early::Watch;
@@ -41,6 +42,8 @@ pub(crate) struct Session {
     pub(crate) model: ModelIdentity,
     pub(crate) concurrency: u32,
     bench: Arc<Bench>,
+    /// Behind the models that use them: they end first.
+    _obtained: Option<Obtained>,
 }
 
 /// How a session's samples are drawn.
@@ -82,8 +85,10 @@ impl Session {
             }
             None => None,
         };
-        let deadline = run_policy.deadline_minutes.map(|minutes| args.began + Duration::from_secs_f64(minutes * 60.0));
-        let Prepared { loaded, suites, filter, seed } = prepared;
+        // Waiting for a GPU is no part of the run.
+        let began = prepared.obtained.as_ref().map_or(args.began, |obtained| obtained.since);
+        let deadline = run_policy.deadline_minutes.map(|minutes| began + Duration::from_secs_f64(minutes * 60.0));
+        let Prepared { loaded, suites, filter, seed, obtained } = prepared;
         let suites = Arc::new(suites);
         let bench = Bench {
             model: models.model,
@@ -110,6 +115,7 @@ impl Session {
             model: identity,
             concurrency,
             bench: Arc::new(bench),
+            _obtained: obtained,
         })
     }
 

@@ -24,12 +24,12 @@ pub struct NeedArgs {
 /// How devices are taken from others on the same machine.
 #[derive(Args, Clone, Debug)]
 pub struct LeaseArgs {
-    /// The folder of the locks, shared by all jobs of the machine
+    /// The folder of the locks by which GPUs are lent; all jobs of the machine have to see the same one
     #[arg(long, value_name = "DIR", default_value = "/var/lock/llmci-gpu")]
     pub lease_dir: PathBuf,
-    /// How urgent this job is: 1 (least) to 10
+    /// How urgent the job is among those that wait for a GPU: 1 to 10, where 10 is the most urgent; ten minutes of waiting weigh as much as one step
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=10))]
-    pub priority: u8,
+    pub lease_priority: u8,
     /// Minutes to wait for a GPU at most; then the program ends with 4
     #[arg(long, value_name = "MINUTES", default_value_t = 60.0)]
     pub lease_timeout: f64,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::commands::TrustArgs;
+use crate::commands::{GpuArgs, TrustArgs};
 use crate::eval::policy::EarlyStop;
 use crate::host::PublishArgs;
 
@@ -47,6 +47,9 @@ pub struct RegressionCheckArgs {
     /// With --evaluate: no progress display
     #[arg(long, requires = "evaluate")]
     pub quiet: bool,
+    /// With --evaluate: the GPUs of the run
+    #[command(flatten)]
+    pub gpu: GpuArgs,
     /// How far a pull request is trusted
     #[command(flatten)]
     pub trust: TrustArgs,

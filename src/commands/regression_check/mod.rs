@@ -3,6 +3,7 @@
 mod args;
 mod assemble;
 mod evaluate;
+mod hardware;
 mod kept;
 pub(crate) mod source;
 
@@ -33,6 +34,11 @@ const VERDICTS: &str = ".llmci/verdicts";
 pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let started_at = (context.clock)();
+    if args.gpu.gpus > 0 && !args.evaluate {
+        return Err(CommandError::Inputs(
+            "--gpus has no meaning without --evaluate: two runs are compared as they are".into(),
+        ));
+    }
     let held = match args.policy.as_deref() {
         Some(path) => {
             let model = args.model.as_deref();

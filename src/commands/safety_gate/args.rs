@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::commands::{CommandError, TrustArgs};
+use crate::commands::{CommandError, GpuArgs, TrustArgs};
 use crate::eval::policy::EarlyStop;
 use crate::eval::redteam::Completions;
 use crate::host::PublishArgs;
@@ -69,6 +69,9 @@ pub struct SafetyGateArgs {
     /// How far a pull request is trusted
     #[command(flatten)]
     pub trust: TrustArgs,
+    /// The GPUs of the run
+    #[command(flatten)]
+    pub gpu: GpuArgs,
     /// No progress display
     #[arg(long)]
     pub quiet: bool,
@@ -92,14 +95,15 @@ impl SafetyGateArgs {
             ("concurrency", self.concurrency.is_some()),
             ("early-stop", self.early_stop.is_some()),
             ("completions", self.completions.is_some()),
+            ("gpus", self.gpu.gpus > 0),
         ];
         let (by, idle): (&str, &[&str]) = if self.results.is_some() {
             let all = ["suite", "strategies", "prompts", "attacks-per-prompt", "baseline", "replay", "plan", "resume"];
-            ("results", &[all.as_slice(), &["concurrency", "early-stop", "completions"]].concat())
+            ("results", &[all.as_slice(), &["concurrency", "early-stop", "completions", "gpus"]].concat())
         } else if self.replay.is_some() {
             ("replay", &["strategies", "prompts", "attacks-per-prompt", "baseline", "plan", "resume", "early-stop"])
         } else if self.plan {
-            ("plan", &["baseline", "resume", "concurrency", "early-stop", "completions"])
+            ("plan", &["baseline", "resume", "concurrency", "early-stop", "completions", "gpus"])
         } else {
             return Ok(());
         };

@@ -43,6 +43,9 @@ impl Exec {
     ) -> Result<(Self, Vec<Secret>), OpenAiError> {
         let mut secrets = Vec::new();
         let mut environment = process::environment(around.environment);
+        if let Some(devices) = around.visible_devices {
+            environment.insert("CUDA_VISIBLE_DEVICES".to_owned(), devices.to_owned());
+        }
         for (variable, template) in &spec.env {
             environment.insert(variable.clone(), filled(template, around, &mut secrets)?);
         }
@@ -165,7 +168,13 @@ mod tests {
     async fn asked(spec: Value, prompt: &str) -> Result<String, ModelError> {
         let spec: ExecSpec = serde_json::from_value(spec).unwrap();
         let folder = PathBuf::from("/");
-        let around = Surroundings { folder: &folder, environment: &variable, connections: 1, trusted: &[] };
+        let around = Surroundings {
+            folder: &folder,
+            environment: &variable,
+            connections: 1,
+            trusted: &[],
+            visible_devices: None,
+        };
         let (model, _) = Exec::new("m", &spec, &around).unwrap();
         let request = Request::Generate(Generate {
             prompt: Prompt::Text(prompt.to_owned()),
