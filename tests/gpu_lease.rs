@@ -82,6 +82,10 @@ fn a_command_sees_its_devices_alone_and_its_exit_code_is_the_programs() {
     assert!(text(&output).contains(&format!("sees {},{}\n", UUIDS[0], UUIDS[1])), "{}", text(&output));
     assert_eq!(code(&run("exit 0")), 0);
     assert_eq!(code(&run("kill -9 $$")), 137);
+    // Inside of a lease nobody waits for a second one, which could be its own.
+    let again = format!("{} gpu-check --lease --lease-dir leases -- echo started", env!("CARGO_BIN_EXE_llmci"));
+    let output = run(&again);
+    assert_eq!(code(&output), 2, "{}", text(&output));
     let started = |program: &str| {
         let mut command = on_machine(llmci(folder.path()), 1);
         command.args(["gpu-check", "--lease", "--lease-dir", "leases", "--", program]);

@@ -17,6 +17,8 @@ use crate::trust::{Digest, Untrusted};
 
 /// Between two looks at memory that others use: the driver tells nobody when it changes.
 const LOOK: Duration = Duration::from_secs(2);
+/// Set for what runs on devices that were lent to it: it asks for none itself, or it would wait for its own.
+pub(crate) const LEASED: &str = "LLMCI_GPU_LEASE";
 /// The longest name of a job, in characters.
 const NAME: usize = 160;
 
@@ -75,6 +77,11 @@ pub(crate) async fn obtain(
     let need = wanted(gpus, need)?;
     if gpus == 0 {
         return Ok(None);
+    }
+    if context.environment.get(LEASED).is_some() {
+        let text =
+            "this runs on GPUs that `gpu-check --lease` holds already: leave --gpus out, it would wait for its own";
+        return Err(CommandError::Inputs(text.into()));
     }
     let patience = patience(lease)?;
     let began = Instant::now();

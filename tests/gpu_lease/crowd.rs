@@ -1,7 +1,7 @@
 //! Fifty jobs on three devices, some of which are killed at random: nobody has a device that another one has, and everybody who
 //! lives gets its turn. The proof is a log, to which every job writes while it has its devices.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
@@ -36,8 +36,10 @@ enum Fate {
     Ended,
     /// SIGKILL to the program; its command lives on, and says itself when it is done.
     Orphaned,
-    /// SIGKILL to both, also while it waits.
+    /// SIGKILL to both.
     Killed,
+    /// SIGKILL to the program while it waits; where it does not wait, it is killed as it works.
+    KilledWaiting,
 }
 
 fn log(folder: &Path) -> String {
@@ -66,25 +68,41 @@ fn running(folder: &Path, job: usize) -> Option<(i32, String)> {
     found
 }
 
-/// Does to a job what is to be done; whether that was to be done while it worked, and it does.
-fn strike(folder: &Path, job: usize, child: &mut Child, fate: Fate) -> bool {
+/// Whether a program has a ticket.
+fn waits(folder: &Path, program: u32) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder.join("leases")) else { return false };
+    let own = format!("\"pid\":{program}}}");
+    let tickets = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("ticket-"));
+    tickets.into_iter().any(|entry| std::fs::read_to_string(entry.path()).is_ok_and(|text| text.ends_with(&own)))
+}
+
+/// Does to a job what is to be done, where it is in the middle of that; what was done.
+fn strike(folder: &Path, job: usize, child: &mut Child, fate: Fate) -> Option<Fate> {
     let program = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    let Some((pid, devices)) = running(folder, job) else { return false };
+    if fate == Fate::KilledWaiting && waits(folder, child.id()) {
+        // Stopped, it cannot be lent anything between our look and its death.
+        kill_process(program, Signal::STOP).unwrap();
+        let waited = waits(folder, child.id());
+        kill_process(program, if waited { Signal::KILL } else { Signal::CONT }).unwrap();
+        return waited.then_some(fate);
+    }
+    let (pid, devices) = running(folder, job)?;
     let group = Pid::from_raw(pid).unwrap();
     match fate {
         Fate::Lives => {}
         Fate::Ended => drop(kill_process(program, Signal::TERM)),
         Fate::Orphaned => drop(kill_process(program, Signal::KILL)),
-        Fate::Killed => {
+        Fate::Killed | Fate::KilledWaiting => {
             // A stopped job does nothing more, and still has its devices: the line comes before the next job's.
             if kill_process_group(group, Signal::STOP).is_ok() {
                 write(folder, &format!("end {job} {devices}\n"));
                 let _ = kill_process(program, Signal::KILL);
                 let _ = kill_process_group(group, Signal::KILL);
             }
+            return Some(Fate::Killed);
         }
     }
-    true
+    Some(fate)
 }
 
 /// Every device's jobs, one after the other; a panic where two have it at once.
@@ -119,23 +137,23 @@ fn check(log: &str) -> BTreeMap<String, usize> {
 fn fifty_jobs_with_random_kills_never_share_a_device_and_all_get_their_turn() {
     let folder = tempfile::tempdir().unwrap();
     let mut dice = Dice(SEED);
-    let mut jobs: Vec<(Child, Fate, bool)> = Vec::new();
+    let mut jobs: Vec<(Child, Fate)> = Vec::new();
     for job in 0..JOBS {
         let (count, priority) = (1 + dice.next(3), 1 + dice.next(10));
         let milliseconds = 20 + dice.next(60);
         let fate = match dice.next(10) {
             0 => Fate::Ended,
             1 => Fate::Orphaned,
-            2 | 3 => Fate::Killed,
+            2 => Fate::Killed,
+            3 | 4 => Fate::KilledWaiting,
             _ => Fate::Lives,
         };
-        // Who is to be struck works until it is.
-        let seconds = if fate == Fate::Lives || fate == Fate::Orphaned {
-            format!("0.{milliseconds:03}")
-        } else {
-            "600".to_owned()
+        let seconds = match fate {
+            Fate::Lives => format!("0.{milliseconds:03}"),
+            Fate::Orphaned => "1".to_owned(),
+            // Who is to be struck works until it is.
+            Fate::Ended | Fate::Killed | Fate::KilledWaiting => "600".to_owned(),
         };
-        let seconds = if fate == Fate::Orphaned { "1".to_owned() } else { seconds };
         let script = format!(
             "trap 'echo \"end {job} $CUDA_VISIBLE_DEVICES\" >> log; exit 143' TERM; echo \"begin {job} $$ $CUDA_VISIBLE_DEVICES\" >> log; \
              sleep {seconds} & wait $!; echo \"end {job} $CUDA_VISIBLE_DEVICES\" >> log"
@@ -144,28 +162,18 @@ fn fifty_jobs_with_random_kills_never_share_a_device_and_all_get_their_turn() {
         let mut command = leased(folder.path(), 3, &more, &script);
         // An orphan must not keep our own pipes open.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        // Some die before they have been lent anything.
-        let early = fate == Fate::Killed && dice.next(2) == 0 && running(folder.path(), job).is_none();
-        if early {
-            child.kill().unwrap();
-        }
-        jobs.push((child, fate, early));
+        jobs.push((command.spawn().unwrap(), fate));
     }
     let end = Instant::now() + Duration::from_secs(240);
-    let mut struck = BTreeSet::new();
+    let mut struck: BTreeMap<usize, Fate> = BTreeMap::new();
     let mut codes: BTreeMap<usize, i32> = BTreeMap::new();
     while codes.len() < JOBS {
         assert!(Instant::now() < end, "{} of {JOBS} have ended:\n{}", codes.len(), log(folder.path()));
-        for (job, (child, fate, early)) in jobs.iter_mut().enumerate() {
+        for (job, (child, fate)) in jobs.iter_mut().enumerate() {
             if let Some(status) = child.try_wait().unwrap() {
                 codes.insert(job, status.code().unwrap_or(-9));
-            } else if !*early
-                && *fate != Fate::Lives
-                && !struck.contains(&job)
-                && strike(folder.path(), job, child, *fate)
-            {
-                struck.insert(job);
+            } else if *fate != Fate::Lives && !struck.contains_key(&job) {
+                struck.extend(strike(folder.path(), job, child, *fate).map(|done| (job, done)));
             }
         }
         std::thread::yield_now();
@@ -176,15 +184,18 @@ fn fifty_jobs_with_random_kills_never_share_a_device_and_all_get_their_turn() {
     let log = log(folder.path());
     let counts = check(&log);
     assert_eq!(counts.len(), 3, "all devices were lent: {counts:?}");
-    for (job, (_, fate, early)) in jobs.iter().enumerate() {
+    for (job, (_, fate)) in jobs.iter().enumerate() {
         let began = log.lines().any(|line| line.starts_with(&format!("begin {job} ")));
-        match (fate, early) {
-            (_, true) => {}
-            (Fate::Lives, false) => assert!(began && codes[&job] == 0, "job {job} starved: {}", codes[&job]),
-            (Fate::Ended | Fate::Orphaned | Fate::Killed, false) => assert!(began, "job {job} starved"),
+        match (fate, struck.get(&job)) {
+            (Fate::Lives, _) => assert!(began && codes[&job] == 0, "job {job} starved: {}", codes[&job]),
+            (_, Some(Fate::KilledWaiting)) => assert!(!began, "job {job} was killed before its turn"),
+            (_, done) => assert!(began && done.is_some(), "job {job} starved"),
         }
     }
-    println!("{} begins: {counts:?}", log.matches("begin").count());
+    for fate in [Fate::Ended, Fate::Orphaned, Fate::Killed, Fate::KilledWaiting] {
+        assert!(struck.values().any(|done| *done == fate), "nobody was {fate:?}: {struck:?}");
+    }
+    println!("{} begins: {counts:?}; {struck:?}", log.matches("begin").count());
     let left = std::fs::read_dir(folder.path().join("leases")).unwrap();
     let names: Vec<String> = left.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     assert!(names.iter().all(|name| !name.starts_with("ticket-")), "tickets of the dead are still there: {names:?}");

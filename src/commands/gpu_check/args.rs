@@ -10,7 +10,7 @@ pub struct NeedArgs {
     /// Memory of each GPU in GB at least
     #[arg(long, value_name = "GB")]
     pub min_memory_gb: Option<f64>,
-    /// Compute capability at least, such as 8.0
+    /// Compute capability of each GPU at least, such as 8.0
     #[arg(long, value_name = "MAJOR.MINOR")]
     pub compute_capability: Option<String>,
     /// Kinds of GPU that will do, such as a100-80gb,h100-80gb (default: any)
@@ -33,7 +33,7 @@ pub struct LeaseArgs {
     /// Minutes to wait for a GPU at most; then the program ends with 4
     #[arg(long, value_name = "MINUTES", default_value_t = 60.0)]
     pub lease_timeout: f64,
-    /// Give the GPUs back when a more urgent job waits: the run is kept, and the program ends with 4
+    /// Give the GPUs back when a job of a higher lease priority waits: what was done is kept, and the program ends with 4
     #[arg(long)]
     pub preemptible: bool,
 }

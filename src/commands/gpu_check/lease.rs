@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{LeaseArgs, NeedArgs};
-use crate::commands::obtain::{Obtained, obtain};
+use crate::commands::obtain::{LEASED, Obtained, obtain};
 use crate::commands::{CommandError, Context, Exit, Outcome};
 use crate::trust::Untrusted;
 
@@ -43,7 +43,8 @@ pub(crate) async fn run(
         return Err(CommandError::Environment("interrupted before the command was started".into()));
     }
     let mut started = Command::new(name);
-    started.args(arguments).env("CUDA_VISIBLE_DEVICES", &obtained.visible).process_group(0);
+    started.args(arguments).env("CUDA_VISIBLE_DEVICES", &obtained.visible);
+    started.env(LEASED, &obtained.visible).process_group(0);
     let child = match started.spawn() {
         Ok(child) => child,
         Err(error) => {
