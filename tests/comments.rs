@@ -10,7 +10,7 @@ use llmci::report::{
     CHECK_BYTES, COMMENT_BYTES, ChangeKind, Flavour, GateChange, Gpu, Report, SUMMARY_BYTES, Sink, check, comment,
     markdown_with_notes,
 };
-use llmci::trust::Untrusted;
+use llmci::trust::{Digest, Untrusted};
 use serde_json::json;
 use support::{eval_gate, regression_check, root, write};
 
@@ -101,8 +101,18 @@ fn read(folder: &Path) -> Report {
     let mut report: Report = serde_json::from_slice(&std::fs::read(folder.join("report.json")).unwrap()).unwrap();
     report.timing.seconds = 372.4;
     report.run.cost_usd = Some(0.8312);
-    report.host.gpus = vec![Gpu { name: "NVIDIA H100 80GB HBM3".into(), uuid: "GPU-0".into(), memory_bytes: 80 << 30 }];
+    report.host.gpus = vec![h100()];
     report
+}
+
+fn h100() -> Gpu {
+    Gpu {
+        name: "NVIDIA H100 80GB HBM3".into(),
+        uuid_digest: Digest::of(b"GPU-0"),
+        memory_bytes: 80 << 30,
+        driver: Some("580.159.04".into()),
+        clocks: Some("max".into()),
+    }
 }
 
 /// Holds a page to its file.
@@ -195,8 +205,7 @@ fn a_fork_run_gives_the_same_verdict_and_says_what_to_add() {
 #[test]
 fn a_report_on_attacks_names_what_was_done_and_quotes_nobody() {
     for (name, mut report) in support::safety::examples() {
-        let gpu = Gpu { name: "NVIDIA H100 80GB HBM3".into(), uuid: "GPU-0".into(), memory_bytes: 80 << 30 };
-        report.host.gpus = vec![gpu];
+        report.host.gpus = vec![h100()];
         let body = comment(&report, &Sink::default(), Flavour::GitHub);
         assert_eq!(body, comment(&report, &Sink::default(), Flavour::GitLab), "both hosts show the same");
         kept(&format!("{name}.md"), &body);

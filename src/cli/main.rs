@@ -49,7 +49,7 @@ fn run(program: Program) -> Exit {
     let known: Vec<Secret> = environment.secrets();
     redactor.learn(&known);
     let sink = Sink::new(redactor.clone());
-    let mut host = Host::detect(&variable);
+    let host = Host::detect(&variable);
     let parsed = inputs::overlay(&program.command(), &arguments, &variable)
         .map_err(|why| format!("error: {}\n", sink.line(&why, 500)))
         .and_then(|filled| match program.parse(&filled.arguments) {
@@ -76,8 +76,12 @@ fn run(program: Program) -> Exit {
     let interrupter = Interrupter::default();
     let installed = {
         let _guard = runtime.enter();
-        let undoes = matches!(*invocation, Invocation::CanaryPromote(_));
-        signals::install(interrupter.clone(), if undoes { signals::Manner::Undoes } else { signals::Manner::Keeps })
+        let manner = match &*invocation {
+            Invocation::CanaryPromote(_) => signals::Manner::Undoes,
+            Invocation::GpuCheck(args) if args.lease => signals::Manner::Forwards,
+            _ => signals::Manner::Keeps,
+        };
+        signals::install(interrupter.clone(), manner)
     };
     if let Err(error) = installed {
         print_error(&format!("error: the signal handlers could not be installed: {error}\n"));
@@ -153,6 +157,7 @@ async fn dispatch(
         Invocation::GpuPlan(args) => {
             commands::gpu_check::plan::run(&args, context).await.map_err(|error| (error, None))
         }
+        Invocation::GpuCheck(args) => commands::gpu_check::run(args, context).await.map_err(|error| (error, None)),
         Invocation::Post(_) => Ok(commands::post::run(context).await),
         Invocation::Generate(args) => generate::run(&args).map_err(|error| (error, None)),
         Invocation::ReleaseTree(args) => release_tree::run(&args).map_err(|error| (error, None)),
@@ -235,7 +240,9 @@ fn conclusion(exit: Exit, verdict: Verdict) -> Conclusion {
     match (exit, verdict) {
         (Exit::Pass, Verdict::Pass) => Conclusion::Success,
         (Exit::Pass, Verdict::Fail | Verdict::Inconclusive | Verdict::Error) => Conclusion::Neutral,
-        (Exit::Fail | Exit::Inputs | Exit::Inconclusive | Exit::Environment | Exit::Bug, _) => Conclusion::Failure,
+        (Exit::Fail | Exit::Inputs | Exit::Inconclusive | Exit::Environment | Exit::Bug | Exit::OfCommand(_), _) => {
+            Conclusion::Failure
+        }
     }
 }
 

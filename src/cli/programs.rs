@@ -8,6 +8,7 @@ use crate::commands::canary_promote::CanaryPromoteArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
+use crate::commands::gpu_check::GpuCheckArgs;
 use crate::commands::gpu_check::plan::PlanArgs as GpuPlanArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::plan::PlanArgs;
@@ -109,6 +110,8 @@ pub enum Invocation {
     /// Say where in a cluster a job's GPUs are, when, and for how much: writes nothing
     #[command(hide = true)]
     GpuPlan(GpuPlanArgs),
+    /// Hold GPUs for a command, which sees these alone
+    GpuCheck(GpuCheckArgs),
     /// Return the traffic to stable where a killed step left a rollout open
     #[command(hide = true)]
     CanaryPromotePost(CanaryPromoteArgs),
@@ -199,6 +202,7 @@ impl Invocation {
             | Invocation::Plan(_)
             | Invocation::Doctor(_)
             | Invocation::GpuPlan(_)
+            | Invocation::GpuCheck(_)
             | Invocation::Post(_)
             | Invocation::Generate(_)
             | Invocation::ReleaseTree(_) => None,
@@ -224,6 +228,7 @@ impl Invocation {
             | Invocation::Calibrate(_)
             | Invocation::Doctor(_)
             | Invocation::GpuPlan(_)
+            | Invocation::GpuCheck(_)
             | Invocation::Post(_)
             | Invocation::Generate(_)
             | Invocation::ReleaseTree(_) => None,

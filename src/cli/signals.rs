@@ -13,6 +13,8 @@ pub(super) enum Manner {
     Keeps,
     /// It has something to undo; the third signal ends it.
     Undoes,
+    /// A command that it has started gets every signal, and decides when all ends.
+    Forwards,
 }
 
 /// Installs the handlers on the running runtime.
@@ -23,6 +25,7 @@ pub(super) fn install(interrupter: Interrupter, manner: Manner) -> std::io::Resu
         let (words, mut borne) = match manner {
             Manner::Keeps => ("stopping: finished samples are kept; a second signal ends at once", 0_u32),
             Manner::Undoes => ("stopping: the traffic returns to stable first", 1),
+            Manner::Forwards => ("the command gets this signal, and every one that follows", u32::MAX),
         };
         // A notice of the cloud is no signal: the one that follows it must not end what it has begun.
         let mut asked = false;

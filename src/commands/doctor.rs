@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::obtain::described;
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::model::{self, Surroundings};
 use crate::eval::policy;
@@ -44,12 +45,7 @@ enum State {
 /// The machine's GPUs for the report; empty without any.
 pub fn gpus() -> Vec<Gpu> {
     let devices = gpu::devices().unwrap_or_default();
-    let gpu = |device: gpu::GpuDevice| Gpu {
-        name: device.name.into(),
-        uuid: device.uuid.into(),
-        memory_bytes: device.memory_bytes,
-    };
-    devices.into_iter().map(gpu).collect()
+    devices.iter().map(|device| described(device, None)).collect()
 }
 
 /// Looks at everything, and exits with 4 where something that is configured does not work.

@@ -13,6 +13,7 @@ pub mod gpu_check;
 mod interruption;
 mod ledger;
 pub mod merge;
+mod obtain;
 mod outcome;
 pub mod plan;
 pub mod post;
@@ -22,4 +23,5 @@ pub mod safety_gate;
 
 pub use base::{PolicyFrom, TrustArgs};
 pub use interruption::{Interrupter, Interruption};
+pub use obtain::GpuArgs;
 pub use outcome::{CommandError, Context, Environment, Exit, Outcome};

@@ -28,10 +28,12 @@ pub enum Exit {
     Environment,
     /// 70: a bug of ours.
     Bug,
+    /// The code of a command that was started with devices of its own (`gpu-check --lease`): any.
+    OfCommand(u8),
 }
 
 impl Exit {
-    /// All of them, in order.
+    /// All of ours, in order.
     pub const ALL: [Exit; 6] = [Exit::Pass, Exit::Fail, Exit::Inputs, Exit::Inconclusive, Exit::Environment, Exit::Bug];
 
     /// The process's exit code.
@@ -43,6 +45,7 @@ impl Exit {
             Exit::Inconclusive => 3,
             Exit::Environment => 4,
             Exit::Bug => 70,
+            Exit::OfCommand(code) => code,
         }
     }
 
@@ -57,6 +60,7 @@ impl Exit {
                 "something outside is missing: the model cannot be reached, no GPU, no permission, interrupted"
             }
             Exit::Bug => "a bug of ours: please report it",
+            Exit::OfCommand(_) => "what the command behind `gpu-check --lease` means by it",
         }
     }
 

@@ -93,7 +93,7 @@ pub fn run(args: &PlanArgs, context: &Context) -> Result<Outcome, CommandError> 
 }
 
 fn report(prepared: &Prepared, known: &Known) -> Result<PlanReport, CommandError> {
-    let Prepared { loaded, suites, filter, seed: _ } = prepared;
+    let Prepared { loaded, suites, filter, seed: _, obtained: _ } = prepared;
     let all = planned(suites, filter, RuleScope::default());
     if all.cases == 0 {
         return Err(CommandError::Inputs("no case is left after the filters: give other --level or --tags".into()));
@@ -127,7 +127,7 @@ fn report(prepared: &Prepared, known: &Known) -> Result<PlanReport, CommandError
 }
 
 fn rules(prepared: &Prepared, known: &Known) -> Result<Vec<PlannedRule>, CommandError> {
-    let Prepared { loaded, suites, filter, seed: _ } = prepared;
+    let Prepared { loaded, suites, filter, seed: _, obtained: _ } = prepared;
     let RegressionPolicy { rules, .. } = rules_of(Some(loaded))?;
     // A policy that says nothing of a comparison may have none: its standard rule is shown, and decides nothing here.
     let meant = loaded.policy.regression != RegressionPolicy::default();

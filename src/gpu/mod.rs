@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "the driver's interface is C")]
 
 mod device;
+pub mod lease;
 pub mod need;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

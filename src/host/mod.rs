@@ -15,9 +15,10 @@ pub mod sticky;
 mod tokens;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::report::{
-    Flavour, HostInfo, RESUMABLE, Report, RolloutReport, Sink, outputs, rollout_markdown, rollout_outputs,
+    Flavour, Gpu, HostInfo, RESUMABLE, Report, RolloutReport, Sink, outputs, rollout_markdown, rollout_outputs,
     rollout_terminal,
 };
 use crate::trust::{Secret, Untrusted};
@@ -39,6 +40,8 @@ pub fn nonce() -> Result<String, &'static str> {
 pub struct Host {
     kind: Kind,
     info: HostInfo,
+    /// Known late where devices are lent to the run.
+    gpus: Mutex<Vec<Gpu>>,
     default_branch: Option<bool>,
     review: Option<Review>,
 }
@@ -98,17 +101,18 @@ impl Host {
             Kind::GitLab(_) => review::gitlab(variable),
             Kind::Local => None,
         };
-        Self { kind, info, default_branch, review }
+        Self { kind, info, gpus: Mutex::default(), default_branch, review }
     }
 
     /// For the report. GPUs are asked for only where the driver's own files say that there is one.
     pub fn info(&self) -> HostInfo {
-        self.info.clone()
+        let gpus = self.gpus.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        HostInfo { gpus, ..self.info.clone() }
     }
 
-    /// Names the machine's GPUs in every report from now on.
-    pub fn set_gpus(&mut self, gpus: Vec<crate::report::Gpu>) {
-        self.info.gpus = gpus;
+    /// Names these GPUs in every report from now on: the machine's, or those that were lent to the run.
+    pub fn set_gpus(&self, gpus: Vec<Gpu>) {
+        *self.gpus.lock().unwrap_or_else(PoisonError::into_inner) = gpus;
     }
 
     /// Whether the run is one of the default branch and of no pull request; none where the host does not say.

@@ -151,6 +151,9 @@ fn changes(text: &mut String, report: &Report, sink: &Sink) {
     for row in &comparison.rows {
         let _ = writeln!(text, "  {}", line(sink, &super::table::power(row)));
     }
+    for note in &comparison.notes {
+        let _ = writeln!(text, "  | note: {}", sink.line(note, 500));
+    }
     let _ = writeln!(text);
 }
 

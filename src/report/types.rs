@@ -141,6 +141,9 @@ pub struct Comparison {
     pub newly_passing_count: u64,
     /// Judged again by force: the error rate is divided by 2 for each earlier verdict on the same things.
     pub earlier_verdicts: u32,
+    /// What a reader has to know of the comparison, such as different hardware; it changes no verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Untrusted>,
 }
 
 /// One side that a candidate was compared with.
@@ -268,7 +271,7 @@ pub struct HostInfo {
     /// Logical processors of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u64>,
-    /// GPUs that the driver shows; empty without a driver.
+    /// The GPUs that were lent to the run, else those that the driver shows; empty without a driver.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<Gpu>,
 }
@@ -279,10 +282,27 @@ pub struct HostInfo {
 pub struct Gpu {
     /// The driver's name for it.
     pub name: Untrusted,
-    /// Its UUID.
-    pub uuid: Untrusted,
+    /// Over its UUID: enough to tell whether two runs had the same device. The UUID itself names a piece of hardware for as long
+    /// as it lives, and reports are published.
+    #[serde(alias = "uuid", deserialize_with = "digest_of_uuid")]
+    pub uuid_digest: Digest,
     /// Memory in bytes.
     pub memory_bytes: u64,
+    /// The driver's version, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<Untrusted>,
+    /// Its clocks when it was taken: `max` where nothing held them down, `reduced: ` and the reasons, or `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clocks: Option<Untrusted>,
+}
+
+/// A report of an earlier version holds the UUID itself.
+fn digest_of_uuid<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if !text.starts_with("sha256:") {
+        return Ok(Digest::of(text.as_bytes()));
+    }
+    Digest::deserialize(serde::de::value::StringDeserializer::new(text))
 }
 
 /// Times of a run.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::commands::TrustArgs;
 use crate::commands::preemption::PreemptionArgs;
+use crate::commands::{GpuArgs, TrustArgs};
 use crate::eval::Level;
 
 /// The inputs of `llmci calibrate`.
@@ -47,6 +47,9 @@ pub struct CalibrateArgs {
     /// How far a pull request is trusted
     #[command(flatten)]
     pub trust: TrustArgs,
+    /// The GPUs of the run
+    #[command(flatten)]
+    pub gpu: GpuArgs,
     /// No progress display
     #[arg(long)]
     pub quiet: bool,

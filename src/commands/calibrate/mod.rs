@@ -48,7 +48,7 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
         held.made_results()?;
     }
     let loaded = held.loaded;
-    let prepared = {
+    let mut prepared = {
         let (suites, model) = (args.suite.as_slice(), args.model.as_deref());
         prepare::read_any(loaded, prepare::Given { suites, filter, seed: args.seed, model }, context)?
     };
@@ -56,7 +56,11 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     let rules = rules_of(Some(&prepared.loaded))?;
     let run_policy = &prepared.loaded.policy.run;
     let concurrency = args.concurrency.unwrap_or(run_policy.concurrency) as usize;
-    let deadline = run_policy.deadline_minutes.map(|minutes| began + Duration::from_secs_f64(minutes * 60.0));
+    let run_minutes = run_policy.deadline_minutes;
+    prepared.obtain(&args.gpu, context).await?;
+    // Waiting for a GPU is no part of the run.
+    let began = prepared.obtained.as_ref().map_or(began, |obtained| obtained.since);
+    let deadline = run_minutes.map(|minutes| began + Duration::from_secs_f64(minutes * 60.0));
     let models = prepared.build(args.model.as_deref(), concurrency, context)?;
     let identity = models.model.identity().clone();
     let judged_by: Vec<_> = models.judges.0.values().map(|judge| judge.identity().digest.clone()).collect();
@@ -73,7 +77,7 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     make_folder(&args.out).map_err(|error| environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| environment(&error))?;
     remove(&args.out.join(FILE))?;
-    let prepare::Prepared { loaded, suites, filter, seed: _ } = prepared;
+    let prepare::Prepared { loaded, suites, filter, seed: _, obtained } = prepared;
     let suites = Arc::new(suites);
     let stop = context.cancel.child_token();
     let all = Drawing {
@@ -93,6 +97,9 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     if let Some(trouble) = trouble.filter(|_| !context.cancel.is_cancelled()) {
         return Err(no_server(trouble));
     }
+    // The models end first.
+    drop(models);
+    drop(obtained);
     let AllDrawn { runs, folders, checkpoints } = drawn?;
     within_budget(&runs, loaded.policy.gate.error_budget)?;
     let cases = plans.first().map(|(_, _, plan)| plan.cases_by_suite().to_vec()).unwrap_or_default();

@@ -40,10 +40,12 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let started_at = (context.clock)();
     let filter = Filter { level: args.level, tags: args.tags.clone() };
     let model = args.model.as_deref();
-    let tools = if args.shard.is_some() { Tools::Refuse } else { Tools::Start { out: &args.out, began } };
+    let tools =
+        if args.shard.is_some() { Tools::Refuse } else { Tools::Start { out: &args.out, began, gpu: &args.gpu } };
     let inputs =
         Inputs { policy: &args.policy, suites: &args.suite, filter, seed: args.seed, trust: &args.trust, model, tools };
-    let (prepared, changes) = read_held(inputs, context).await?;
+    let (mut prepared, changes) = read_held(inputs, context).await?;
+    prepared.obtain(&args.gpu, context).await?;
     let early = args.early_stop.or(prepared.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Off);
     let session_args =
         SessionArgs { model: args.model.as_deref(), shard: args.shard, concurrency: args.concurrency, began };
@@ -137,13 +139,15 @@ pub(crate) async fn read_held(inputs: Inputs<'_>, context: &Context) -> Result<(
     let loaded = policy::load(inputs.policy).map_err(prepare::problems)?;
     let mut held = hold(loaded, inputs.policy, (inputs.trust, inputs.model), context).await?;
     let Inputs { policy: _, suites, filter, seed, trust: _, model, tools } = inputs;
+    let mut obtained = None;
     if suites.is_empty() {
         held.made_results()?;
         held.same_configs().await?;
         // Only what the base's policy says is ever started.
-        start_tools(&mut held.loaded, tools, context).await?;
+        obtained = start_tools(&mut held.loaded, tools, context).await?;
     }
-    let prepared = prepare::read(held.loaded.clone(), Given { suites, filter, seed, model }, context)?;
+    let read = prepare::read(held.loaded.clone(), Given { suites, filter, seed, model }, context)?;
+    let prepared = Prepared { obtained, ..read };
     let environment = |name: &str| context.environment.get(name).map(str::to_owned);
     let around = prepare::around(&prepared.loaded, model, &environment);
     let changes = Changes::of(held, &prepared.suites, around).await?;

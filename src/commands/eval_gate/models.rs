@@ -82,7 +82,7 @@ impl Prepared {
             environment: &environment,
             connections,
             trusted: &policy.trusted_hosts,
-            visible_devices: None,
+            visible_devices: self.obtained.as_ref().map(|obtained| obtained.visible.as_str()),
         };
         let learned = |built: Built| {
             context.redactor.learn(&built.secrets);

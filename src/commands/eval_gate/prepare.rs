@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::models::asked;
+use crate::commands::obtain::{GpuArgs, Obtained, obtain};
 use crate::commands::{CommandError, Context};
 use crate::document::{Problem, Problems, nearest};
 use crate::eval::harness::{Expect, read_results};
@@ -22,6 +23,8 @@ pub(crate) struct Prepared {
     pub filter: Filter,
     /// The seed.
     pub seed: u64,
+    /// The GPUs of the run, which are its own until it ends.
+    pub obtained: Option<Obtained>,
 }
 
 /// What the command line says of a run.
@@ -55,7 +58,7 @@ pub(crate) fn read_any(loaded: LoadedPolicy, given: Given<'_>, context: &Context
         tracing::warn!("{}", note.render(&|part| context.sink.line(part, 500)));
     }
     let seed = seed.unwrap_or(loaded.policy.run.seed);
-    Ok(Prepared { loaded, suites, filter, seed })
+    Ok(Prepared { loaded, suites, filter, seed, obtained: None })
 }
 
 /// Problems of files, in the order of their places.
@@ -178,6 +181,15 @@ pub(crate) fn check_judges(suite: &Suite, loaded: &LoadedPolicy, found: &mut Pro
 }
 
 impl Prepared {
+    /// Takes the GPUs of the run, where some are asked for and none were taken already. It is the last thing before the models
+    /// are built: nobody waits for a GPU to be told of a wrong suite.
+    pub(crate) async fn obtain(&mut self, gpu: &GpuArgs, context: &Context) -> Result<(), CommandError> {
+        if self.obtained.is_none() {
+            self.obtained = obtain(gpu.gpus, &gpu.need, &gpu.lease, context).await?;
+        }
+        Ok(())
+    }
+
     /// Lays out the samples.
     pub(crate) fn plan(&self, selection: &Selection<'_>) -> Result<Plan, CommandError> {
         Plan::new(&self.suites, selection).map_err(|error| CommandError::Inputs(Untrusted::new(error.to_string())))

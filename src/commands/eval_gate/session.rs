@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::prepare::Prepared;
 use crate::commands::checkpoint::{self, Checkpoint, Stop};
+use crate::commands::obtain::Obtained;
 use crate::commands::preemption::PreemptionArgs;
 use crate::commands::{CommandError, Context};
 use crate::eval::cache::Cache;
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     /// The models that are servers of this run.
     pub(crate) servers: Servers,
     bench: Arc<Bench>,
+    /// Behind the models that use them: they end first.
+    _obtained: Option<Obtained>,
 }
 
 /// How a session's samples are drawn.
@@ -89,8 +92,10 @@ impl Session {
             }
             None => None,
         };
-        let deadline = run_policy.deadline_minutes.map(|minutes| args.began + Duration::from_secs_f64(minutes * 60.0));
-        let Prepared { loaded, suites, filter, seed } = prepared;
+        // Waiting for a GPU is no part of the run.
+        let began = prepared.obtained.as_ref().map_or(args.began, |obtained| obtained.since);
+        let deadline = run_policy.deadline_minutes.map(|minutes| began + Duration::from_secs_f64(minutes * 60.0));
+        let Prepared { loaded, suites, filter, seed, obtained } = prepared;
         let suites = Arc::new(suites);
         let bench = Bench {
             model: models.model,
@@ -118,6 +123,7 @@ impl Session {
             concurrency,
             servers: models.servers,
             bench: Arc::new(bench),
+            _obtained: obtained,
         })
     }
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::commands::{CommandError, Context};
+use crate::commands::obtain::{Obtained, obtain};
+use crate::commands::{CommandError, Context, GpuArgs};
 use crate::document::Problem;
 use crate::eval::harness::{Start, run_tool};
 use crate::eval::policy::LoadedPolicy;
@@ -21,26 +22,41 @@ pub(crate) enum Tools<'a> {
         out: &'a Path,
         /// When the gate began.
         began: Instant,
+        /// The GPUs of the run: its tools use them too.
+        gpu: &'a GpuArgs,
     },
     /// A part of a run has no results of a whole tool.
     Refuse,
 }
 
-/// Starts every tool of the policy, one after the other, and puts the folder of its results in its place.
+/// Starts every tool of the policy, one after the other, and puts the folder of its results in its place. Where there is one,
+/// the GPUs of the run are taken for it, and handed on.
 pub(crate) async fn start_tools(
     loaded: &mut LoadedPolicy,
     tools: Tools<'_>,
     context: &Context,
-) -> Result<(), CommandError> {
+) -> Result<Option<Obtained>, CommandError> {
+    let mut obtained = None;
+    let mut environment = context.environment.all().clone();
     let run = loaded.policy.run.deadline_minutes.and_then(minutes);
     for (index, spec) in loaded.policy.results.iter_mut().enumerate().filter(|(_, spec)| spec.harness.is_some()) {
         let problem = |message: &str| {
             let place = loaded.document.problem(&format!("/results/{index}"), message.to_owned());
             CommandError::Problems(vec![place])
         };
-        let (out, began) = match tools {
-            Tools::Start { out, began } => (out, began),
+        let (out, began, gpu) = match tools {
+            Tools::Start { out, began, gpu } => (out, began, gpu),
             Tools::Refuse => return Err(problem("a tool is started for a whole run, and for no shard of one")),
+        };
+        if obtained.is_none() {
+            obtained = obtain(gpu.gpus, &gpu.need, &gpu.lease, context).await?;
+        }
+        let began = match &obtained {
+            Some(Obtained { visible, since, .. }) => {
+                environment.insert("CUDA_VISIBLE_DEVICES".to_owned(), visible.clone());
+                *since
+            }
+            None => began,
         };
         let now = Instant::now();
         let own = minutes(spec.timeout_minutes.unwrap_or(MINUTES)).map(|longest| now + longest);
@@ -49,7 +65,7 @@ pub(crate) async fn start_tools(
             spec,
             folder: &loaded.folder,
             out: &out.join("harness"),
-            environment: context.environment.all(),
+            environment: &environment,
             deadline,
             cancel: &context.cancel,
             redactor: &context.redactor,
@@ -68,7 +84,7 @@ pub(crate) async fn start_tools(
         spec.harness = None;
         spec.path = Some(std::path::absolute(&folder).unwrap_or(folder).display().to_string());
     }
-    Ok(())
+    Ok(obtained)
 }
 
 fn minutes(minutes: f64) -> Option<Duration> {

@@ -10,7 +10,7 @@ pub struct NeedArgs {
     /// Memory of each GPU in GB at least
     #[arg(long, value_name = "GB")]
     pub min_memory_gb: Option<f64>,
-    /// Compute capability at least, such as 8.0
+    /// Compute capability of each GPU at least, such as 8.0
     #[arg(long, value_name = "MAJOR.MINOR")]
     pub compute_capability: Option<String>,
     /// Kinds of GPU that will do, such as a100-80gb,h100-80gb (default: any)
@@ -24,16 +24,16 @@ pub struct NeedArgs {
 /// How devices are taken from others on the same machine.
 #[derive(Args, Clone, Debug)]
 pub struct LeaseArgs {
-    /// The folder of the locks, shared by all jobs of the machine
+    /// The folder of the locks by which GPUs are lent; all jobs of the machine have to see the same one
     #[arg(long, value_name = "DIR", default_value = "/var/lock/llmci-gpu")]
     pub lease_dir: PathBuf,
-    /// How urgent this job is: 1 (least) to 10
+    /// How urgent the job is among those that wait for a GPU: 1 to 10, where 10 is the most urgent; ten minutes of waiting weigh as much as one step
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=10))]
-    pub priority: u8,
+    pub lease_priority: u8,
     /// Minutes to wait for a GPU at most; then the program ends with 4
     #[arg(long, value_name = "MINUTES", default_value_t = 60.0)]
     pub lease_timeout: f64,
-    /// Give the GPUs back when a more urgent job waits: the run is kept, and the program ends with 4
+    /// Give the GPUs back when a job of a higher lease priority waits: what was done is kept, and the program ends with 4
     #[arg(long)]
     pub preemptible: bool,
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::commands::TrustArgs;
 use crate::commands::preemption::PreemptionArgs;
+use crate::commands::{GpuArgs, TrustArgs};
 use crate::eval::policy::EarlyStop;
 use crate::host::PublishArgs;
 
@@ -51,6 +51,9 @@ pub struct RegressionCheckArgs {
     /// With --evaluate: no progress display
     #[arg(long, requires = "evaluate")]
     pub quiet: bool,
+    /// With --evaluate: the GPUs of the run
+    #[command(flatten)]
+    pub gpu: GpuArgs,
     /// How far a pull request is trusted
     #[command(flatten)]
     pub trust: TrustArgs,

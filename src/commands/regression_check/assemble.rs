@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::hardware::notes;
 use super::source::Found;
 use crate::commands::CommandError;
 use crate::commands::checkpoint::Checkpoint;
@@ -81,7 +82,7 @@ pub(super) fn judge(work: &Work<'_>) -> Result<Report, CommandError> {
     let mut changed = None;
     let against = [Some(("baseline", baseline)), anchor.as_ref().map(|anchor| ("anchor", anchor))];
     let family = work.rules.family(anchor.is_some());
-    for (role, found) in against.into_iter().flatten() {
+    for (role, found) in against.iter().copied().flatten() {
         let mut side = described(role, found);
         let one = OneSide { work, role, found, family, before: judged.len() };
         match (&found.side, &candidate.side) {
@@ -115,6 +116,7 @@ pub(super) fn judge(work: &Work<'_>) -> Result<Report, CommandError> {
         newly_passing,
         newly_passing_count,
         earlier_verdicts: work.earlier,
+        notes: notes(against.into_iter().flatten(), candidate),
     };
     Ok(report(work, verdict, reasons, comparison))
 }
@@ -276,6 +278,7 @@ fn unasked(work: &Work<'_>) -> Report {
         newly_passing: Vec::new(),
         newly_passing_count: 0,
         earlier_verdicts: work.earlier,
+        notes: Vec::new(),
     };
     let (verdict, reasons) = in_gravity(work.asked.refused.iter().cloned().map(|reason| (true, reason)).collect());
     report(work, verdict, reasons, comparison)

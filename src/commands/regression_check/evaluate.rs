@@ -54,12 +54,13 @@ pub(super) async fn plan(
     if keeps && early == EarlyStop::Auto {
         return Err(refuse("a run that may stop early is no baseline: add --early-stop off"));
     }
-    let prepared = {
+    let mut prepared = {
         let given =
             Given { suites: &args.suite, filter: Filter::default(), seed: args.seed, model: args.model.as_deref() };
         read_any(loaded, given, context)?
     };
     refuse_own_models(&prepared.suites, &args.trust, context)?;
+    prepared.obtain(&args.gpu, context).await?;
     let session_args = SessionArgs { model: args.model.as_deref(), shard: None, concurrency: None, began };
     let session = Session::open(prepared, session_args, context).await?;
     let suite = suite_info(&session.suites, &session.plan, &session.filter);

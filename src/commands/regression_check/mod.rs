@@ -3,6 +3,7 @@
 mod args;
 mod assemble;
 mod evaluate;
+mod hardware;
 mod kept;
 pub(crate) mod source;
 
@@ -36,6 +37,11 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
     if args.preemption.checkpoint.is_some() && !args.evaluate {
         let text = "--checkpoint keeps a run that is asked now: say --evaluate too, or leave it out";
         return Err(CommandError::Inputs(Untrusted::new(text)));
+    }
+    if args.gpu.gpus > 0 && !args.evaluate {
+        return Err(CommandError::Inputs(
+            "--gpus has no meaning without --evaluate: two runs are compared as they are".into(),
+        ));
     }
     let held = match args.policy.as_deref() {
         Some(path) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::preemption::PreemptionArgs;
-use crate::commands::{CommandError, TrustArgs};
+use crate::commands::{CommandError, GpuArgs, TrustArgs};
 use crate::eval::policy::EarlyStop;
 use crate::eval::redteam::Completions;
 use crate::host::PublishArgs;
@@ -73,6 +73,9 @@ pub struct SafetyGateArgs {
     /// How far a pull request is trusted
     #[command(flatten)]
     pub trust: TrustArgs,
+    /// The GPUs of the run
+    #[command(flatten)]
+    pub gpu: GpuArgs,
     /// No progress display
     #[arg(long)]
     pub quiet: bool,
@@ -97,10 +100,11 @@ impl SafetyGateArgs {
             ("concurrency", self.concurrency.is_some()),
             ("early-stop", self.early_stop.is_some()),
             ("completions", self.completions.is_some()),
+            ("gpus", self.gpu.gpus > 0),
         ];
         let (by, idle): (&str, &[&str]) = if self.results.is_some() {
             let all = ["suite", "strategies", "prompts", "attacks-per-prompt", "baseline", "replay", "plan", "resume"];
-            ("results", &[all.as_slice(), &["concurrency", "early-stop", "completions", "checkpoint"]].concat())
+            ("results", &[all.as_slice(), &["concurrency", "early-stop", "completions", "checkpoint", "gpus"]].concat())
         } else if self.replay.is_some() {
             (
                 "replay",
@@ -116,7 +120,7 @@ impl SafetyGateArgs {
                 ],
             )
         } else if self.plan {
-            ("plan", &["baseline", "resume", "concurrency", "early-stop", "completions", "checkpoint"])
+            ("plan", &["baseline", "resume", "concurrency", "early-stop", "completions", "checkpoint", "gpus"])
         } else {
             return Ok(());
         };

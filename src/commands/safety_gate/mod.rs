@@ -76,7 +76,8 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
     let suites = drawn.iter().map(|suite| suite.suite(&settings)).collect::<Result<Vec<_>, _>>();
     let suites = suites.map_err(|problem| CommandError::Problems(vec![problem]))?;
     check_judges(&suites, &loaded)?;
-    let prepared = Prepared { loaded, suites, filter: Filter::default(), seed };
+    let mut prepared = Prepared { loaded, suites, filter: Filter::default(), seed, obtained: None };
+    prepared.obtain(&args.gpu, context).await?;
     let session_args = SessionArgs { model: args.model.as_deref(), shard: None, concurrency: args.concurrency, began };
     let session = Session::open(prepared, session_args, context).await?;
     let rules = &session.loaded.policy.safety.rules;

@@ -27,7 +27,9 @@ pub(super) async fn run(
     let suite = named.suite(&settings).map_err(|problem| CommandError::Problems(vec![problem]))?;
     let suites = vec![suite];
     check_judges(&suites, &set.loaded)?;
-    let prepared = Prepared { loaded: set.loaded, suites, filter: Filter::default(), seed: set.seed };
+    let mut prepared =
+        Prepared { loaded: set.loaded, suites, filter: Filter::default(), seed: set.seed, obtained: None };
+    prepared.obtain(&args.gpu, context).await?;
     let session_args = SessionArgs { model: args.model.as_deref(), shard: None, concurrency: Some(1), began };
     let session = Session::open(prepared, session_args, context).await?;
     store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;

@@ -43,6 +43,9 @@ impl Exec {
     ) -> Result<(Self, Vec<Secret>), OpenAiError> {
         let mut secrets = Vec::new();
         let mut environment = process::environment(around.environment);
+        if let Some(devices) = around.visible_devices {
+            environment.insert("CUDA_VISIBLE_DEVICES".to_owned(), devices.to_owned());
+        }
         for (variable, template) in &spec.env {
             environment.insert(variable.clone(), filled(template, around, &mut secrets)?);
         }

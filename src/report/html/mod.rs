@@ -10,7 +10,7 @@ use crate::report::layout::{capital, duration, heading, signs};
 use crate::report::rows::{early_stop, servers, word};
 use crate::report::safety::{defanged, is_silent};
 use crate::report::table::{Line, power, table};
-use crate::report::{FailedSample, Report, Sink};
+use crate::report::{FailedSample, Gpu, Report, Sink};
 use crate::trust::Untrusted;
 
 /// Characters of a sentence of our own.
@@ -62,6 +62,15 @@ pub fn html(report: &Report, sink: &Sink) -> String {
     sink.whole(&page.text)
 }
 
+/// A device, and what is known of it.
+fn device(gpu: &Gpu) -> String {
+    let fact = |name: &str, text: &Option<Untrusted>| {
+        text.as_ref().map(|text| format!(", {name} {}", text.raw())).unwrap_or_default()
+    };
+    let (driver, clocks) = (fact("driver", &gpu.driver), fact("clocks", &gpu.clocks));
+    format!("{} ({}{driver}{clocks})", gpu.name.raw(), gpu.uuid_digest.short())
+}
+
 impl Page<'_> {
     fn raw(&mut self, fixed: &'static str) {
         self.text.push_str(fixed);
@@ -98,6 +107,12 @@ impl Page<'_> {
         }
         if let Some(saved) = early_stop(&report.run) {
             self.element("p", None, |page| page.own(&capital(&saved)));
+        }
+        for note in report.comparison.iter().flat_map(|comparison| &comparison.notes) {
+            self.element("p", None, |page| {
+                page.element("strong", None, |page| page.own("Note"));
+                page.quoted(note, QUOTE);
+            });
         }
     }
 
@@ -225,7 +240,7 @@ impl Page<'_> {
     fn about(&mut self, report: &Report) {
         let Report { model, suite, counts, timing, host, run, .. } = report;
         let text = |text: &Option<Untrusted>| text.as_ref().map(|text| text.raw().to_owned());
-        let gpus: Vec<&str> = host.gpus.iter().map(|gpu| gpu.name.raw()).collect();
+        let gpus: Vec<String> = host.gpus.iter().map(device).collect();
         let mut facts = vec![
             ("Repository", text(&host.repository)),
             ("Commit", text(&host.commit)),

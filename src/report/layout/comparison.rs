@@ -30,6 +30,9 @@ impl Layout<'_> {
             let role = self.words(&capital(&side.role)).bold();
             page.paragraph(&Inline::all([role, Inline::fixed(": "), Inline::join(&parts, ", ")]));
         }
+        for note in &comparison.notes {
+            page.paragraph(&Inline::all([Inline::fixed("Note").bold(), Inline::fixed(": "), self.words(note.raw())]));
+        }
     }
 
     pub(super) fn changes(&self, page: &mut Markup, comparison: &Comparison, detail: Detail) {

@@ -2,9 +2,18 @@
 
 use super::Layout;
 use super::words::duration;
-use crate::report::Report;
 use crate::report::inline::Inline;
+use crate::report::{Gpu, Report};
 use crate::trust::{Digest, Untrusted};
+
+/// What is known of the devices beside their name; only clocks that are held down are worth a word.
+fn devices(gpus: &[Gpu]) -> String {
+    let driver = gpus.iter().find_map(|gpu| gpu.driver.as_ref());
+    let clocks = gpus.iter().filter_map(|gpu| gpu.clocks.as_ref()).find(|clocks| clocks.raw().starts_with("reduced"));
+    let driver = driver.map(|driver| format!(", driver {}", driver.raw())).unwrap_or_default();
+    let clocks = clocks.map(|clocks| format!(", clocks {}", clocks.raw())).unwrap_or_default();
+    format!("{driver}{clocks}")
+}
 
 impl Layout<'_> {
     pub(super) fn footer(&self) -> Inline {
@@ -33,7 +42,9 @@ impl Layout<'_> {
         parts.push(self.words(&duration(timing.seconds)));
         parts.push(match host.gpus.first() {
             Some(gpu) => {
-                Inline::all([Inline::number(host.gpus.len() as u64), Inline::fixed(" × "), self.code(&gpu.name, 60)])
+                let facts = self.words(&devices(&host.gpus));
+                let count = Inline::number(host.gpus.len() as u64);
+                Inline::all([count, Inline::fixed(" × "), self.code(&gpu.name, 60), facts])
             }
             None => Inline::fixed("no GPU"),
         });

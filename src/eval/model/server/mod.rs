@@ -335,5 +335,7 @@ fn identity(name: &str, spec: &ServerSpec, folder: &Path, tokenizer: Option<&Dig
     let program = spec.template().first().cloned().unwrap_or_default();
     let revision = spec.revision.as_ref().map(|revision| format!(", revision {revision}")).unwrap_or_default();
     let description = Untrusted::new(format!("{} behind {program}{revision}", spec.model));
-    ModelIdentity { name: name.to_owned(), provider: "server", digest: hasher.finish(), description }
+    // Weights that somebody else keeps may change under the same name.
+    let cacheable = spec.revision.as_ref().is_some_and(|revision| !revision.trim().is_empty());
+    ModelIdentity { name: name.to_owned(), provider: "server", digest: hasher.finish(), cacheable, description }
 }
