@@ -146,7 +146,9 @@ fn devices_are_lent_in_the_order_of_priority_then_arrival() {
             let (path, order) = (&path, &order);
             scope.spawn(move || {
                 let bell = Arc::new(Bell::new().unwrap());
-                let tell = move |_: &Waiting| drop(told.send(()));
+                let tell = move |_: &Waiting| {
+                    let _ = told.send(());
+                };
                 let lease = take_here(path, &wish(&["a"], 1, priority), MINUTE, &bell, &tell).unwrap();
                 order.lock().unwrap().push(at);
                 lease.give_back();
@@ -187,7 +189,9 @@ async fn a_cancelled_job_leaves_the_queue() {
     let sender = Mutex::new(Some(sender));
     let (folder, token) = (path.clone(), cancel.clone());
     let waits = tokio::spawn(async move {
-        let tell = move |_: &Waiting| drop(sender.lock().unwrap().take().map(|sender| sender.send(())));
+        let tell = move |_: &Waiting| {
+            let _ = sender.lock().unwrap().take().map(|sender| sender.send(()));
+        };
         take(&folder, wish(&["a"], 1, 10), MINUTE, &token, tell).await
     });
     told.await.unwrap();
