@@ -130,7 +130,7 @@ fn check(log: &str) -> BTreeMap<String, usize> {
                     }
                 }
             }
-            _ => panic!("{line:?} is no line of a job"),
+            _ => assert!(line.is_empty(), "{line:?} is no line of a job"),
         }
     }
     assert!(inside.is_empty(), "{inside:?} never ended:\n{log}");
