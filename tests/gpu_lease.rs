@@ -147,7 +147,9 @@ fn every_signal_reaches_the_command_which_decides_when_all_ends() {
 fn a_device_whose_holder_was_killed_is_lent_when_its_program_is_gone_too() {
     let folder = tempfile::tempdir().unwrap();
     let there = folder.path().join("there");
-    let mut child = leased(folder.path(), 1, &[], "echo $$ > there; exec sleep 600").spawn().unwrap();
+    let mut first = leased(folder.path(), 1, &[], "echo $$ > there; exec sleep 600");
+    // What lives on must not keep our own pipes open.
+    let mut child = first.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     until_there(&there, &mut child);
     send(&child, Signal::KILL);
     child.wait().unwrap();

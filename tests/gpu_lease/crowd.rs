@@ -90,8 +90,12 @@ fn strike(folder: &Path, job: usize, child: &mut Child, fate: Fate) -> Option<Fa
     let group = Pid::from_raw(pid).unwrap();
     match fate {
         Fate::Lives => {}
-        Fate::Ended => drop(kill_process(program, Signal::TERM)),
-        Fate::Orphaned => drop(kill_process(program, Signal::KILL)),
+        Fate::Ended => {
+            let _ = kill_process(program, Signal::TERM);
+        }
+        Fate::Orphaned => {
+            let _ = kill_process(program, Signal::KILL);
+        }
         Fate::Killed | Fate::KilledWaiting => {
             // A stopped job does nothing more, and still has its devices: the line comes before the next job's.
             if kill_process_group(group, Signal::STOP).is_ok() {
@@ -126,7 +130,7 @@ fn check(log: &str) -> BTreeMap<String, usize> {
                     }
                 }
             }
-            _ => panic!("{line:?} is no line of a job"),
+            _ => assert!(line.is_empty(), "{line:?} is no line of a job"),
         }
     }
     assert!(inside.is_empty(), "{inside:?} never ended:\n{log}");

@@ -89,43 +89,40 @@ pub(super) fn lent(tickets: &[Ticket], free: &BTreeSet<String>, name: &str) -> O
 }
 
 /// The jobs that give way: preemptible ones of a lower priority than a job that waits, where their devices are what that job
-/// lacks, the least urgent and then the youngest first. Nobody gives way where it would not be enough.
+/// lacks, the least urgent and then the youngest first. Nobody gives way where it would not be enough, and they give way to one
+/// job at a time: whoever is served first may choose other devices than we would for it.
 pub(super) fn giving_way(tickets: &[Ticket], free: &BTreeSet<String>, held: &[Holding]) -> BTreeSet<String> {
     let mut order: Vec<&Holding> = held.iter().filter(|holding| holding.preemptible).collect();
     order.sort_by(|left, right| (left.priority, right.since, &left.id).cmp(&(right.priority, left.since, &right.id)));
-    let mut given = BTreeSet::new();
-    // What an earlier job could use is kept for it: to clear it for a later one would be in vain.
-    let mut kept = BTreeSet::new();
-    // Devices that are free, or soon will be.
     let mut free = free.clone();
+    // What an earlier job could use is kept for it: to clear it for a later one would be in vain.
+    let mut kept: BTreeSet<&String> = BTreeSet::new();
     for ticket in tickets {
-        let fits = |device: &&String| ticket.devices.contains(device) && !kept.contains(*device);
-        let mut fitting: Vec<String> = free.iter().filter(fits).cloned().collect();
-        let mut chosen = Vec::new();
-        for holding in &order {
-            if fitting.len() >= ticket.count as usize {
-                break;
-            }
-            let usable: Vec<String> = holding.devices.iter().filter(fits).cloned().collect();
-            if holding.priority < ticket.priority && !given.contains(&holding.id) && !usable.is_empty() {
-                fitting.extend(usable);
-                chosen.push(*holding);
-            }
-        }
-        if fitting.len() >= ticket.count as usize {
-            for holding in chosen {
-                given.insert(holding.id.clone());
-                free.extend(holding.devices.iter().cloned());
-            }
-            fitting.truncate(ticket.count as usize);
-            for device in &fitting {
+        let enough = ticket.count as usize;
+        let fits = |device: &&String| ticket.devices.contains(device) && !kept.contains(device);
+        let fitting: Vec<String> =
+            ticket.devices.iter().filter(|device| free.contains(*device)).filter(fits).cloned().collect();
+        if fitting.len() >= enough {
+            for device in fitting.iter().take(enough) {
                 free.remove(device);
             }
-        } else {
-            kept.extend(ticket.devices.iter().cloned());
+            continue;
         }
+        let mut there = fitting.len();
+        let mut chosen = BTreeSet::new();
+        for holding in order.iter().filter(|holding| holding.priority < ticket.priority) {
+            let usable = holding.devices.iter().filter(fits).count();
+            if there < enough && usable > 0 {
+                there += usable;
+                chosen.insert(holding.id.clone());
+            }
+        }
+        if there >= enough {
+            return chosen;
+        }
+        kept.extend(&ticket.devices);
     }
-    given
+    BTreeSet::new()
 }
 
 #[cfg(test)]
