@@ -179,8 +179,7 @@ impl Server {
                 tracing::warn!("the log of the server {} may hold secrets: {error}", self.recipe.name);
             }
         }
-        let trouble = held(&phase.trouble).take();
-        trouble
+        held(&phase.trouble).take()
     }
 
     async fn run(&self, phase: &Phase) -> Result<Running, ()> {
