@@ -149,10 +149,15 @@ fn a_full_cluster_makes_a_wait_that_who_waits_already_makes_longer() {
         );
     };
     near(&of(&["--gpus", "4"]), 7200);
-    kube.put(pod("before-us", None, 4, &started, 3600));
+    // One that could go elsewhere is gone before it is the job's turn; one that wants the same node is not.
+    kube.put(pod("elsewhere", None, 4, &started, 3600));
+    near(&of(&["--gpus", "4"]), 7200);
+    let mut same = pod("before-us", None, 4, &started, 3600);
+    same["spec"]["nodeSelector"] = json!({"nvidia.com/gpu.product": "Tesla-T4"});
+    kube.put(same);
     let found = of(&["--gpus", "4"]);
     near(&found, 7200 + 3600);
-    assert_eq!(found["pods_ahead"], 1);
+    assert_eq!(found["pods_ahead"], 2);
     near(&of(&["--gpus", "4", "--priority", "100"]), 7200);
 }
 

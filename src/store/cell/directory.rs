@@ -6,7 +6,7 @@ use std::path::Path;
 
 use futures::future::BoxFuture;
 
-use super::{Cells, Expect, LARGEST_CELL, Written};
+use super::{Cells, Expect, Found, LARGEST_CELL, Written};
 use crate::store::file::{failed, make_folder, write_atomically};
 use crate::store::{DirectoryStore, StoreError};
 use crate::trust::Digest;
@@ -15,7 +15,7 @@ use crate::trust::Digest;
 const LOCK: &str = ".lock";
 
 impl Cells for DirectoryStore {
-    fn read<'a>(&'a self, key: &'a Digest) -> BoxFuture<'a, Result<Option<(Vec<u8>, String)>, StoreError>> {
+    fn read<'a>(&'a self, key: &'a Digest) -> BoxFuture<'a, Result<Option<Found>, StoreError>> {
         Box::pin(async move {
             let place = self.place(key);
             off(move || read(&place)).await
@@ -83,7 +83,7 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-fn read(place: &Path) -> Result<Option<(Vec<u8>, String)>, StoreError> {
+fn read(place: &Path) -> Result<Option<Found>, StoreError> {
     let file = match File::open(place) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -33,10 +33,13 @@ pub enum Written {
     Changed,
 }
 
+/// A value and its version.
+pub type Found = (Vec<u8>, String);
+
 /// Values under content addresses, with versions.
 pub trait Cells: Send + Sync {
     /// The value and its version, or none.
-    fn read<'a>(&'a self, key: &'a Digest) -> BoxFuture<'a, Result<Option<(Vec<u8>, String)>, StoreError>>;
+    fn read<'a>(&'a self, key: &'a Digest) -> BoxFuture<'a, Result<Option<Found>, StoreError>>;
 
     /// Writes a value where what is there is what was expected; it is visible whole or not at all.
     fn write<'a>(

@@ -5,7 +5,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use futures::future::BoxFuture;
 
-use super::{Cells, Expect, LARGEST_CELL, Written};
+use super::{Cells, Expect, Found, LARGEST_CELL, Written};
 use crate::store::{S3Store, StoreError};
 use crate::trust::Digest;
 
@@ -16,7 +16,7 @@ fn has_changed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 }
 
 impl Cells for S3Store {
-    fn read<'a>(&'a self, key: &'a Digest) -> BoxFuture<'a, Result<Option<(Vec<u8>, String)>, StoreError>> {
+    fn read<'a>(&'a self, key: &'a Digest) -> BoxFuture<'a, Result<Option<Found>, StoreError>> {
         Box::pin(async move {
             let object = self.object(key);
             let reply = match self.client.get_object().bucket(&self.bucket).key(&object).send().await {
