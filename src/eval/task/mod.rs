@@ -10,6 +10,7 @@ mod expected;
 mod fewshot;
 mod file;
 mod filter;
+mod jinja;
 mod judge;
 mod metric;
 mod python;

@@ -264,6 +264,11 @@ impl<'a> Reader<'a> {
             return None;
         }
         let word = word.replace('_', "");
+        // A whole number of any length is one in Python, and here only up to 64 bits: a float would be another text.
+        if word.trim_start_matches(['-', '+']).bytes().all(|byte| byte.is_ascii_digit()) && word.parse::<i64>().is_err()
+        {
+            return None;
+        }
         word.parse::<i64>().map(Value::from).ok().or_else(|| Some(Value::Number(Number::from_f64(word.parse().ok()?)?)))
     }
 }
@@ -301,7 +306,18 @@ mod tests {
 
     #[test]
     fn what_is_no_literal_is_none() {
-        for text in ["", "[a]", "['a' 1]", "[1", "1 2", "__import__('os')", "['a'] + ['b']", "012", "'\\N{DASH}'"] {
+        for text in [
+            "",
+            "[a]",
+            "['a' 1]",
+            "[1",
+            "1 2",
+            "__import__('os')",
+            "['a'] + ['b']",
+            "012",
+            "'\\N{DASH}'",
+            "[12345678901234567890]",
+        ] {
             assert_eq!(literal(text), None, "{text}");
         }
     }

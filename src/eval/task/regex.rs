@@ -39,6 +39,17 @@ impl Pattern {
         Ok(found)
     }
 
+    /// `re.sub` with a replacement that is made of each match; `count` 0 is all.
+    pub(super) fn replaced(
+        &self,
+        text: &str,
+        count: usize,
+        with: &dyn Fn(&fancy_regex::Captures<'_, str>) -> String,
+    ) -> Result<String, String> {
+        let each = |found: &fancy_regex::Captures<'_, str>| with(found);
+        self.0.try_replacen(text, count, each).map(std::borrow::Cow::into_owned).map_err(|error| error.to_string())
+    }
+
     /// `re.sub(pattern, "", text)`.
     pub(super) fn removed_from(&self, text: &str) -> Result<String, String> {
         self.0.try_replacen(text, 0, "").map(std::borrow::Cow::into_owned).map_err(|error| error.to_string())
@@ -102,7 +113,12 @@ fn counts(rest: &[char]) -> bool {
 
 /// Python's `str.strip()`.
 pub(super) fn strip(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c))
+    text.trim_matches(is_space)
+}
+
+/// Python's white space: Unicode's, and four separators.
+pub(super) fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
 #[cfg(test)]

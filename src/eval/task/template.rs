@@ -6,7 +6,8 @@ use minijinja::value::{Serde, Value as Item, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
 use serde_json::{Map, Value};
 
-use super::python;
+use super::jinja;
+use super::regex::{is_space, strip};
 
 /// Steps that one template may take.
 const FUEL: u64 = 500_000;
@@ -28,13 +29,12 @@ impl Templates {
         }
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(method);
-        environment.add_filter("regex_replace", regex_replace);
-        environment.add_filter("string", |value: &Item| printed(value));
+        jinja::add(&mut environment);
         environment.set_formatter(|out, _, value| {
             if value.is_undefined() {
                 return Err(Error::new(ErrorKind::UndefinedError, "a value is not defined"));
             }
-            let text = printed(value)?;
+            let text = jinja::printed(value)?;
             out.write_str(&text).map_err(|_| Error::new(ErrorKind::WriteFailure, "the text cannot be written"))
         });
         Self { environment }
@@ -62,58 +62,6 @@ fn explain(error: &Error) -> String {
         ErrorKind::OutOfFuel => format!("the template does not end within {FUEL} steps"),
         kind => format!("the template cannot be rendered: {kind}{detail}{line}"),
     }
-}
-
-/// A value as Python prints it.
-fn printed(value: &Item) -> Result<String, Error> {
-    value.as_str().map_or_else(|| json(value).map(|value| python::text(&value)), |text| Ok(text.to_owned()))
-}
-
-fn json(value: &Item) -> Result<Value, Error> {
-    serde_json::to_value(value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
-}
-
-fn regex_replace(text: &str, pattern: &str, replacement: &str, count: Option<usize>) -> Result<String, Error> {
-    let wrong = |why: String| Error::new(ErrorKind::InvalidOperation, why);
-    let regex = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(1_000_000).build();
-    let regex = regex.map_err(|error| wrong(format!("regex_replace: {error}")))?;
-    let expand = |found: &fancy_regex::Captures<'_, str>| expanded(replacement, found);
-    regex
-        .try_replacen(text, count.unwrap_or(0), expand)
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|error| wrong(format!("regex_replace: {error}")))
-}
-
-/// Python's form of a replacement: `\1`, `\g<1>`, `\g<name>`, `\n`.
-fn expanded(replacement: &str, found: &fancy_regex::Captures<'_, str>) -> String {
-    let mut out = String::new();
-    let mut rest = replacement;
-    while let Some((before, after)) = rest.split_once('\\') {
-        out.push_str(before);
-        let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let named = after.strip_prefix("g<").and_then(|after| after.split_once('>'));
-        rest = if let Some((name, tail)) = named {
-            let group = name.parse().map_or_else(|_| found.name(name), |index| found.get(index));
-            out.push_str(group.map_or("", |group| group.as_str()));
-            tail
-        } else if digits > 0 {
-            let (index, tail) = after.split_at(digits.min(2));
-            out.push_str(index.parse().ok().and_then(|index| found.get(index)).map_or("", |group| group.as_str()));
-            tail
-        } else {
-            let mut chars = after.chars();
-            match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('t') => out.push('\t'),
-                Some('r') => out.push('\r'),
-                Some('\\') | None => out.push('\\'),
-                Some(other) => out.extend(['\\', other]),
-            }
-            chars.as_str()
-        };
-    }
-    out.push_str(rest);
-    out
 }
 
 /// The methods of Python's texts, lists and mappings that templates call.
@@ -162,9 +110,9 @@ fn of_text(text: &str, name: &str, given: &[Item]) -> Option<Item> {
         return None;
     }
     Some(match (name, arguments.as_slice()) {
-        ("strip", []) => text.trim().into(),
-        ("lstrip", []) => text.trim_start().into(),
-        ("rstrip", []) => text.trim_end().into(),
+        ("strip", []) => strip(text).into(),
+        ("lstrip", []) => text.trim_start_matches(is_space).into(),
+        ("rstrip", []) => text.trim_end_matches(is_space).into(),
         ("strip", [set]) => text.trim_matches(|c| set.contains(c)).into(),
         ("lstrip", [set]) => text.trim_start_matches(|c| set.contains(c)).into(),
         ("rstrip", [set]) => text.trim_end_matches(|c| set.contains(c)).into(),
@@ -180,7 +128,9 @@ fn of_text(text: &str, name: &str, given: &[Item]) -> Option<Item> {
             None => text.replace(from, to).into(),
             Some(count) => text.replacen(from, to, usize::try_from(count.clone()).ok()?).into(),
         },
-        ("split", []) if given.is_empty() => text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().into(),
+        ("split", []) if given.is_empty() => {
+            text.split(is_space).filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>().into()
+        }
         ("split", [by]) if !by.is_empty() => match given.get(1) {
             None => text.split(by).map(str::to_owned).collect::<Vec<_>>().into(),
             Some(most) => text
@@ -189,10 +139,13 @@ fn of_text(text: &str, name: &str, given: &[Item]) -> Option<Item> {
                 .collect::<Vec<_>>()
                 .into(),
         },
-        ("splitlines", []) => text.lines().map(str::to_owned).collect::<Vec<_>>().into(),
+        ("splitlines", []) => lines(text).into(),
         ("startswith", [part]) => text.starts_with(part).into(),
         ("endswith", [part]) => text.ends_with(part).into(),
-        ("isdigit", []) => (!text.is_empty() && text.chars().all(char::is_numeric)).into(),
+        // Which other letters Python counts as digits is not known here.
+        ("isdigit", []) if text.chars().all(|c| c.is_ascii() || !c.is_numeric()) => {
+            (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).into()
+        }
         ("count", [part]) if !part.is_empty() => text.matches(part).count().into(),
         ("find", [part]) => {
             let before = text.find(part).and_then(|at| text.get(..at));
@@ -203,6 +156,23 @@ fn of_text(text: &str, name: &str, given: &[Item]) -> Option<Item> {
         ("removesuffix", [part]) => text.strip_suffix(part).unwrap_or(text).into(),
         (_, _) => return None,
     })
+}
+
+/// `str.splitlines()`.
+fn lines(text: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    let is_break = |c: char| {
+        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+    };
+    while !rest.is_empty() {
+        let (line, more) = rest.split_once(is_break).unwrap_or((rest, ""));
+        lines.push(line.to_owned());
+        // A carriage return and a line feed are one break.
+        let pair = rest.get(line.len()..).is_some_and(|tail| tail.starts_with("\r\n"));
+        rest = if pair { more.strip_prefix('\n').unwrap_or(more) } else { more };
+    }
+    lines
 }
 
 /// Every letter behind something that is none is large, every other small.
@@ -227,7 +197,8 @@ mod tests {
 
     fn rendered(template: &str) -> Result<String, String> {
         let row = json!({"q": "What's up?\n", "choices": {"text": ["it's", "b"], "label": ["A", "B"]}, "n": 1.0, "t": true,
-            "none": null, "key": "B"});
+            "none": null, "key": "B", "d": {"b": [1, 2.5], "a": "é<&'😀"}, "mixed": [true, 1.0, "a", null],
+            "breaks": "a\rb\u{b}c\u{2028}d\r\n", "spaces": "\u{1c}x\u{1f} ", "x": "x\n"});
         let Value::Object(row) = row else { return Err("no row".to_owned()) };
         Templates::new().render(template, &row)
     }
@@ -246,6 +217,33 @@ mod tests {
         for (template, text) in table {
             assert_eq!(rendered(template).as_deref(), Ok(text), "{template}");
         }
+    }
+
+    /// Source: lm-eval 0.4.13, `utils.apply_template`, with Jinja 3.1.
+    #[test]
+    fn filters_and_methods_are_those_of_python() {
+        let table = [
+            ("{{d|tojson}}", r#"{"a": "\u00e9\u003c\u0026\u0027\ud83d\ude00", "b": [1, 2.5]}"#),
+            ("{{mixed|join(',')}} {{mixed|join}}", "True,1.0,a,None True1.0aNone"),
+            ("{{breaks.splitlines()}}", "['a', 'b', 'c', 'd']"),
+            ("{{spaces.strip()|length}} {{spaces.split()}}", "1 ['x']"),
+            ("{{x|regex_replace('x$', 'y')}}", "y\n"),
+            ("{{'a{'|regex_replace('a{', 'b')}}", "b"),
+            ("{{'ab cd-ef'|title}} {{[3, 1, 2]|sort}}", "Ab Cd-Ef [1, 2, 3]"),
+            ("{{2.5|round}} {{4/2}} {{7//2}} {{'3'|int}}", "2.0 2.0 3 3"),
+            ("{{mixed|map('string')|join('|')}} {{t|string ~ 'a'}}", "True|1.0|a|None Truea"),
+            ("{{mixed[0:2]}} {{'abc'[::-1]}} {{[1, 2]|list + [3]}}", "[True, 1.0] cba [1, 2, 3]"),
+            ("{{t|lower}} {{t|upper}} {{'7'.isdigit()}} {{'x'.isdigit()}}", "true TRUE True False"),
+            ("{{t ~ ''}} {{1.0 ~ '-' ~ none}}", "True 1.0-None"),
+            ("{{d.a|e}}", "é&lt;&amp;&#39;😀"),
+        ];
+        let wrong: Vec<String> = table
+            .iter()
+            .filter(|(template, text)| rendered(template).as_deref() != Ok(*text))
+            .map(|(template, text)| format!("{template}: {text:?} is {:?}", rendered(template)))
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(rendered("{{ '½'.isdigit() }}").is_err());
     }
 
     #[test]

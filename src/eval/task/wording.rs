@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::file::Entry;
 use super::python;
+use super::regex::is_space;
 use super::spec::Wording;
 use super::template::Templates;
 
@@ -162,7 +163,7 @@ pub(super) fn delimited(before: &str, after: &str, delimiter: &str) -> String {
 
 /// Whether neither text has white space where they meet.
 fn is_apart(before: &str, after: &str) -> bool {
-    !before.is_empty() && !before.ends_with(char::is_whitespace) && !after.starts_with(char::is_whitespace)
+    !before.is_empty() && !before.ends_with(is_space) && !after.starts_with(is_space)
 }
 
 fn is_digits(text: &str) -> bool {

@@ -268,8 +268,9 @@ fn settle(
             }
             Some(_) | None => {}
         }
-        // One that has its share of it is held to be counted, and was checked.
-        if SHARES.contains(&metric) {
+        // Shares were checked before. What a sample lacks stays missing: a value over the others is none to judge by.
+        let lacks = |document: &Document| document.shares.iter().any(|(of, share)| *of == name && share.is_none());
+        if SHARES.contains(&metric) || documents.values().any(lacks) {
             continue;
         }
         for document in documents.values_mut() {
