@@ -11,7 +11,7 @@ defaultTest: {options: {provider: {id: "openai:chat:judge", config: {apiBaseUrl:
 tests:
   - {vars: {x: a}, assert: [{type: select-best, value: "choose number {{n}}"}, {type: contains, value: first}]}
   - {vars: {x: b, n: 0}, assert: [{type: contains, value: first, metric: m}, {type: select-best, value: "choose number {{n}}"}]}
-  - {vars: {x: c, n: 3}, assert: [{type: select-best, value: "choose number {{n}}"}]}
+  - {vars: {x: c, n: 3}, assert: [{type: select-best, value: "choose number 3"}, {type: icontains, value: c}]}
   - {vars: {x: d, n: 2}, threshold: 0.4, assert: [{type: contains, value: first}, {type: icontains, value: d}, {type: select-best, value: "choose number 2"}]}
 "#,
     ),
