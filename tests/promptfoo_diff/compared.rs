@@ -11,7 +11,7 @@ defaultTest: {options: {provider: {id: "openai:chat:judge", config: {apiBaseUrl:
 tests:
   - {vars: {x: a}, assert: [{type: select-best, value: "choose number {{n}}"}, {type: contains, value: first}]}
   - {vars: {x: b, n: 0}, assert: [{type: contains, value: first, metric: m}, {type: select-best, value: "choose number {{n}}"}]}
-  - {vars: {x: c, n: 3}, assert: [{type: select-best, value: "choose number {{n}}", metric: best}]}
+  - {vars: {x: c, n: 3}, assert: [{type: select-best, value: "choose number 3"}, {type: icontains, value: c}]}
   - {vars: {x: d, n: 2}, threshold: 0.4, assert: [{type: contains, value: first}, {type: icontains, value: d}, {type: select-best, value: "choose number 2"}]}
 "#,
     ),
@@ -65,7 +65,7 @@ prompts: ["Say {{word}}", {raw: '[{"role": "user", "content": "{{word}}"}]', lab
 providers:
   - {id: "BASE/a/{{town}}?n={{n}}&w={{word}}", label: json, config: {method: POST, body: {q: "{{prompt}}", in: "{{ town | upper }}", deep: [{n: "{{n}}"}], all: "{{ list | dump }}", none: "{{ nothing }}"}, transformResponse: "json.sent"}}
   - {id: "http", label: text, config: {url: BASE, method: POST, headers: {Content-Type: application/json}, body: '{"q": {{ prompt | dump }}, "town": "{{town}}", "n": {{n}} }', transformResponse: "json.sent"}}
-  - {id: "http", label: plain, config: {url: BASE, method: POST, headers: {Content-Type: text/plain}, body: "{{prompt}} of {{town}} {% if n > 4 %}many{% endif %}", transformResponse: "json.sent"}}
+  - {id: "http", label: plain, config: {url: BASE, method: POST, headers: {Content-Type: text/plain}, body: "{{prompt}} of {{town}} {% if n > 4 %}many{% else %}few{% endif %}", transformResponse: "json.sent"}}
 defaultTest: {assert: [SCORE]}
 tests:
   - {vars: {word: hello, town: Ulm, n: 5, list: [{a: 1}]}}

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::assert::{Frame, Given, Graded, Output, Thrown, rendered_text};
+use super::assert::{Frame, Given, Graded, Output, Thrown};
 use super::graded;
 use super::judge::{components, transformed};
 use super::test::{Assertion, Compared, Node, Test};
@@ -51,7 +51,8 @@ fn around<'a>(frame: &Frame<'a>, kind: &str) -> Result<(&'a Compared, Others<'a>
 async fn select_best(assertion: &Assertion, output: &Output, frame: &Frame<'_>) -> Result<Graded, Thrown> {
     let (compared, others) = around(frame, "select-best")?;
     let criteria = match &assertion.value {
-        super::test::Value::Plain(Value::String(text)) => rendered_text(text, frame)?,
+        // As it is written: promptfoo does not render it.
+        super::test::Value::Plain(Value::String(text)) => text.clone(),
         super::test::Value::Plain(_) | super::test::Value::None | super::test::Value::Code(_) => {
             return Err(Thrown::new("`select-best` needs the criterion as a text"));
         }

@@ -15,7 +15,7 @@ use super::prompts::Written;
 use super::providers::named;
 use super::render;
 use super::spec::Settings;
-use super::told::Tells;
+use super::told::{self, Tells};
 use crate::document::Problem;
 use crate::eval::case::{Case, CaseId, Grading, Level};
 use crate::eval::dialogue::Dialogue;
@@ -236,7 +236,9 @@ impl Rows {
         };
         let told = match (&asked.tells, &part.output) {
             (Some(tells), None) => {
-                let told = tells.of(part, prompt, &rendered, &self.environment);
+                let template = format!("{}{}{}", option("prefix"), prompt.raw, option("suffix"));
+                let row = told::Row { part, prompt, template: &template, vars, rendered: &rendered };
+                let told = tells.of(&row, &self.environment);
                 Some(Box::new(told.map_err(|why| part.at.problem(format!("the request of `{}`: {why}", asked.id)))?))
             }
             (Some(_), Some(_)) | (None, _) => None,

@@ -22,24 +22,29 @@ pub(super) enum Tells {
     Endpoint { url: String, body: Option<Value>, is_json: bool },
 }
 
+/// The row that is asked.
+pub(super) struct Row<'a> {
+    pub(super) part: &'a Part,
+    pub(super) prompt: &'a Written,
+    /// The prompt's template, with what stands before and after it.
+    pub(super) template: &'a str,
+    /// The test's vars as they are written.
+    pub(super) vars: &'a Map<String, Value>,
+    pub(super) rendered: &'a Rendered,
+}
+
 #[expect(clippy::expect_used, reason = "written here, and tried by every test")]
 static PLAIN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\{\{-?\s*([A-Za-z_][\w.]*)\s*-?\}\}").expect("a regular expression"));
 
 impl Tells {
     /// Of one case.
-    pub(super) fn of(
-        &self,
-        part: &Part,
-        prompt: &Written,
-        rendered: &Rendered,
-        environment: &BTreeMap<String, String>,
-    ) -> Result<Told, String> {
+    pub(super) fn of(&self, row: &Row<'_>, environment: &BTreeMap<String, String>) -> Result<Told, String> {
         match self {
-            Tells::Command => Ok(Told::Command(context(part, prompt, rendered))),
+            Tells::Command => Ok(Told::Command(row.context())),
             Tells::Endpoint { url, body, is_json } => {
-                let mut vars = rendered.vars.clone();
-                vars.insert("prompt".to_owned(), Value::from(rendered.prompt.as_str()));
+                let mut vars = row.rendered.vars.clone();
+                vars.insert("prompt".to_owned(), Value::from(row.rendered.prompt.as_str()));
                 let shown = |template: &str| render(template, &vars, environment).map_err(|error| error.to_string());
                 // What stands plainly in an address stays one part of it; what goes through a filter is as the filter gives it.
                 let url = shown(&PLAIN.replace_all(url, "{{ $1 | string | urlencode }}"))?;
@@ -88,28 +93,40 @@ fn text_body(
     if let Ok(value) = serde_json::from_str(&plain) {
         return Ok(value);
     }
-    let quoted = shown(&PLAIN.replace_all(body, "{{ $1 | dump }}"))?;
-    Ok(serde_json::from_str(&quoted).unwrap_or(Value::String(plain)))
+    let escaped = |value: &Value| match value {
+        Value::String(text) => {
+            let json = Value::from(text.as_str()).to_string();
+            Value::from(json.get(1..json.len().saturating_sub(1)).unwrap_or_default())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.clone(),
+    };
+    let vars: Map<String, Value> = vars.iter().map(|(name, value)| (name.clone(), escaped(value))).collect();
+    let escaped = render(body, &vars, environment).map_err(|error| error.to_string())?;
+    Ok(serde_json::from_str(&escaped).unwrap_or(Value::String(plain)))
 }
 
-/// The context of a command.
-fn context(part: &Part, prompt: &Written, rendered: &Rendered) -> Map<String, Value> {
-    let mut test = Map::new();
-    if let Some(description) = &part.description {
-        test.insert("description".to_owned(), Value::from(description.as_str()));
+impl Row<'_> {
+    /// The context of a command.
+    fn context(&self) -> Map<String, Value> {
+        let Row { part, prompt, template, vars, rendered } = self;
+        let mut test = Map::new();
+        if let Some(description) = &part.description {
+            test.insert("description".to_owned(), Value::from(description.as_str()));
+        }
+        test.insert("vars".to_owned(), json!(vars));
+        test.insert("metadata".to_owned(), json!(part.metadata));
+        test.insert("options".to_owned(), json!(part.options));
+        if let Some(threshold) = part.threshold {
+            test.insert("threshold".to_owned(), json!(threshold));
+        }
+        let mut config = prompt.config.clone();
+        config.extend(rendered.config.clone());
+        config.extend(part.options.clone().into_iter().filter(|(key, _)| key != "repeat"));
+        let mut context = Map::new();
+        context.insert("vars".to_owned(), json!(rendered.vars));
+        let about = json!({"raw": template, "label": prompt.label, "config": config, "template": prompt.raw});
+        context.insert("prompt".to_owned(), about);
+        context.insert("test".to_owned(), Value::Object(test));
+        context
     }
-    test.insert("vars".to_owned(), json!(rendered.vars));
-    test.insert("metadata".to_owned(), json!(part.metadata));
-    test.insert("options".to_owned(), json!(part.options));
-    if let Some(threshold) = part.threshold {
-        test.insert("threshold".to_owned(), json!(threshold));
-    }
-    let mut config = prompt.config.clone();
-    config.extend(rendered.config.clone());
-    let mut context = Map::new();
-    context.insert("vars".to_owned(), json!(rendered.vars));
-    let about = json!({"raw": prompt.raw, "label": prompt.label, "config": config, "template": prompt.raw});
-    context.insert("prompt".to_owned(), about);
-    context.insert("test".to_owned(), Value::Object(test));
-    context
 }
