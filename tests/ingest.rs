@@ -98,9 +98,9 @@ fn a_tool_that_ends_with_failed_tests_has_results_and_one_that_crashes_has_none(
         (8, 0, "cat out.json > $to", 0),
         (2, 6, "cat out.json > $to; exit 100", 1),
         // A whole file of a program that crashed, a good end without a file, and a file of another run.
-        (8, 0, "cat out.json > $to; exit 1", 2),
-        (8, 0, "exit 0", 2),
-        (8, 0, "exit 100", 2),
+        (8, 0, "cat out.json > $to; exit 1", 4),
+        (8, 0, "exit 0", 4),
+        (8, 0, "exit 100", 4),
         (8, 0, "cp out.json $to; touch -d '2020-01-01' $to", 2),
     ] {
         write(folder.path(), "out.json", &tests(passed, failed));
@@ -114,13 +114,13 @@ fn a_tool_that_ends_with_failed_tests_has_results_and_one_that_crashes_has_none(
 fn a_tool_that_is_not_there_or_does_not_end_never_passes() {
     let folder = tempfile::tempdir().unwrap();
     let output = gate(folder.path(), "{harness: promptfoo, program: ./gone, config: c.yaml}", RULE);
-    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert_eq!(code(&output), 4, "{}", text(&output));
     assert!(text(&output).contains("not there"), "{}", text(&output));
     program(folder.path(), "cat out.json > $to; exec sleep 600");
     write(folder.path(), "out.json", &tests(8, 0));
     let late = "{harness: promptfoo, program: ./tool.sh, config: c.yaml, timeout_minutes: 0.01}";
     let output = gate(folder.path(), late, RULE);
-    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert_eq!(code(&output), 4, "{}", text(&output));
     assert!(text(&output).contains("deadline"), "{}", text(&output));
 }
 
@@ -130,7 +130,7 @@ fn a_tool_finds_its_environment_and_its_secrets_are_masked() {
     program(folder.path(), "echo \"the key $MY_API_KEY is wrong\" >&2; exit 3");
     write(folder.path(), "llmci.yaml", &format!("version: 1\nresults: [{STARTED}]\n{RULE}"));
     let output = eval_gate(folder.path()).env("MY_API_KEY", "very-secret-value-1").output().unwrap();
-    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert_eq!(code(&output), 4, "{}", text(&output));
     let said = text(&output);
     assert!(said.contains("is wrong") && !said.contains("very-secret-value-1"), "{said}");
 }

@@ -5,6 +5,8 @@
 
 #[path = "promptfoo_diff/assertions.rs"]
 mod assertions;
+#[path = "promptfoo_diff/compared.rs"]
+mod compared;
 #[path = "promptfoo_diff/corners.rs"]
 mod corners;
 #[path = "promptfoo_diff/dice.rs"]
@@ -15,6 +17,8 @@ mod differences;
 mod endpoints;
 #[path = "promptfoo_diff/generate.rs"]
 mod generate;
+#[path = "promptfoo_diff/programs.rs"]
+mod programs;
 #[path = "promptfoo_diff/sides.rs"]
 mod sides;
 mod support;
@@ -242,12 +246,20 @@ fn compare_all(configs: &[(String, Vec<(String, String)>)], part: &str) {
 
 #[test]
 fn a_corner_is_judged_as_promptfoo_judges_it() {
+    compare_all(&by_hand(corners::CORNERS), "corner");
+}
+
+#[test]
+fn what_programs_make_is_what_promptfoo_makes_with_them() {
+    compare_all(&by_hand(programs::PROGRAMS), "program");
+}
+
+fn by_hand(corners: &[corners::Corner]) -> Vec<(String, Vec<(String, String)>)> {
     let text = |text: &&str| (*text).to_owned();
-    let configs: Vec<_> = corners::CORNERS
+    corners
         .iter()
         .map(|(name, files)| (text(name), files.iter().map(|(name, content)| (text(name), text(content))).collect()))
-        .collect();
-    compare_all(&configs, "corner");
+        .collect()
 }
 
 #[test]
@@ -270,4 +282,34 @@ fn what_only_an_endpoint_tells_is_judged_as_promptfoo_judges_it() {
         .map(|(name, text)| ((*name).to_owned(), vec![(CONFIG.to_owned(), text.replace("BASE", &server.base))]))
         .collect();
     compare_all(&configs, "endpoint");
+}
+
+#[test]
+fn rows_are_compared_with_each_other_as_promptfoo_compares_them() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // The number that the criterion names, else that of the answer with the word, in a form that both sides read.
+    let chosen = regex::Regex::new(r"choose number (\d)|\[(\d):[^\]]*WINNER").unwrap();
+    let judge = move |_, body: &str| {
+        let number =
+            chosen.captures(body).and_then(|found| found.get(1).or(found.get(2)).map(|part| part.as_str().to_owned()));
+        support::stub::chat(&format!("{{\"reason\": \"so\", \"best\": {}}}", number.as_deref().unwrap_or("1")))
+    };
+    let server = runtime.block_on(support::stub::Stub::start(judge)).unwrap();
+    let configs: Vec<_> = compared::COMPARED
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), vec![(CONFIG.to_owned(), text.replace("BASE", &server.base))]))
+        .collect();
+    compare_all(&configs, "compared");
+    assert!(tools().is_none() || server.asked() >= 12, "both sides have asked the judge: {}", server.asked());
+}
+
+#[test]
+fn a_provider_is_told_what_promptfoo_tells_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let answer = |_, body: &str| {
+        let sent = serde_json::from_str::<Value>(body).map_or_else(|_| body.to_owned(), |value| value.to_string());
+        support::stub::reply(200, "", &serde_json::json!({"sent": sent}).to_string())
+    };
+    let server = runtime.block_on(support::stub::Stub::start(answer)).unwrap();
+    compare_all(&compared::told(&server.base), "told");
 }

@@ -58,8 +58,9 @@ fn test(assertion: Assertion, more: &Value) -> Test {
         options: object("options"),
         grader: Some(Grader { model: "judge".into() }),
         metadata: serde_json::Map::new(),
-        environment: Arc::new(environment.collect()),
-        script_environment: Arc::default(),
+        environment: Arc::default(),
+        surroundings: Arc::new(environment.collect()),
+        scoring: None,
         checked: true,
         compared: None,
         folder: Arc::new(PathBuf::from(".")),
@@ -72,7 +73,13 @@ fn model(base: &str) -> Arc<dyn Model> {
         "retry": {"attempts": 2, "max_wait_seconds": 0.02},
     });
     let spec: ModelSpec = serde_json::from_value(spec).unwrap();
-    let around = Surroundings { folder: Path::new("."), environment: &|_| None, connections: 4, trusted: &[] };
+    let around = Surroundings {
+        folder: Path::new("."),
+        environment: &|_| None,
+        connections: 4,
+        trusted: &[],
+        visible_devices: None,
+    };
     build("judge", &spec, &around).unwrap_or_else(|error| panic!("{error}")).model
 }
 
@@ -85,6 +92,7 @@ async fn judged(test: &Test, output: &str, judges: BTreeMap<String, Arc<dyn Mode
         stop: Vec::new(),
         format: OutputFormat::Text,
         logprobs: false,
+        told: None,
     });
     let case = Case {
         id: CaseId::new("case").unwrap(),
@@ -546,8 +554,7 @@ async fn python_judges_in_lines_and_in_files() {
     let quiet = test(assertion("python", &json!({"value": "import os\nos._exit(0)", "not": true})), &json!({}));
     assert_eq!(judged(&quiet, "x", BTreeMap::new()).await.status, Status::Error);
     let mut absent = test(assertion("python", &json!({"value": "True"})), &json!({}));
-    absent.script_environment =
-        Arc::new(BTreeMap::from([("PROMPTFOO_PYTHON".to_owned(), "/no/such/python".to_owned())]));
+    absent.surroundings = Arc::new(BTreeMap::from([("PROMPTFOO_PYTHON".to_owned(), "/no/such/python".to_owned())]));
     let none = judged(&absent, "x", BTreeMap::new()).await;
     assert!(none.status == Status::Error && why(&none).contains("PROMPTFOO_PYTHON"), "{}", why(&none));
 }

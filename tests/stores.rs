@@ -3,7 +3,9 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -89,6 +91,143 @@ async fn answers_kept_in_a_bucket_are_not_asked_for_again() {
     .await
     .unwrap();
     assert_eq!(stub.asked(), 60);
+}
+
+/// Passes everything on to a server, but of an upload only the half, when it is told to.
+struct Narrow {
+    url: String,
+    stalls: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    stalled: std::sync::mpsc::Receiver<()>,
+}
+
+impl Narrow {
+    fn start(moto: &Moto) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = moto.url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
+        let stalls = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (says, stalled) = std::sync::mpsc::channel();
+        let told = std::sync::Arc::clone(&stalls);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (server, told, says) = (server.clone(), std::sync::Arc::clone(&told), says.clone());
+                std::thread::spawn(move || pass(client, &server, &told, &says));
+            }
+        });
+        Self { url, stalls, stalled }
+    }
+}
+
+fn pass(
+    client: TcpStream,
+    server: &str,
+    stalls: &std::sync::atomic::AtomicBool,
+    says: &std::sync::mpsc::Sender<()>,
+) -> Option<()> {
+    let server = TcpStream::connect(server).ok()?;
+    let (mut back, mut down) = (server.try_clone().ok()?, client.try_clone().ok()?);
+    std::thread::spawn(move || std::io::copy(&mut back, &mut down));
+    let (mut client, mut server) = (client, server);
+    let mut bytes = [0; 4096];
+    loop {
+        let read = client.read(&mut bytes).ok().filter(|read| *read > 0)?;
+        let piece = bytes.get(..read)?;
+        if piece.starts_with(b"PUT ") && stalls.load(std::sync::atomic::Ordering::SeqCst) {
+            server.write_all(piece).ok()?;
+            says.send(()).ok()?;
+            // Nothing more comes through until the client goes away.
+            while client.read(&mut bytes).ok()? > 0 {}
+            return None;
+        }
+        server.write_all(piece).ok()?;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_while_it_uploads_leaves_the_bucket_as_it_was() {
+    use std::sync::atomic::Ordering;
+    let moto = tokio::task::spawn_blocking(Moto::start).await.unwrap();
+    let open = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(30));
+    let answers = std::sync::Arc::clone(&open);
+    let stub = support::stub::Stub::start(move |number, _| match number < answers.load(Ordering::SeqCst) {
+        true => support::stub::Act::Echo(Duration::ZERO),
+        false => support::stub::Act::Silent,
+    });
+    let stub = std::sync::Arc::new(stub.await.unwrap());
+    let asked = std::sync::Arc::clone(&stub);
+    tokio::task::spawn_blocking(move || {
+        moto.python("import boto3; boto3.client('s3').create_bucket(Bucket='runs')");
+        let narrow = Narrow::start(&moto);
+        let objects = |count: usize| {
+            moto.python(&format!(
+                "import boto3; found = boto3.client('s3').list_objects_v2(Bucket='runs').get('Contents', [])\n\
+                 assert len(found) == {count}, found"
+            ));
+        };
+        let start = |folder: &Path| {
+            words(folder, 60, &asked.base, "run: {checkpoint: \"s3://runs/nightly\"}\n");
+            let mut command = eval_gate(folder);
+            command.arg("--quiet").envs(moto.environment()).env("AWS_ENDPOINT_URL", &narrow.url);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let journalled = |folder: &Path| {
+            let journal = std::fs::read_to_string(folder.join("llmci-out/journal.jsonl")).unwrap_or_default();
+            journal.lines().count().saturating_sub(1)
+        };
+        let until = |folder: &Path, samples: usize| {
+            let end = std::time::Instant::now() + Duration::from_secs(60);
+            while journalled(folder) < samples {
+                assert!(std::time::Instant::now() < end, "{} samples", journalled(folder));
+                std::thread::yield_now();
+            }
+        };
+        let stop = |child: &Child| {
+            assert!(Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap().success());
+        };
+        // Killed in the middle of its first upload: nothing is there, and the next one begins.
+        let one = tempfile::tempdir().unwrap();
+        let mut child = start(one.path());
+        until(one.path(), 22);
+        narrow.stalls.store(true, Ordering::SeqCst);
+        stop(&child);
+        narrow.stalled.recv_timeout(Duration::from_secs(30)).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        narrow.stalls.store(false, Ordering::SeqCst);
+        objects(0);
+        // The next one is kept.
+        let two = tempfile::tempdir().unwrap();
+        open.store(asked.asked() + 30, Ordering::SeqCst);
+        let child = start(two.path());
+        until(two.path(), 22);
+        stop(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(code(&output), 4, "{}", text(&output));
+        assert!(text(&output).contains("and in the checkpoint (s3://runs/nightly)"), "{}", text(&output));
+        objects(1);
+        let kept = journalled(two.path());
+        // The third goes on there, is killed while it uploads more, and leaves what was there.
+        let three = tempfile::tempdir().unwrap();
+        open.store(asked.asked() + 10, Ordering::SeqCst);
+        let mut child = start(three.path());
+        until(three.path(), kept + 2);
+        narrow.stalls.store(true, Ordering::SeqCst);
+        stop(&child);
+        narrow.stalled.recv_timeout(Duration::from_secs(30)).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        narrow.stalls.store(false, Ordering::SeqCst);
+        // The fourth ends the run, and takes the checkpoint away.
+        let four = tempfile::tempdir().unwrap();
+        open.store(usize::MAX, Ordering::SeqCst);
+        let before = asked.asked();
+        let output = start(four.path()).wait_with_output().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        assert_eq!(asked.asked() - before, 60 - kept, "{}", text(&output));
+        objects(0);
+    })
+    .await
+    .unwrap();
 }
 
 #[test]

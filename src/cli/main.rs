@@ -4,19 +4,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 
-use tokio_util::sync::CancellationToken;
-
 use super::programs::{Invocation, Program};
 use super::{generate, inputs, log, release_tree, signals};
-use crate::commands::{self, CommandError, Context, Environment, Exit, Outcome};
+use crate::commands::{self, CommandError, Context, Environment, Exit, Interrupter, Outcome};
 use crate::document::Problem;
+use crate::eval::model::server::supervise;
 use crate::gate::Verdict;
-use crate::host::{Beginning, Conclusion, Host, Publication, Remote, print, print_error};
+use crate::host::{Beginning, Conclusion, Host, Publication, Remote, Resumable, print, print_error};
 use crate::report::{self, Colour, Sink};
 use crate::trust::{Redactor, Secret, Untrusted};
 
 /// Runs a program. A panic is a bug of ours, and ends with 70 like every other one.
 pub fn main(program: Program) -> ExitCode {
+    // We start ourselves under this name, beside every server that a run starts: no inputs, no logs, no handlers of ours.
+    if std::env::args_os().next().is_some_and(|name| name == supervise::NAME) {
+        return supervise::main();
+    }
     // A panic's text may quote anything: only its place is shown.
     std::panic::set_hook(Box::new(|panic| {
         // The probe of a broken driver panics on its own thread, and says so by its result.
@@ -58,7 +61,7 @@ fn run(program: Program) -> Exit {
         Ok(Parsed::Shown) => return Exit::Pass,
         Err(text) => {
             host.print_error(&text);
-            warn(&host.publish_failure(None), &sink);
+            warn(&host.publish_failure(None, Resumable::No, ""), &sink);
             return Exit::Inputs;
         }
     };
@@ -70,11 +73,11 @@ fn run(program: Program) -> Exit {
         }
     };
     // Before anything that may take its time: as PID 1 of a container the process would not even see a signal.
-    let cancel = CancellationToken::new();
+    let interrupter = Interrupter::default();
     let installed = {
         let _guard = runtime.enter();
         let undoes = matches!(*invocation, Invocation::CanaryPromote(_));
-        signals::install(cancel.clone(), if undoes { signals::Manner::Undoes } else { signals::Manner::Keeps })
+        signals::install(interrupter.clone(), if undoes { signals::Manner::Undoes } else { signals::Manner::Keeps })
     };
     if let Err(error) = installed {
         print_error(&format!("error: the signal handlers could not be installed: {error}\n"));
@@ -85,11 +88,13 @@ fn run(program: Program) -> Exit {
     if Path::new("/proc/driver/nvidia").exists() {
         host.set_gpus(commands::doctor::gpus());
     }
-    let context = Context { cancel, host, environment, redactor, sink, clock };
+    let cancel = interrupter.token().clone();
+    let context = Context { cancel, interrupter, host, environment, redactor, sink, clock };
     let exit = runtime.block_on(async {
         let begun = begin(&invocation, &context).await;
+        let keeps = !matches!(*invocation, Invocation::CanaryPromote(_) | Invocation::CanaryPromotePost(_));
         let outcome = dispatch(*invocation, &context).await;
-        finish(outcome, begun, &context).await
+        finish(outcome, begun, if keeps { Kept::Samples } else { Kept::Nothing }, &context).await
     });
     // A request that does not end must not keep the process: everything worth keeping is on disk.
     runtime.shutdown_background();
@@ -110,6 +115,10 @@ async fn dispatch(
     invocation: Invocation,
     context: &Context,
 ) -> Result<Outcome, (CommandError, Option<std::path::PathBuf>)> {
+    if let Some(args) = invocation.preemption() {
+        // Nothing is written yet, but the host is told of the failure.
+        commands::preemption::watch(args, context).map_err(|error| (error, Some(std::path::PathBuf::new())))?;
+    }
     match invocation {
         Invocation::EvalGate(args) => {
             let folder = args.out.clone();
@@ -136,18 +145,34 @@ async fn dispatch(
         }
         Invocation::Check(args) => commands::check::run(&args, context).map_err(|error| (error, None)),
         Invocation::Plan(args) => commands::plan::run(&args, context).map_err(|error| (error, None)),
-        Invocation::Calibrate(args) => commands::calibrate::run(args, context).await.map_err(|error| (error, None)),
+        Invocation::Calibrate(args) => {
+            let folder = args.out.clone();
+            commands::calibrate::run(args, context).await.map_err(|error| (error, Some(folder)))
+        }
         Invocation::Doctor(args) => commands::doctor::run(&args, context).await.map_err(|error| (error, None)),
+        Invocation::GpuPlan(args) => {
+            commands::gpu_check::plan::run(&args, context).await.map_err(|error| (error, None))
+        }
         Invocation::Post(_) => Ok(commands::post::run(context).await),
         Invocation::Generate(args) => generate::run(&args).map_err(|error| (error, None)),
         Invocation::ReleaseTree(args) => release_tree::run(&args).map_err(|error| (error, None)),
     }
 }
 
+/// What an interrupted command leaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// The samples that are finished.
+    Samples,
+    /// Nothing: a rollout returns the traffic.
+    Nothing,
+}
+
 /// Publishes what a command left, and gives its exit code, which nothing of that changes.
 async fn finish(
     outcome: Result<Outcome, (CommandError, Option<std::path::PathBuf>)>,
     (mut remote, told): (Remote, Vec<Untrusted>),
+    kept: Kept,
     context: &Context,
 ) -> Exit {
     let (sink, host) = (&context.sink, &context.host);
@@ -184,10 +209,21 @@ async fn finish(
         Err((error, folder)) => {
             let text = explain(&error, sink);
             host.print_error(&text);
+            let interrupted = context.interrupted_by().is_some();
             if let Some(folder) = folder {
-                warn(&host.publish_failure(Some(&folder)), sink);
+                // What was interrupted at any moment can be started again, and asks nothing that is kept.
+                let resumable = match (kept, interrupted && error.exit() == Exit::Environment) {
+                    (Kept::Nothing, _) => Resumable::Unsaid,
+                    (Kept::Samples, true) => Resumable::Yes,
+                    (Kept::Samples, false) => Resumable::No,
+                };
+                let summary = match resumable {
+                    Resumable::Yes => report::interrupted(&text, sink),
+                    Resumable::No | Resumable::Unsaid => String::new(),
+                };
+                warn(&host.publish_failure(Some(&folder), resumable, &summary), sink);
             }
-            let conclusion = if context.cancel.is_cancelled() { Conclusion::Cancelled } else { Conclusion::Failure };
+            let conclusion = if interrupted { Conclusion::Cancelled } else { Conclusion::Failure };
             warn(&remote.fail(&text, conclusion, sink, host).await, sink);
             error.exit()
         }

@@ -8,9 +8,11 @@ use crate::commands::canary_promote::CanaryPromoteArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
+use crate::commands::gpu_check::plan::PlanArgs as GpuPlanArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::post::PostArgs;
+use crate::commands::preemption::PreemptionArgs;
 use crate::commands::regression_check::RegressionCheckArgs;
 use crate::commands::safety_gate::SafetyGateArgs;
 use crate::host::PublishArgs;
@@ -104,6 +106,9 @@ pub enum Invocation {
     Merge(MergeArgs),
     /// Say what this machine and host can do: tokens, GPU, stores, models
     Doctor(DoctorArgs),
+    /// Say where in a cluster a job's GPUs are, when, and for how much: writes nothing
+    #[command(hide = true)]
+    GpuPlan(GpuPlanArgs),
     /// Return the traffic to stable where a killed step left a rollout open
     #[command(hide = true)]
     CanaryPromotePost(CanaryPromoteArgs),
@@ -180,6 +185,26 @@ impl Program {
 }
 
 impl Invocation {
+    /// How a program that asks models is told that its machine is taken back.
+    pub(super) fn preemption(&self) -> Option<&PreemptionArgs> {
+        match self {
+            Invocation::EvalGate(args) => Some(&args.preemption),
+            Invocation::RegressionCheck(args) => Some(&args.preemption),
+            Invocation::SafetyGate(args) => Some(&args.preemption),
+            Invocation::Calibrate(args) => Some(&args.preemption),
+            Invocation::CanaryPromote(_)
+            | Invocation::CanaryPromotePost(_)
+            | Invocation::Merge(_)
+            | Invocation::Check(_)
+            | Invocation::Plan(_)
+            | Invocation::Doctor(_)
+            | Invocation::GpuPlan(_)
+            | Invocation::Post(_)
+            | Invocation::Generate(_)
+            | Invocation::ReleaseTree(_) => None,
+        }
+    }
+
     /// Who publishes, and how; none for commands without a verdict of their own. A shard is judged by nobody before it is
     /// merged, so it shows nothing.
     pub(super) fn publishing(&self) -> Option<(&'static str, PublishArgs)> {
@@ -198,6 +223,7 @@ impl Invocation {
             | Invocation::Plan(_)
             | Invocation::Calibrate(_)
             | Invocation::Doctor(_)
+            | Invocation::GpuPlan(_)
             | Invocation::Post(_)
             | Invocation::Generate(_)
             | Invocation::ReleaseTree(_) => None,

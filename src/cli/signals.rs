@@ -3,7 +3,8 @@
 //! As PID 1 of a container the kernel would ignore both without a handler.
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+
+use crate::commands::{Interrupter, Interruption};
 
 /// How a command stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub(super) enum Manner {
 }
 
 /// Installs the handlers on the running runtime.
-pub(super) fn install(cancel: CancellationToken, manner: Manner) -> std::io::Result<()> {
+pub(super) fn install(interrupter: Interrupter, manner: Manner) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -23,20 +24,23 @@ pub(super) fn install(cancel: CancellationToken, manner: Manner) -> std::io::Res
             Manner::Keeps => ("stopping: finished samples are kept; a second signal ends at once", 0_u32),
             Manner::Undoes => ("stopping: the traffic returns to stable first", 1),
         };
+        // A notice of the cloud is no signal: the one that follows it must not end what it has begun.
+        let mut asked = false;
         loop {
             let code = tokio::select! {
                 _ = interrupt.recv() => 130,
                 _ = terminate.recv() => 143,
             };
-            if cancel.is_cancelled() {
+            if asked {
                 if borne == 0 {
                     at_once(code);
                 }
                 borne -= 1;
                 continue;
             }
+            asked = true;
             tracing::warn!("{words}");
-            cancel.cancel();
+            interrupter.interrupt(Interruption::Signal);
         }
     });
     Ok(())
@@ -45,4 +49,25 @@ pub(super) fn install(cancel: CancellationToken, manner: Manner) -> std::io::Res
 #[expect(clippy::disallowed_methods, reason = "a second signal means now; the journal is whole at any moment")]
 fn at_once(code: i32) {
     std::process::exit(code);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_signal_behind_a_notice_does_not_end_what_the_notice_has_begun() {
+        let interrupter = Interrupter::default();
+        install(interrupter.clone(), Manner::Keeps).unwrap();
+        interrupter.interrupt(Interruption::Notice("the cloud's notice".into()));
+        let mut seen = signal(SignalKind::terminate()).unwrap();
+        let own = std::process::id().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", "TERM", &own]).status().unwrap().success());
+        seen.recv().await;
+        // The handler's task has been woken by the same signal: it runs now, and a second signal's exit would end this process.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(interrupter.reason(), Some(&Interruption::Notice("the cloud's notice".into())));
+    }
 }

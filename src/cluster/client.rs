@@ -246,7 +246,7 @@ fn strict() -> String {
     format!("fieldManager={FIELD_MANAGER}&fieldValidation=Strict")
 }
 
-fn url_encoded(text: &str) -> String {
+pub(super) fn url_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),

@@ -87,6 +87,7 @@ mod diff;
 mod error;
 mod events;
 mod lease;
+mod nodes;
 mod patch;
 mod rehearsal;
 mod resource;
@@ -106,6 +107,6 @@ pub use patch::{Unpatched, contains, merged, patched, pointer};
 pub use rehearsal::Call;
 pub use resource::{
     ACCESS_REVIEW, CONFIG_MAP, DEPLOYMENT, EVENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, INFERENCE_SERVICE, INGRESS,
-    LEASE, POD, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE,
+    LEASE, NODE, POD, REPLICA_SET, ROLLOUT, SERVICE, VIRTUAL_SERVICE,
 };
 pub use rights::{Right, role_lines};

@@ -14,6 +14,8 @@ resources! {
     SERVICE = "", "v1", "Service", "services";
     /// Core.
     POD = "", "v1", "Pod", "pods";
+    /// Core; of no namespace.
+    NODE = "", "v1", "Node", "nodes";
     /// Core.
     CONFIG_MAP = "", "v1", "ConfigMap", "configmaps";
     /// Core.

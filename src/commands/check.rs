@@ -125,6 +125,13 @@ fn check_models(loaded: &LoadedPolicy, found: &mut Problems) {
                     found.push(at("folder", format!("no such folder: {path}")));
                 }
             }
+            ModelSpec::Server(spec) => {
+                if let Some(path) = &spec.folder
+                    && !loaded.folder.join(path).is_dir()
+                {
+                    found.push(at("folder", format!("no such folder: {path}")));
+                }
+            }
             ModelSpec::Echo(_) => {}
         }
     }

@@ -111,6 +111,7 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
         collected: &collected,
         watch: None,
         model: &model,
+        servers: reports.iter().flat_map(|report| report.run.servers.iter().cloned()).collect(),
         shard: None,
         seed: first.seed,
         concurrency: u32::try_from(first.run.concurrency).unwrap_or(u32::MAX),
@@ -193,7 +194,7 @@ fn filter_of(report: &Report) -> Result<Filter, CommandError> {
 }
 
 fn identity(report: &Report) -> Result<ModelIdentity, CommandError> {
-    let known = ["openai", "embedded", "replay", "echo", "http", "exec", "suite"];
+    let known = ["openai", "embedded", "replay", "echo", "http", "exec", "server", "suite"];
     let provider = known.into_iter().find(|provider| *provider == report.model.provider);
     let provider =
         provider.ok_or_else(|| CommandError::Inputs("a shard's report names a provider that is not known".into()))?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
+use super::interruption::{Interrupter, Interruption};
 use crate::document::Problem;
 use crate::eval::model::ModelError;
 use crate::gate::{GatePolicy, OnInconclusive, OnPartial, Verdict};
@@ -111,8 +112,10 @@ impl Environment {
 
 /// What every command is given.
 pub struct Context {
-    /// Set by SIGINT and SIGTERM.
+    /// Cancelled by [`Context::interrupt`]: by SIGINT and SIGTERM, a notice of the cloud, or a more urgent job.
     pub cancel: CancellationToken,
+    /// The same, with the reason.
+    pub interrupter: Interrupter,
     /// Where it runs.
     pub host: Host,
     /// The environment.
@@ -123,6 +126,18 @@ pub struct Context {
     pub sink: Sink,
     /// RFC 3339 of the moment, and a clock for those that follow.
     pub clock: fn() -> String,
+}
+
+impl Context {
+    /// Stops the command: what is finished is kept. The first reason is the one that the user is told.
+    pub fn interrupt(&self, reason: Interruption) {
+        self.interrupter.interrupt(reason);
+    }
+
+    /// Why the command stops; none while nobody has asked it to.
+    pub fn interrupted_by(&self) -> Option<&Interruption> {
+        self.interrupter.reason()
+    }
 }
 
 /// What a command leaves for the host to publish.

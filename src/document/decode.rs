@@ -1,5 +1,7 @@
 //! From a document to a type. The fast path asks serde; when that fails, the type's own schema finds every problem at once.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use schemars::JsonSchema;
@@ -120,13 +122,19 @@ fn explain_branches(
     context: &[Vec<ValidationError<'static>>],
     problems: &mut Problems,
 ) {
-    let wrong_word = |error: &&ValidationError<'_>| error.instance().is_string() && !words_of(error).is_empty();
-    let all_words: Vec<&str> = context.iter().flatten().filter(wrong_word).flat_map(words_of).collect();
-    let by_word: Vec<_> = context.iter().filter(|branch| !branch.iter().any(|error| wrong_word(&error))).collect();
+    let all: Vec<&Vec<ValidationError<'static>>> = context.iter().collect();
+    let meant: Vec<_> = all.iter().filter(|branch| !is_absence(branch)).copied().collect();
+    let context = if meant.is_empty() { all } else { meant };
+    let telling = telling_place(&context);
+    let wrong_word = |error: &&ValidationError<'_>| is_wrong_word(error) && Some(place_of(error)) == telling;
+    let every = || context.iter().flat_map(|branch| branch.iter());
+    let all_words: Vec<&str> = every().filter(wrong_word).flat_map(words_of).collect();
+    let by_word: Vec<_> =
+        context.iter().filter(|branch| !branch.iter().any(|error| wrong_word(&error))).copied().collect();
     let missing = context.iter().all(|branch| branch.iter().any(|error| wrong_word(&error)));
     if missing && !all_words.is_empty() {
         // No branch has this word: name all the words at once.
-        if let Some(error) = context.iter().flatten().find(wrong_word) {
+        if let Some(error) = every().find(wrong_word) {
             problems.push(bad_word(document, error.instance_path().as_str(), error.instance(), &all_words));
             return;
         }
@@ -136,7 +144,7 @@ fn explain_branches(
             matches!(error.kind(), ValidationErrorKind::Type { .. }) && error.instance_path().as_str() == pointer
         })
     };
-    let pool: Vec<&Vec<ValidationError<'static>>> = if by_word.is_empty() { context.iter().collect() } else { by_word };
+    let pool: Vec<&Vec<ValidationError<'static>>> = if by_word.is_empty() { context } else { by_word };
     let typed: Vec<_> = pool.iter().filter(|branch| !untyped(branch)).collect();
     match typed.iter().min_by_key(|branch| branch.len()) {
         Some(branch) => branch.iter().for_each(|error| explain(document, schema, error, problems)),
@@ -154,6 +162,34 @@ fn explain_branches(
                 .push(document.problem(pointer, format!("found {}, wanted {}", describe(found), kinds.join(" or "))));
         }
     }
+}
+
+/// A field that may be absent is also of the type null, which nobody writes on purpose.
+fn is_absence(branch: &[ValidationError<'_>]) -> bool {
+    let null = |error: &ValidationError<'_>| match error.kind() {
+        ValidationErrorKind::Type { kind: TypeKind::Single(one) } => one.to_string() == "null",
+        _ => false,
+    };
+    branch.len() == 1 && branch.iter().all(null)
+}
+
+/// Where the word stands that tells branches apart: most of them want another one. A branch may have further words in it.
+fn telling_place(context: &[&Vec<ValidationError<'_>>]) -> Option<String> {
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for branch in context {
+        let here: BTreeSet<String> = branch.iter().filter(|error| is_wrong_word(error)).map(place_of).collect();
+        here.into_iter().for_each(|place| *places.entry(place).or_default() += 1);
+    }
+    let most = places.values().max().copied();
+    places.into_iter().find(|(_, count)| Some(*count) == most).map(|(place, _)| place)
+}
+
+fn is_wrong_word(error: &ValidationError<'_>) -> bool {
+    error.instance().is_string() && !words_of(error).is_empty()
+}
+
+fn place_of(error: &ValidationError<'_>) -> String {
+    error.instance_path().as_str().to_owned()
 }
 
 /// The words of which one was wanted; none for an error that is not about a word.

@@ -80,6 +80,7 @@ mod tests {
             stop: Vec::new(),
             format: OutputFormat::Text,
             logprobs: false,
+            told: None,
         })
     }
 

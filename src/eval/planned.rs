@@ -63,6 +63,12 @@ pub fn planned(suites: &[Suite], filter: &Filter, scope: RuleScope<'_>) -> Plann
                 None => planned.groups += 1,
                 Some(cluster) => planned.groups += u64::from(clusters.insert((number, cluster))),
             }
+            // A case that stands for all samples of its suite.
+            if let Some(others) = suite.stands_for().map(|samples| samples.saturating_sub(1)) {
+                planned.cases = planned.cases.saturating_add(others);
+                planned.samples = planned.samples.saturating_add(others);
+                planned.groups = planned.groups.saturating_add(others);
+            }
         }
     }
     planned

@@ -57,11 +57,23 @@ pub struct RunPolicy {
     /// Whether a run ends as soon as its verdict is certain. Where nothing is said: never for thresholds (`eval-gate`),
     /// `auto` for a candidate that `regression-check --evaluate` asks.
     pub early_stop: Option<EarlyStop>,
+    /// Where an interrupted run is kept, so that the same command goes on there on any machine: a folder (relative to the
+    /// policy), or `s3://bucket/prefix`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
 }
 
 impl Default for RunPolicy {
     fn default() -> Self {
-        Self { concurrency: 8, seed: 0, cache: None, deadline_minutes: None, verdicts: None, early_stop: None }
+        Self {
+            concurrency: 8,
+            seed: 0,
+            cache: None,
+            deadline_minutes: None,
+            verdicts: None,
+            early_stop: None,
+            checkpoint: None,
+        }
     }
 }
 
@@ -144,6 +156,7 @@ fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
             ModelSpec::Openai(spec) => check_openai(spec, &pointer, document, problems),
             ModelSpec::Http(spec) => models::check_http(spec, &pointer, document, problems),
             ModelSpec::Exec(spec) => models::check_exec(spec, &pointer, document, problems),
+            ModelSpec::Server(spec) => models::check_server(spec, &pointer, document, problems),
             ModelSpec::Embedded(_) | ModelSpec::Replay(_) | ModelSpec::Echo(_) => {}
         }
     }
@@ -168,14 +181,7 @@ fn check_openai(spec: &OpenAiSpec, pointer: &str, document: &Document, problems:
         at("model", "the model's name at the endpoint is empty");
     }
     models::check_sending(spec.price, &spec.limits, &spec.retry, &mut at);
-    for key in spec.extra_body.keys() {
-        if matches!(
-            key.as_str(),
-            "model" | "messages" | "prompt" | "stream" | "echo" | "logprobs" | "max_tokens" | "stop"
-        ) {
-            at(&format!("extra_body/{key}"), "this field of the request is set by the suite, not by extra_body");
-        }
-    }
+    models::check_body(&spec.extra_body, &mut at);
 }
 
 fn check_gate(policy: &Policy, document: &Document, problems: &mut Problems) {

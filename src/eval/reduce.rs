@@ -147,13 +147,14 @@ impl<'a> Drawn<'a> {
         let cases = self.cases(scope);
         match what {
             What::Named(None) => Data::Share(Vec::new()),
-            What::Named(Some(number)) if self.names.aggregate(number).is_some() => {
-                aggregate(&cases, number, self.names.aggregate(number))
-            }
-            What::Named(Some(number)) => Data::Share(shares(&cases, |row| {
-                let found = row?.named.iter().find(|(name, _)| *name == number)?;
-                Some(found.1)
-            })),
+            // One name may be a mean of shares in one suite, and a value of all samples in another.
+            What::Named(Some(number)) => match cases.aggregate(number) {
+                Some(aggregate) => together(&cases, number, aggregate),
+                None => Data::Share(shares(&cases, |row| {
+                    let found = row?.named.iter().find(|(name, _)| *name == number)?;
+                    Some(found.1)
+                })),
+            },
             What::Known(known) => from_source(known.source, &cases),
         }
     }
@@ -168,6 +169,13 @@ struct Cases<'a> {
 type Sampled<'a> = (Slot, Option<&'a Row>);
 
 impl<'a> Cases<'a> {
+    /// How the parts of a name become its value; none for a mean of shares.
+    fn aggregate(&self, number: u16) -> Option<Aggregate> {
+        let rows = self.samples.iter().filter_map(|(_, row)| *row);
+        let mut parts = rows.flat_map(|row| row.values.iter()).filter(|(own, _)| *own == number);
+        parts.next().map(|(_, parts)| parts.aggregate)
+    }
+
     /// The number and the samples of each case.
     fn each(&self) -> impl Iterator<Item = (usize, &[Sampled<'a>])> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
@@ -280,8 +288,7 @@ fn mean(cases: &Cases<'_>, value: impl Fn(&Row) -> Option<f64>) -> Data {
 }
 
 /// A value of all samples together. A sample that names the metric without parts of its form is missing.
-fn aggregate(cases: &Cases<'_>, number: u16, aggregate: Option<Aggregate>) -> Data {
-    let Some(aggregate) = aggregate else { return Data::Share(Vec::new()) };
+fn together(cases: &Cases<'_>, number: u16, aggregate: Aggregate) -> Data {
     let (mut parts, mut missing) = (Vec::new(), 0);
     for (index, samples) in cases.each() {
         let group = cluster(index, samples);

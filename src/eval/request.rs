@@ -96,6 +96,24 @@ pub struct Generate {
     pub format: OutputFormat,
     /// Asks for log-probabilities of the answer's tokens, where the model has them.
     pub logprobs: bool,
+    /// What a model of a suite's own is told besides the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Box<Told>>,
+}
+
+/// What a suite tells its own command or endpoint of a case besides the prompt.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Told {
+    /// The last argument of a command, an object; the repeat is added to it.
+    Command(serde_json::Map<String, serde_json::Value>),
+    /// The address and the body of a request, as this case has them.
+    Endpoint {
+        /// With everything put in.
+        url: String,
+        /// A text is sent as it is, anything else as JSON.
+        body: Option<serde_json::Value>,
+    },
 }
 
 /// A request for the log-likelihood of each of several continuations of one context.

@@ -4,8 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::compare::Scale;
 use super::{Direction, MetricName, Unit};
 use crate::stats::float;
+
+/// Counts beyond this are no longer told apart by a number of this kind.
+const MOST_SAMPLES: f64 = 9_007_199_254_740_992.0;
 
 /// How the parts of all samples become one value. Each says what a sample's parts are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -31,6 +35,11 @@ pub enum Aggregate {
     Chrf,
     /// `[edits, words of the reference]`: TER in percent.
     Ter,
+    /// `[successes, samples]`: yes-or-no samples that another tool has counted.
+    Counted,
+    /// `[value, samples]` or `[value, samples, standard error]`: what another tool has made of its samples. Two of them make
+    /// no third, since nobody knows how.
+    Recorded,
 }
 
 /// A metric that a task brings along: which way is better.
@@ -46,8 +55,9 @@ impl Aggregate {
     /// What its values are measured in.
     pub fn unit(self) -> Unit {
         match self {
-            Aggregate::F1 => Unit::Share,
-            Aggregate::Mean
+            Aggregate::F1 | Aggregate::Counted => Unit::Share,
+            Aggregate::Recorded
+            | Aggregate::Mean
             | Aggregate::Median
             | Aggregate::Perplexity
             | Aggregate::WeightedPerplexity
@@ -56,6 +66,21 @@ impl Aggregate {
             | Aggregate::Bleu
             | Aggregate::Chrf
             | Aggregate::Ter => Unit::Number,
+        }
+    }
+
+    /// How two values are compared: perplexities and scores in percent by their ratio, what has a range of its own by its difference.
+    /// None for what pairs of samples say nothing of: a median, whose jackknife is not consistent, and what has no samples here.
+    pub fn paired_by(self) -> Option<Scale> {
+        match self {
+            Aggregate::Perplexity
+            | Aggregate::WeightedPerplexity
+            | Aggregate::BitsPerByte
+            | Aggregate::Bleu
+            | Aggregate::Chrf
+            | Aggregate::Ter => Some(Scale::Ratio),
+            Aggregate::Mean | Aggregate::F1 | Aggregate::Mcc => Some(Scale::Share),
+            Aggregate::Median | Aggregate::Counted | Aggregate::Recorded => None,
         }
     }
 
@@ -70,6 +95,15 @@ impl Aggregate {
             | Aggregate::Ter => parts.len() == 2,
             Aggregate::Bleu => parts.len() == 10,
             Aggregate::Chrf => !parts.is_empty() && parts.len().is_multiple_of(3),
+            Aggregate::Counted => match parts {
+                [successes, samples] => whole(*samples) && *samples >= 1.0 && whole(*successes) && successes <= samples,
+                _ => false,
+            },
+            Aggregate::Recorded => match parts {
+                [_, samples] => whole(*samples) && *samples >= 1.0,
+                [_, samples, error] => whole(*samples) && *samples >= 1.0 && *error >= 0.0,
+                _ => false,
+            },
         };
         length && parts.iter().all(|part| part.is_finite())
     }
@@ -99,7 +133,9 @@ impl Aggregate {
             | Aggregate::BitsPerByte
             | Aggregate::Bleu
             | Aggregate::Chrf
-            | Aggregate::Ter => Vec::new(),
+            | Aggregate::Ter
+            | Aggregate::Counted
+            | Aggregate::Recorded => Vec::new(),
         }
     }
 
@@ -109,7 +145,13 @@ impl Aggregate {
             Aggregate::Median => median(samples.filter_map(|parts| parts.first().copied()).collect())?,
             Aggregate::F1 => f1(labels, samples)?,
             Aggregate::Mcc => matthews(labels, samples)?,
-            Aggregate::Mean
+            Aggregate::Recorded => {
+                let mut samples = samples;
+                let only = samples.next().and_then(|parts| parts.first().copied());
+                only.filter(|_| samples.next().is_none())?
+            }
+            Aggregate::Counted
+            | Aggregate::Mean
             | Aggregate::Perplexity
             | Aggregate::WeightedPerplexity
             | Aggregate::BitsPerByte
@@ -133,9 +175,11 @@ impl Aggregate {
         value.is_finite().then_some(value)
     }
 
-    fn of_sums(self, sums: &[f64], count: u64) -> Option<f64> {
+    /// The value of sums over all samples.
+    pub(super) fn of_sums(self, sums: &[f64], count: u64) -> Option<f64> {
         match (self, sums) {
             (Aggregate::Mean, [sum]) => Some(sum / float(count)),
+            (Aggregate::Counted, [successes, samples]) => Some(successes / samples),
             (Aggregate::Perplexity, [sum]) => Some((-sum / float(count)).exp()),
             (Aggregate::WeightedPerplexity, [sum, weight]) => Some((-sum / weight).exp()),
             (Aggregate::BitsPerByte, [sum, bytes]) => Some(-sum / bytes / std::f64::consts::LN_2),
@@ -149,6 +193,11 @@ impl Aggregate {
             (_, _) => None,
         }
     }
+}
+
+/// A count: a number that is whole, and small enough to be one.
+fn whole(number: f64) -> bool {
+    number >= 0.0 && number.fract() == 0.0 && number <= MOST_SAMPLES
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

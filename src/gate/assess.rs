@@ -1,6 +1,6 @@
 //! From data and a threshold to a row of the report: the estimate, the verdict, and the reason in words.
 
-use super::data::{Data, Estimate, FEWEST_CLUSTERS};
+use super::data::{Data, Estimate, FEWEST_CLUSTERS, RECORDED, SEVERAL};
 use super::sequential::{CERTAIN, Stage, stage_confidence};
 use super::words::{amount, interval_words, percent, scope_words};
 use super::{DecideBy, Direction, Metric, MetricName, Threshold, Unit, Verdict};
@@ -162,7 +162,11 @@ impl<'a> Judgement<'a> {
             return Err((Verdict::Error, format!("{name}: the threshold bounds the wrong side")));
         }
         let Some(value) = estimate.value.filter(|value| value.is_finite()) else {
-            let what = if estimate.missing > 0 { "every sample is missing" } else { "there is no sample" };
+            let what = match (estimate.method, estimate.missing) {
+                (SEVERAL, _) => "several tasks have recorded it without their samples: name one of them with `suite:`",
+                (_, 0) => "there is no sample",
+                (_, _) => "every sample is missing",
+            };
             return Err((Verdict::Error, format!("{name} could not be measured: {what}")));
         };
         Ok(Self { subject, estimate, threshold, view, bound, value, name })
@@ -217,7 +221,7 @@ impl<'a> Judgement<'a> {
     pub(super) fn by_interval(&self) -> (Verdict, String) {
         let (measured, rule) = (self.measured(), self.rule());
         let sure = percent(self.threshold.confidence);
-        let clustered = matches!(self.estimate.method, "t-clustered" | "t-bootstrap" | "t-jackknife");
+        let clustered = matches!(self.estimate.method, "t-clustered" | "t-bootstrap" | "t-jackknife" | RECORDED);
         if clustered && self.estimate.n < FEWEST_CLUSTERS {
             let text = format!(
                 "{measured} rests on {} independent groups: at least {FEWEST_CLUSTERS} are needed",
@@ -226,7 +230,11 @@ impl<'a> Judgement<'a> {
             return (Verdict::Inconclusive, text);
         }
         let Some(Interval { low, high }) = self.estimate.bounds else {
-            return (Verdict::Inconclusive, format!("{measured} has no interval: more samples are needed"));
+            let why = match self.estimate.method {
+                RECORDED => "the tool that recorded it says no standard error (above 0), and its samples are not there",
+                _ => "more samples are needed",
+            };
+            return (Verdict::Inconclusive, format!("{measured} has no interval: {why}"));
         };
         let (worst, best) = match self.subject.direction {
             Direction::Higher => (low, high),

@@ -30,7 +30,7 @@ impl Aggregate {
                 self.bootstrap(samples, RESAMPLES / CHUNK, CHUNK)
             }
             Aggregate::Bleu | Aggregate::Chrf | Aggregate::Ter => self.bootstrap(samples, 1, FEW),
-            Aggregate::WeightedPerplexity | Aggregate::BitsPerByte => None,
+            Aggregate::WeightedPerplexity | Aggregate::BitsPerByte | Aggregate::Counted | Aggregate::Recorded => None,
         }
     }
 
@@ -62,23 +62,54 @@ impl Aggregate {
 
     /// The standard error over groups of samples, by leaving out each group in turn. None for a median, whose jackknife is not
     /// consistent, and for fewer than two groups.
-    /// Source: B. Efron and C. Stein, The jackknife estimate of variance, Annals of Statistics 9, 1981.
     pub(super) fn jackknife(self, samples: &[(u64, &[f64])]) -> Option<f64> {
-        let mut groups: BTreeMap<u64, ()> = BTreeMap::new();
-        groups.extend(samples.iter().map(|(group, _)| (*group, ())));
-        if groups.len() < 2 || self == Aggregate::Median {
-            return None;
+        let values = self.without_each(samples)?;
+        jackknife(&values)
+    }
+
+    /// The value without each group in turn, in the order of the groups' numbers. None for a median, for fewer than two groups, and
+    /// where one of them has no value.
+    pub(super) fn without_each(self, samples: &[(u64, &[f64])]) -> Option<Vec<f64>> {
+        let mut groups: BTreeMap<u64, (u64, Vec<f64>)> = BTreeMap::new();
+        for (group, parts) in samples {
+            let (count, sums) = groups.entry(*group).or_insert_with(|| (0, vec![0.0; parts.len()]));
+            *count += 1;
+            sums.iter_mut().zip(*parts).for_each(|(sum, part)| *sum += part);
         }
         let parts: Vec<&[f64]> = samples.iter().map(|(_, parts)| *parts).collect();
-        let labels = self.labels(&parts);
-        let without =
-            |group: &u64| self.over(&labels, samples.iter().filter(|(own, _)| own != group).map(|(_, parts)| *parts));
-        let values = groups.keys().map(without).collect::<Option<Vec<f64>>>()?;
-        let count = float(values.len() as u64);
-        let middle = values.iter().sum::<f64>() / count;
-        let squares: f64 = values.iter().map(|value| (value - middle).powi(2)).sum();
-        Some(((count - 1.0) / count * squares).sqrt())
+        if groups.len() < 2 || self == Aggregate::Median || self.combine(&parts).is_none() {
+            return None;
+        }
+        if matches!(self, Aggregate::F1 | Aggregate::Mcc) {
+            let labels = self.labels(&parts);
+            let others = |group: u64| samples.iter().filter(move |(own, _)| *own != group).map(|(_, parts)| *parts);
+            return groups.keys().map(|group| self.over(&labels, others(*group))).collect();
+        }
+        // The others are made of sums, which need not be added up again for every group.
+        let length = parts.first()?.len();
+        let mut whole = vec![0.0; length];
+        for (_, sums) in groups.values() {
+            whole.iter_mut().zip(sums).for_each(|(whole, sum)| *whole += sum);
+        }
+        let count = parts.len() as u64;
+        let without = |(own, sums): &(u64, Vec<f64>)| {
+            let left: Vec<f64> = whole.iter().zip(sums).map(|(whole, sum)| whole - sum).collect();
+            self.of_sums(&left, count - own).filter(|value| value.is_finite())
+        };
+        groups.values().map(without).collect()
     }
+}
+
+/// The standard error of a value, from its values without each group in turn. None for fewer than two.
+/// Source: B. Efron and C. Stein, The jackknife estimate of variance, Annals of Statistics 9, 1981.
+pub(super) fn jackknife(values: &[f64]) -> Option<f64> {
+    if values.len() < 2 {
+        return None;
+    }
+    let count = float(values.len() as u64);
+    let middle = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - middle).powi(2)).sum();
+    Some(((count - 1.0) / count * squares).sqrt())
 }
 
 #[cfg(test)]

@@ -11,6 +11,11 @@ pub const FEWEST_CLUSTERS: u64 = 10;
 /// Clusters that must differ from the rest before their spread is believed.
 pub(super) const FEWEST_VARIED: usize = 20;
 
+/// The method of a value that another tool has recorded.
+pub(super) const RECORDED: &str = "t-recorded";
+/// The method of several of them, which have no value together.
+pub(super) const SEVERAL: &str = "several-recorded";
+
 /// All samples of one case, as shares from 0 to 1.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Unit {
@@ -54,6 +59,15 @@ pub enum Data {
         /// Samples whose part is not known.
         missing: u64,
     },
+    /// Yes-or-no samples that were counted elsewhere. Made by [`Data::aggregate`].
+    Counted {
+        /// Samples that hold.
+        successes: u64,
+        /// Samples that were judged.
+        judged: u64,
+        /// Samples that should have counted and were not.
+        missing: u64,
+    },
     /// A value of all samples together: a perplexity, a BLEU score. Made by [`Data::aggregate`].
     Aggregate {
         /// None where the samples have none.
@@ -95,6 +109,7 @@ impl Data {
             Data::Share(units) => share(units, display, decide),
             Data::Quantile { values, missing, q } => quantile(values, *missing, *q, display, decide),
             Data::Mean { clusters, missing } => mean(clusters, *missing, display, decide),
+            Data::Counted { successes, judged, missing } => proportion(*successes, *judged, *missing, display, decide),
             Data::Aggregate { value, standard_error, groups, missing, method } => {
                 let spread = value.zip(*standard_error).filter(|_| *groups > 1);
                 let spread = spread.map(|(value, standard_error)| Mean {
@@ -137,8 +152,23 @@ impl Data {
     /// The value of all samples together, each with the group that it belongs to. The interval is Student's t with one degree of
     /// freedom fewer than there are groups, over lm-eval's own standard error (`t-bootstrap`) where every sample is a group of its
     /// own and lm-eval has one, else over the jackknife of the groups (`t-jackknife`). Samples that are all alike say nothing of
-    /// what others would be: a standard error of 0 is none.
+    /// what others would be: a standard error of 0 is none. What another tool has recorded is taken with its own standard error
+    /// and number of samples (`t-recorded`), and what it has counted is a proportion.
     pub fn aggregate(aggregate: Aggregate, samples: &[(u64, &[f64])], missing: u64) -> Self {
+        match aggregate {
+            Aggregate::Counted => return counted(samples, missing),
+            Aggregate::Recorded => return recorded(samples, missing),
+            Aggregate::Mean
+            | Aggregate::Median
+            | Aggregate::Perplexity
+            | Aggregate::WeightedPerplexity
+            | Aggregate::BitsPerByte
+            | Aggregate::F1
+            | Aggregate::Mcc
+            | Aggregate::Bleu
+            | Aggregate::Chrf
+            | Aggregate::Ter => {}
+        }
         let parts: Vec<&[f64]> = samples.iter().map(|(_, parts)| *parts).collect();
         let groups = samples.iter().map(|(group, _)| *group).collect::<std::collections::BTreeSet<u64>>().len();
         let own = if groups == samples.len() { aggregate.stderr(&parts) } else { None };
@@ -147,9 +177,7 @@ impl Data {
             None => (aggregate.jackknife(samples), "t-jackknife"),
         };
         let value = aggregate.combine(&parts);
-        // What rounding leaves of nothing is nothing.
-        let least = 1e-12 * value.unwrap_or_default().abs();
-        let standard_error = standard_error.filter(|error| error.is_finite() && *error > least);
+        let standard_error = standard_error.filter(|error| says_something(*error, value));
         Data::Aggregate { value, standard_error, groups: groups as u64, missing, method }
     }
 
@@ -159,6 +187,42 @@ impl Data {
         let judged = || units.iter().filter(|unit| unit.judged > 0);
         Some((judged().map(|unit| unit.sum / f64::from(unit.judged)).sum(), judged().count() as u64))
     }
+}
+
+/// What rounding leaves of nothing is nothing.
+fn says_something(standard_error: f64, value: Option<f64>) -> bool {
+    standard_error.is_finite() && standard_error > 1e-12 * value.unwrap_or_default().abs()
+}
+
+fn counted(samples: &[(u64, &[f64])], missing: u64) -> Data {
+    let (mut successes, mut judged) = (0, 0_u64);
+    for (_, parts) in samples {
+        let [held, of] = parts else { continue };
+        successes += count_of(*held);
+        judged = judged.saturating_add(count_of(*of));
+    }
+    Data::Counted { successes, judged, missing }
+}
+
+/// One record; several have no value together, and say so by their method.
+fn recorded(samples: &[(u64, &[f64])], missing: u64) -> Data {
+    match samples {
+        [(_, [value, of, more @ ..])] => {
+            let standard_error = more.first().copied().filter(|error| says_something(*error, Some(*value)));
+            let (value, groups) = (Some(*value), count_of(*of));
+            Data::Aggregate { value, standard_error, groups, missing, method: RECORDED }
+        }
+        _ => {
+            let missing = missing + samples.len() as u64;
+            Data::Aggregate { value: None, standard_error: None, groups: 0, missing, method: SEVERAL }
+        }
+    }
+}
+
+/// A number that was checked to be a count.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 0 to 2^53")]
+fn count_of(number: f64) -> u64 {
+    number as u64
 }
 
 fn share(units: &[Unit], display: Alpha, decide: Alpha) -> Estimate {

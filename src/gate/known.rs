@@ -103,7 +103,14 @@ const OF_TASKS: &[(&str, Direction, Unit)] = &[
     ("bleu", Direction::Higher, Unit::Number),
     ("chrf", Direction::Higher, Unit::Number),
     ("chrf++", Direction::Higher, Unit::Number),
+    // As it is called where a name has no `+`.
+    ("chrf__", Direction::Higher, Unit::Number),
     ("ter", Direction::Lower, Unit::Number),
+    // In per cent, by the scorer that tasks bring along.
+    ("rouge1", Direction::Higher, Unit::Number),
+    ("rouge2", Direction::Higher, Unit::Number),
+    ("rougeL", Direction::Higher, Unit::Number),
+    ("rougeLsum", Direction::Higher, Unit::Number),
     ("brier_score", Direction::Lower, Unit::Number),
     ("perplexity", Direction::Lower, Unit::Number),
     ("word_perplexity", Direction::Lower, Unit::Number),
@@ -120,6 +127,15 @@ fn of_task(name: &str) -> Option<(Direction, Unit)> {
 /// The direction of the scores that choice cases and tasks of lm-eval make themselves.
 pub fn named_score_direction(name: &str) -> Option<Direction> {
     of_task(name).map(|(direction, _)| direction)
+}
+
+/// Whether a named score is compared by its ratio where only its values are known: a perplexity, a score in percent.
+pub fn is_compared_by_ratio(name: &str) -> bool {
+    let (plain, _) = name.split_once('.').unwrap_or((name, ""));
+    let by_ratio = |(own, _, unit): &(&str, Direction, Unit)| {
+        *own == plain && *unit == Unit::Number && !["mcc", "brier_score"].contains(own)
+    };
+    OF_TASKS.iter().any(by_ratio)
 }
 
 /// What a named score is measured in: a share, unless it is a metric of tasks that is none.

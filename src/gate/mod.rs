@@ -27,7 +27,9 @@ pub use aggregate::{Aggregate, Declared};
 pub use assess::{Assessed, DISPLAY_CONFIDENCE, Subject, assess, assess_rule};
 pub use conclude::{Facts, conclude, decided, in_gravity, lacking, settle_failures};
 pub use data::{Data, Estimate, FEWEST_CLUSTERS, Unit as CaseUnit};
-pub use known::{KNOWN, Known, Source, Unit, known_metric, named_score_direction, named_score_unit};
+pub use known::{
+    KNOWN, Known, Source, Unit, is_compared_by_ratio, known_metric, named_score_direction, named_score_unit,
+};
 pub use metric::{Direction, Metric, MetricName, MetricNameError};
 pub use policy::{GatePolicy, OnInconclusive, OnPartial, OnSuiteChange, Preflight};
 pub use score::{Score, ScoreError};

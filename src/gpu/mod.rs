@@ -2,25 +2,18 @@
 //! answer, never a crash. The only room where `unsafe` is allowed: the driver's interface is C.
 #![expect(unsafe_code, reason = "the driver's interface is C")]
 
+mod device;
+pub mod need;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use cudarc::driver::result;
 use cudarc::driver::sys;
 
-/// One GPU.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GpuDevice {
-    /// The driver's number for it.
-    pub index: usize,
-    /// The driver's name for it.
-    pub name: String,
-    /// In hexadecimal digits, as `nvidia-smi -L` shows it.
-    pub uuid: String,
-    /// Memory in bytes.
-    pub memory_bytes: u64,
-}
+pub use device::{Capability, GpuDevice, Machine, Monitor};
+pub use need::Need;
 
 /// Why there is no GPU.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -51,6 +44,14 @@ pub fn devices() -> Result<Vec<GpuDevice>, NoGpu> {
     receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(late()))
 }
 
+/// Memory of a device in bytes that is in use, whoever uses it; none where NVML is not there, or does not know the device. `uuid` is
+/// as `nvidia-smi -L` shows it.
+pub fn used_memory(uuid: &str) -> Option<u64> {
+    static NVML: OnceLock<Option<nvml_wrapper::Nvml>> = OnceLock::new();
+    let nvml = NVML.get_or_init(|| nvml_wrapper::Nvml::init().ok()).as_ref()?;
+    Some(nvml.device_by_uuid(uuid).ok()?.memory_info().ok()?.used)
+}
+
 fn guarded() -> Result<Vec<GpuDevice>, NoGpu> {
     // A stub library or a missing symbol makes the bindings panic instead of returning an error.
     let probed = catch_unwind(AssertUnwindSafe(probe));
@@ -77,6 +78,8 @@ fn probe() -> Result<Vec<GpuDevice>, NoGpu> {
             name: result::device::get_name(device).map_err(broken)?,
             uuid: format_uuid(&uuid.bytes.map(|byte| byte.to_ne_bytes()[0])),
             memory_bytes: memory as u64,
+            capability: None,
+            monitor: None,
         });
     }
     if devices.is_empty() { Err(NoGpu::NoDevice) } else { Ok(devices) }

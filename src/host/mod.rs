@@ -17,7 +17,8 @@ mod tokens;
 use std::path::{Path, PathBuf};
 
 use crate::report::{
-    Flavour, HostInfo, Report, RolloutReport, Sink, outputs, rollout_markdown, rollout_outputs, rollout_terminal,
+    Flavour, HostInfo, RESUMABLE, Report, RolloutReport, Sink, outputs, rollout_markdown, rollout_outputs,
+    rollout_terminal,
 };
 use crate::trust::{Secret, Untrusted};
 
@@ -56,6 +57,17 @@ pub struct Publication<'a> {
     pub path: &'a Path,
     /// The report as a small table.
     pub terminal: String,
+}
+
+/// Whether a command without a report goes on where it was, when it is started again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resumable {
+    /// It was interrupted, and what was finished is kept.
+    Yes,
+    /// It has failed.
+    No,
+    /// The program has no such output.
+    Unsaid,
 }
 
 impl Host {
@@ -211,11 +223,16 @@ impl Host {
         }
     }
 
-    /// Publishes that a command came to no report: verdict `error`, nothing passed.
-    pub fn publish_failure(&self, folder: Option<&Path>) -> Vec<Untrusted> {
-        let values = [("verdict", "error".to_owned()), ("passed", "false".to_owned())];
+    /// Publishes that a command came to no report: verdict `error`, nothing passed. The summary is Markdown.
+    pub fn publish_failure(&self, folder: Option<&Path>, resumable: Resumable, summary: &str) -> Vec<Untrusted> {
+        let mut values = vec![("verdict", "error".to_owned()), ("passed", "false".to_owned())];
+        match resumable {
+            Resumable::Yes => values.push((RESUMABLE, true.to_string())),
+            Resumable::No => values.push((RESUMABLE, false.to_string())),
+            Resumable::Unsaid => {}
+        }
         match &self.kind {
-            Kind::GitHub(paths) => paths.publish(&values, ""),
+            Kind::GitHub(paths) => paths.publish(&values, summary),
             // Without a known output folder there is no place that a later job would look at.
             Kind::GitLab(paths) => folder.map(|folder| paths.publish_outputs(&values, folder)).unwrap_or_default(),
             Kind::Local => Vec::new(),

@@ -12,6 +12,16 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// The largest body that is read, in bytes after decompression.
 pub(crate) const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
+/// Who carries the requests.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Proxies {
+    /// The proxies of the environment.
+    #[default]
+    OfEnvironment,
+    /// Nobody: the server is on this machine.
+    None,
+}
+
 /// What a client needs beside the defaults.
 #[derive(Clone, Default, Debug)]
 pub struct ClientOptions {
@@ -21,6 +31,8 @@ pub struct ClientOptions {
     pub idle_connections: usize,
     /// Which addresses it may reach; none for a host that the machine itself names.
     pub reach: Option<Reach>,
+    /// Whether proxies are used.
+    pub proxies: Proxies,
 }
 
 /// Why there is no client, or no body.
@@ -68,6 +80,9 @@ pub fn client(options: &ClientOptions) -> Result<reqwest::Client, NetError> {
         .redirect(reqwest::redirect::Policy::none())
         .pool_max_idle_per_host(options.idle_connections.max(1))
         .tcp_nodelay(true);
+    if options.proxies == Proxies::None {
+        builder = builder.no_proxy();
+    }
     if let Some(reach) = &options.reach {
         builder = builder.dns_resolver(Guarded(Arc::new(reach.clone())));
     }

@@ -3,11 +3,13 @@
 
 mod client;
 mod limit;
+mod metadata;
 mod reach;
 mod retry;
 
 pub(crate) use client::chain_of;
-pub use client::{Body, ClientOptions, NetError, client, install_tls_provider, read_body};
+pub use client::{Body, ClientOptions, NetError, Proxies, client, install_tls_provider, read_body};
 pub use limit::Limiter;
+pub use metadata::{Metadata, NoMetadata, Told};
 pub use reach::{Reach, Refused};
 pub use retry::{Answered, Decision, RetryPolicy, decide};

@@ -6,6 +6,13 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+/// Metadata services beside the link-local ones: of Alibaba Cloud, Oracle Cloud, and AWS over IPv6.
+const METADATA: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+];
+
 /// Hosts that may be reached wherever they are: as the policy lists them, and proxies of the environment.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Reach {
@@ -70,25 +77,29 @@ fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Whether an address is one at which a machine finds its own metadata: its own, link-local, or a cloud's fixed one.
+pub(super) fn is_of_this_machine(address: IpAddr) -> bool {
+    let address = plain(address);
+    address.is_loopback() || is_link_local(address) || METADATA.contains(&address)
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(four) => four.is_link_local(),
+        IpAddr::V6(six) => six.is_unicast_link_local(),
+    }
+}
+
 /// Why an address is refused. Private networks are not: models are served there.
 /// Source: IANA's registries of special-purpose addresses; the metadata addresses of AWS, Alibaba Cloud and Oracle Cloud.
 fn forbidden(address: IpAddr) -> Option<&'static str> {
-    const METADATA: [IpAddr; 3] = [
-        IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-        IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
-        IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-    ];
-    let link_local = match address {
-        IpAddr::V4(four) => four.is_link_local(),
-        IpAddr::V6(six) => six.is_unicast_link_local(),
-    };
     let nowhere = match address {
         IpAddr::V4(four) => four.is_broadcast() || four.octets()[0] == 0,
         IpAddr::V6(_) => false,
     };
     match () {
         () if METADATA.contains(&address) => Some("a cloud's metadata service"),
-        () if link_local => Some("link-local, where clouds serve their metadata"),
+        () if is_link_local(address) => Some("link-local, where clouds serve their metadata"),
         () if address.is_loopback() => Some("this machine"),
         () if address.is_unspecified() || address.is_multicast() || nowhere => Some("no address of a host"),
         () => None,

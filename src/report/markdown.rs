@@ -81,6 +81,11 @@ pub fn markdown_with_notes(report: &Report, sink: &Sink, budget: usize, notes: &
     fitting(&ladder, budget, |detail| sink.whole(&layout(report, sink, notes).whole(detail)))
 }
 
+/// The job's summary of a run that was interrupted: there is no report, only the way on.
+pub fn interrupted(text: &str, sink: &Sink) -> String {
+    sink.whole(&format!("## Interrupted, no verdict\n\n{}\n", sink.words(&Untrusted::new(text.trim()), 2000)))
+}
+
 fn layout<'a>(report: &'a Report, sink: &'a Sink, notes: &'a [Untrusted]) -> Layout<'a> {
     Layout { report, sink, notes }
 }

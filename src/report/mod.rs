@@ -35,11 +35,11 @@ pub use json::{json, schema};
 pub use junit::junit;
 pub use links::job_links;
 pub use markdown::{
-    CHECK_BYTES, COMMENT_BYTES, CheckText, Flavour, SUMMARY_BYTES, check, comment, markdown, markdown_with_notes,
-    without_commands,
+    CHECK_BYTES, COMMENT_BYTES, CheckText, Flavour, SUMMARY_BYTES, check, comment, interrupted, markdown,
+    markdown_with_notes, without_commands,
 };
 pub use openmetrics::openmetrics;
-pub use outputs::{OUTPUTS, SAFETY_OUTPUTS, outputs, outputs_of};
+pub use outputs::{OUTPUTS, RESUMABLE, SAFETY_OUTPUTS, outputs, outputs_of};
 pub use rollout::{
     ROLLOUT_OUTPUTS, RolloutFinding, RolloutReport, RolloutStep, rollout_json, rollout_markdown, rollout_outputs,
     rollout_schema, rollout_terminal,
@@ -50,5 +50,5 @@ pub use terminal::{Colour, terminal};
 
 pub use types::{
     ChangeKind, ChangedCase, ComparedSide, Comparison, Counts, EarlyStopInfo, FailedSample, Finding, GateChange, Gpu,
-    HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, Safety, ShardInfo, SuiteInfo, SuitePart, Timing,
+    HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, Safety, ServerInfo, ShardInfo, SuiteInfo, SuitePart, Timing,
 };

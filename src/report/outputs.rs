@@ -1,4 +1,4 @@
-//! The outputs that later steps of a job read: verdict, passed, pass-rate, metrics, report, and numbers of attacks.
+//! The outputs that later steps of a job read: verdict, passed, pass-rate, metrics, report, resumable, and numbers of attacks.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::gate::safety::Side;
 use crate::trust::clean;
 
 /// Names of the outputs, in order, with what they hold.
-pub const OUTPUTS: [(&str, &str); 5] = [
+pub const OUTPUTS: [(&str, &str); 6] = [
     ("verdict", "pass, fail, inconclusive or error"),
     ("passed", "true when the verdict is pass, else false"),
     ("pass-rate", "the share of judged samples that passed, 0 to 1; empty when nothing was judged"),
@@ -18,7 +18,14 @@ pub const OUTPUTS: [(&str, &str); 5] = [
         "all metrics as compact JSON: name, scope, value, low, high, n, verdict (of a comparison: against, baseline, candidate, difference)",
     ),
     ("report", "the path of report.json"),
+    (
+        RESUMABLE,
+        "true when the run was interrupted, so that there is no report: the same command goes on there; else false",
+    ),
 ];
+
+/// The output that says whether the same command goes on where this one was interrupted.
+pub const RESUMABLE: &str = "resumable";
 
 /// Further outputs of a program that attacks a model. They are counts and numbers.
 pub const SAFETY_OUTPUTS: [(&str, &str); 4] = [
@@ -83,6 +90,8 @@ pub fn outputs(report: &Report, report_path: &str) -> Vec<(&'static str, String)
         json!(metrics).to_string(),
         // A path may hold anything but zero; a value is one line.
         clean(report_path).replace(['\n', '\t'], " "),
+        // What has a report has come to its end.
+        false.to_string(),
     ];
     let mut all: Vec<_> = OUTPUTS.iter().map(|(name, _)| *name).zip(values).collect();
     if let Some(safety) = &report.safety {

@@ -1,6 +1,6 @@
 //! A metric as a row of a table: the same words on every surface.
 
-use super::{EarlyStopInfo, RunInfo};
+use super::{EarlyStopInfo, RunInfo, ServerInfo};
 use crate::gate::{DecideBy, Direction, Metric, Stage, Unit, Verdict, amount, known_metric, percent};
 
 /// A metric's cells.
@@ -57,6 +57,21 @@ pub(super) fn early_stop(run: &RunInfo) -> Option<String> {
     Some(format!(
         "stopped early at look {look} of {looks}: {saved_samples} of {planned_samples} samples saved, {judged_samples} judged{under_way}"
     ))
+}
+
+/// What was seen of each server that the run has started, in a sentence each.
+pub(super) fn servers(run: &RunInfo) -> Vec<String> {
+    let sentence = |server: &ServerInfo| {
+        let ServerInfo { name, ready_seconds, peak_gpu_memory_bytes, trouble } = server;
+        let ready =
+            ready_seconds.map_or_else(|| "was not ready".to_owned(), |seconds| format!("ready after {seconds:.1} s"));
+        #[expect(clippy::cast_precision_loss, reason = "a memory of 2^53 bytes is far away")]
+        let peak =
+            peak_gpu_memory_bytes.map(|bytes| format!(", at most {:.1} GB of GPU memory in use", bytes as f64 / 1e9));
+        let trouble = trouble.as_ref().map(|trouble| format!("; {}", trouble.raw())).unwrap_or_default();
+        format!("server {name}: {ready}{}{trouble}", peak.unwrap_or_default())
+    };
+    run.servers.iter().map(sentence).collect()
 }
 
 /// A verdict as a word that needs no colour.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::layout::counted;
-use super::rows::{early_stop, word};
+use super::rows::{early_stop, servers, word};
 use super::safety::{RIGHT, budget, by_strategy, defanged, hazard_head, hazard_line, hazards, message};
 use super::table::Line;
 use super::{Report, Safety, Sink};
@@ -36,6 +36,9 @@ pub fn terminal(report: &Report, sink: &Sink, colour: Colour) -> String {
     text.push_str(&super::changes::lines(report, sink));
     if let Some(saved) = early_stop(&report.run) {
         let _ = writeln!(text, "  {}\n", line(sink, &saved));
+    }
+    for server in servers(&report.run) {
+        let _ = writeln!(text, "  {}\n", line(sink, &server));
     }
     let decided = report.reasons.first().map(|reason| line(sink, &reason.text)).unwrap_or_default();
     // Writing into a String cannot fail.

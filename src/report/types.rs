@@ -309,6 +309,9 @@ pub struct RunInfo {
     /// What stopping early has saved, where the run was looked at while it was under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stop: Option<EarlyStopInfo>,
+    /// Servers that the run has started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerInfo>,
     /// Prompt tokens that the model reported.
     pub prompt_tokens: u64,
     /// Completion tokens that the model reported.
@@ -316,6 +319,23 @@ pub struct RunInfo {
     /// Cost in USD, where the policy names a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
+}
+
+/// A server that a run has started for one of its models.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerInfo {
+    /// The model's key in the policy.
+    pub name: String,
+    /// Seconds from its start until it was ready.
+    pub ready_seconds: Option<f64>,
+    /// The most memory in bytes that was in use on its devices, by a look each second; absent where the devices are not known, or
+    /// cannot be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_gpu_memory_bytes: Option<u64>,
+    /// How it ended, where it did before it was told to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Untrusted>,
 }
 
 /// A run that could end before all of its samples were drawn.

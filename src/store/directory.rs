@@ -12,7 +12,7 @@ use crate::trust::Digest;
 
 /// Values as files `ab/cdef...` under a folder.
 pub struct DirectoryStore {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 impl DirectoryStore {
@@ -22,7 +22,7 @@ impl DirectoryStore {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    fn place(&self, key: &Digest) -> PathBuf {
+    pub(super) fn place(&self, key: &Digest) -> PathBuf {
         let (head, tail) = key.hex().split_at_checked(2).unwrap_or(("", key.hex()));
         self.folder.join(head).join(tail)
     }

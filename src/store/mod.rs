@@ -1,6 +1,7 @@
 //! Where bytes outlive the process: atomic files, and stores that are keyed by content.
 //! Kept out: what the bytes mean (`eval::cache`, `report`).
 
+mod cell;
 mod directory;
 pub mod file;
 pub mod registry;
@@ -10,6 +11,7 @@ use futures::future::BoxFuture;
 
 use crate::trust::{Digest, Untrusted};
 
+pub use cell::{Cells, Expect, Written, open_cells};
 pub use directory::DirectoryStore;
 pub use s3::S3Store;
 

@@ -15,8 +15,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Values as objects `PREFIX/ab/cdef...` of a bucket.
 pub struct S3Store {
-    client: aws_sdk_s3::Client,
-    bucket: String,
+    pub(super) client: aws_sdk_s3::Client,
+    pub(super) bucket: String,
     prefix: String,
 }
 
@@ -50,12 +50,16 @@ impl S3Store {
         }
     }
 
-    fn object(&self, key: &Digest) -> String {
+    pub(super) fn object(&self, key: &Digest) -> String {
         let (head, tail) = key.hex().split_at_checked(2).unwrap_or(("", key.hex()));
         if self.prefix.is_empty() { format!("{head}/{tail}") } else { format!("{}/{head}/{tail}", self.prefix) }
     }
 
-    fn failed<E: std::error::Error + Send + Sync + 'static>(&self, what: &'static str, error: &E) -> StoreError {
+    pub(super) fn failed<E: std::error::Error + Send + Sync + 'static>(
+        &self,
+        what: &'static str,
+        error: &E,
+    ) -> StoreError {
         let detail = Untrusted::new(DisplayErrorContext(error).to_string());
         StoreError::Bucket { bucket: self.bucket.clone(), what, detail }
     }

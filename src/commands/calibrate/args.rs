@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::TrustArgs;
+use crate::commands::preemption::PreemptionArgs;
 use crate::eval::Level;
 
 /// The inputs of `llmci calibrate`.
@@ -40,6 +41,9 @@ pub struct CalibrateArgs {
     /// Go on with the journals of an interrupted calibration in DIR
     #[arg(long)]
     pub resume: bool,
+    /// What happens when the machine is taken away
+    #[command(flatten)]
+    pub preemption: PreemptionArgs,
     /// How far a pull request is trusted
     #[command(flatten)]
     pub trust: TrustArgs,

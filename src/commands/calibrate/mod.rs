@@ -3,18 +3,22 @@
 mod args;
 mod assemble;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::base::{hold, refuse_own_models};
-use super::eval_gate::{Models, not_drawn, prepare, progress, write_samples};
+use super::checkpoint::{self, Checkpoint};
+use super::eval_gate::{Models, no_server, not_drawn, prepare, progress, write_samples};
 use super::regression_check::rules_of;
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::Status;
 use crate::eval::journal::FolderLock;
-use crate::eval::policy;
+use crate::eval::model::server::Setting;
+use crate::eval::policy::{self, LoadedPolicy};
 use crate::eval::redteam::Completions;
 use crate::eval::run::{Bench, Collected, Memory, Plan, Resume, Run, Selection};
 use crate::eval::scorer::Judges;
@@ -71,16 +75,25 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     remove(&args.out.join(FILE))?;
     let prepare::Prepared { loaded, suites, filter, seed: _ } = prepared;
     let suites = Arc::new(suites);
-    let all = Drawing { args: &args, context, models: &models, suites: &suites, concurrency, deadline };
-    let (mut runs, mut folders) = (Vec::new(), Vec::new());
-    for (number, seed, plan) in &plans {
-        let folder = args.out.join(format!("run-{number}"));
-        tracing::info!("run {number} of {}", args.runs);
-        let collected = all.draw(&folder, *seed, plan).await?;
-        runs.push(counted(*number, *seed, &collected));
-        write_samples(&folder, &collected)?;
-        folders.push(folder);
+    let stop = context.cancel.child_token();
+    let all = Drawing {
+        args: &args,
+        loaded: &loaded,
+        context,
+        models: &models,
+        suites: &suites,
+        concurrency,
+        deadline,
+        stop: stop.clone(),
+    };
+    // One server for all runs: its start is no part of what is measured.
+    models.servers.open(&Setting::new(&args.out, stop, deadline, context.redactor.clone()));
+    let drawn = all.draw_all(&plans).await;
+    let trouble = models.servers.close().await;
+    if let Some(trouble) = trouble.filter(|_| !context.cancel.is_cancelled()) {
+        return Err(no_server(trouble));
     }
+    let AllDrawn { runs, folders, checkpoints } = drawn?;
     within_budget(&runs, loaded.policy.gate.error_budget)?;
     let cases = plans.first().map(|(_, _, plan)| plan.cases_by_suite().to_vec()).unwrap_or_default();
     let drawn = Drawn {
@@ -97,6 +110,9 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     text.push('\n');
     let path = args.out.join(FILE);
     write_atomically(&path, context.sink.whole(&text).as_bytes()).map_err(|error| environment(&error))?;
+    for checkpoint in checkpoints {
+        checkpoint.done().await;
+    }
     let shown = context.sink.line(&Untrusted::new(path.display().to_string()), 300);
     let text = format!("{}written: {shown}\n", calibration_text(&calibration, &context.sink));
     Ok(Outcome { exit: Exit::Pass, report: None, rollout: None, text })
@@ -111,19 +127,53 @@ fn remove(path: &Path) -> Result<(), CommandError> {
     }
 }
 
+/// What all runs have left.
+#[derive(Default)]
+struct AllDrawn {
+    runs: Vec<RunNoise>,
+    folders: Vec<PathBuf>,
+    checkpoints: Vec<Checkpoint>,
+}
+
 /// What all runs share.
 struct Drawing<'a> {
     args: &'a CalibrateArgs,
+    loaded: &'a LoadedPolicy,
     context: &'a Context,
     models: &'a Models,
     suites: &'a Arc<Vec<Suite>>,
     concurrency: usize,
     deadline: Option<Instant>,
+    /// Ends all of it.
+    stop: CancellationToken,
 }
 
 impl Drawing<'_> {
+    /// Draws one run after the other, and leaves the samples of each in its folder.
+    async fn draw_all(&self, plans: &[(u32, u64, Arc<Plan>)]) -> Result<AllDrawn, CommandError> {
+        let mut all = AllDrawn::default();
+        for (number, seed, plan) in plans {
+            let folder = self.args.out.join(format!("run-{number}"));
+            tracing::info!("run {number} of {}", self.args.runs);
+            let (collected, checkpoint) = self.draw(&folder, *seed, plan).await?;
+            if let Some(checkpoint) = &checkpoint {
+                checkpoint.keep_whole(&folder).await;
+            }
+            all.checkpoints.extend(checkpoint);
+            all.runs.push(counted(*number, *seed, &collected));
+            write_samples(&folder, &collected)?;
+            all.folders.push(folder);
+        }
+        Ok(all)
+    }
+
     /// Draws one whole run: what is not whole is an interruption.
-    async fn draw(&self, folder: &Path, seed: u64, plan: &Arc<Plan>) -> Result<Collected, CommandError> {
+    async fn draw(
+        &self,
+        folder: &Path,
+        seed: u64,
+        plan: &Arc<Plan>,
+    ) -> Result<(Collected, Option<Checkpoint>), CommandError> {
         make_folder(folder).map_err(|error| CommandError::environment(&error))?;
         let bench = Bench {
             model: Arc::clone(&self.models.model),
@@ -139,7 +189,7 @@ impl Drawing<'_> {
             completions: Completions::Keep,
             seed,
             deadline: self.deadline,
-            cancel: self.context.cancel.child_token(),
+            cancel: self.stop.child_token(),
         };
         let run = Run {
             suites: Arc::clone(self.suites),
@@ -151,17 +201,23 @@ impl Drawing<'_> {
             watch: None,
         };
         let resume = if self.args.resume { Resume::Continue } else { Resume::Fresh };
-        let collected = run.draw(folder, resume).await.map_err(|error| not_drawn(&error))?.collected;
+        let checkpoint =
+            Checkpoint::open(&self.args.preemption, self.loaded, ("calibrate", plan), self.context).await?;
+        let drawn = checkpoint::draw(run, (folder, resume), checkpoint.as_ref(), self.context).await;
+        let (ended, stop) = drawn.map_err(|error| not_drawn(&error))?;
+        let collected = ended.collected;
         let (there, all) = (collected.finished(), plan.slots().len());
+        if there < all && self.context.cancel.is_cancelled() {
+            return Err(checkpoint::interrupted(&collected, plan, &stop, self.context));
+        }
         if there < all {
-            let why = if self.context.cancel.is_cancelled() { "interrupted" } else { "the deadline has passed" };
             let text = format!(
-                "{why}: {there} of {all} samples of {} are in its journal; run again with --resume to go on there",
+                "the deadline has passed: {there} of {all} samples of {} are in its journal; run again with --resume to go on there",
                 folder.display()
             );
             return Err(CommandError::Environment(Untrusted::new(text)));
         }
-        Ok(collected)
+        Ok((collected, checkpoint))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::TrustArgs;
+use crate::commands::preemption::PreemptionArgs;
 use crate::eval::Level;
 use crate::eval::policy::EarlyStop;
 use crate::eval::shard::Shard;
@@ -52,6 +53,9 @@ pub struct EvalGateArgs {
     /// Judge again what has been judged already, with half the error for each earlier verdict
     #[arg(long)]
     pub fresh: bool,
+    /// What happens when the machine is taken away
+    #[command(flatten)]
+    pub preemption: PreemptionArgs,
     /// How far a pull request is trusted
     #[command(flatten)]
     pub trust: TrustArgs,

@@ -13,8 +13,8 @@ use crate::eval::suite::{Filter, Suite};
 use crate::eval::{Answer, Prompt, Request, Sample, Status};
 use crate::gate::{LOOKS, Verdict, conclude};
 use crate::report::{
-    Counts, EarlyStopInfo, FailedSample, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, ShardInfo, SuiteInfo,
-    SuitePart, Timing,
+    Counts, EarlyStopInfo, FailedSample, HostInfo, ModelInfo, Report, RunInfo, SCHEMA_VERSION, ServerInfo, ShardInfo,
+    SuiteInfo, SuitePart, Timing,
 };
 use crate::trust::{Hasher, Untrusted};
 
@@ -31,6 +31,7 @@ pub(crate) struct Finished<'a> {
     pub(crate) collected: &'a Collected,
     pub(crate) watch: Option<&'a Watch>,
     pub(crate) model: &'a ModelIdentity,
+    pub(crate) servers: Vec<ServerInfo>,
     pub(crate) shard: Option<Shard>,
     pub(crate) seed: u64,
     pub(crate) concurrency: u32,
@@ -137,6 +138,7 @@ fn run_info(finished: &Finished<'_>) -> RunInfo {
         concurrency: u64::from(finished.concurrency),
         shard: finished.shard.map(|shard| ShardInfo { index: shard.index(), count: shard.count() }),
         early_stop: finished.watch.and_then(|watch| early_stop(watch, finished)),
+        servers: finished.servers.clone(),
         prompt_tokens: sum(|row| row.prompt_tokens),
         completion_tokens: sum(|row| row.completion_tokens),
         cost_usd: (!costs.is_empty()).then(|| costs.iter().sum()),

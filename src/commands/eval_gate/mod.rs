@@ -31,7 +31,7 @@ pub use args::EvalGateArgs;
 pub(crate) use assemble::{Finished, assemble, frame, read_back, suite_info};
 pub(crate) use files::{clear, clear_reports, write_all, write_lm_eval, write_report, write_samples};
 pub(crate) use models::Models;
-pub(crate) use session::{Drawing, Session, SessionArgs, not_drawn, progress};
+pub(crate) use session::{Drawing, Session, SessionArgs, no_server, not_drawn, progress};
 pub(crate) use tools::Tools;
 
 /// Runs the gate.
@@ -79,7 +79,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         EarlyStop::Off => None,
         EarlyStop::Auto => watch(&session),
     };
-    let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch };
+    let checkpoint = session.checkpoint("eval-gate", &args.preemption, context).await?;
+    let kept = checkpoint.as_ref();
+    let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch, checkpoint: kept };
     let ended = session.draw(drawing, context).await?;
     tracing::debug!("drawn after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
 
@@ -92,6 +94,7 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
         collected: &ended.collected,
         watch: ended.watch.as_ref(),
         model: &session.model,
+        servers: session.servers.infos(),
         shard: args.shard,
         seed: session.seed,
         concurrency: session.concurrency,
@@ -108,6 +111,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     changes.judge(&session.loaded.policy.gate, &mut report);
     write_lm_eval(&args.out, &session.suites, &session.plan, &ended.collected)?;
     let path = write_all(&args.out, &report, &ended.collected, context)?;
+    if let Some(checkpoint) = checkpoint.filter(|_| ended.is_whole()) {
+        checkpoint.done().await;
+    }
     tracing::debug!("written after {:.1} ms", began.elapsed().as_secs_f64() * 1e3);
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, args.shard.is_some());
     Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::prepare::Prepared;
 use crate::commands::{CommandError, Context};
 use crate::document::{Problem, nearest, pointer_part};
+use crate::eval::model::server::Servers;
 use crate::eval::model::{self, Built, Model, ModelBuildError, ModelSpec, OwnModels, Price, Surroundings};
 use crate::eval::policy::{Policy, SUITES_OWN};
 use crate::eval::run::{Own, OwnByKey};
@@ -24,6 +25,8 @@ pub(crate) struct Models {
     pub(crate) own: Arc<OwnByKey>,
     /// Who judges.
     pub(crate) judges: Judges,
+    /// Those of them that the run starts and ends.
+    pub(crate) servers: Servers,
 }
 
 /// Who answers the suites of other tools: their own models where the policy has none, or says so.
@@ -79,6 +82,7 @@ impl Prepared {
             environment: &environment,
             connections,
             trusted: &policy.trusted_hosts,
+            visible_devices: None,
         };
         let learned = |built: Built| {
             context.redactor.learn(&built.secrets);
@@ -99,22 +103,31 @@ impl Prepared {
                     let message = crate::net::chain_of(&error);
                     CommandError::Problems(vec![Problem::new(suite.shown_path(), *spot, message)])
                 })?;
-                let Built { model, secrets: _, price } = built;
+                let Built { model, secrets: _, price, server: _ } = built;
                 judges.entry(key.clone()).or_insert_with(|| Arc::clone(&model));
                 own.insert((Arc::clone(suite.name()), Arc::from(key.as_str())), Own { model, price });
             }
         }
+        let mut servers = Servers::default();
         let tested = if self.all_name_models(given)? {
             None
         } else {
             let (name, spec) = self.model(given)?;
-            Some((name, make(name, spec)?))
+            let built = make(name, spec)?;
+            built.server.iter().cloned().for_each(|server| servers.push(server));
+            Some((name, built))
         };
         for judge in self.suites.iter().flat_map(|suite| suite.judges().keys()) {
             let Some(spec) = policy.models.get(judge) else { continue };
             let model = match &tested {
                 Some((name, built)) if name == judge => Arc::clone(&built.model),
-                Some(_) | None => make(judge, spec)?.model,
+                // One judge is one server, however many suites it judges.
+                Some(_) | None if judges.contains_key(judge) => continue,
+                Some(_) | None => {
+                    let built = make(judge, spec)?;
+                    built.server.into_iter().for_each(|server| servers.push(server));
+                    built.model
+                }
             };
             judges.insert(judge.clone(), model);
         }
@@ -122,7 +135,7 @@ impl Prepared {
             Some((_, built)) => (built.model, built.price),
             None => (Arc::new(OwnModels::new(own.values().map(|own| own.model.identity()))), None),
         };
-        Ok(Models { model, price, own: Arc::new(own), judges: Judges::new(judges) })
+        Ok(Models { model, price, own: Arc::new(own), judges: Judges::new(judges), servers })
     }
 
     /// Whether every suite's own models are asked. A suite of ours has none, so that somebody has to be named for it.

@@ -42,6 +42,7 @@ pub(super) fn stop(
         collected: &Collected::empty(session.plan.slots().len()),
         watch: None,
         model: &session.model,
+        servers: session.servers.infos(),
         shard: session.shard,
         seed: session.seed,
         concurrency: session.concurrency,

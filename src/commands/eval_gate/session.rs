@@ -6,9 +6,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::prepare::Prepared;
+use crate::commands::checkpoint::{self, Checkpoint, Stop};
+use crate::commands::preemption::PreemptionArgs;
 use crate::commands::{CommandError, Context};
 use crate::eval::cache::Cache;
 use crate::eval::early::Watch;
+use crate::eval::model::server::{ServerTrouble, Servers, Setting};
 use crate::eval::model::{ModelError, ModelIdentity, probe_log_likelihoods};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::run::{Bench, Collected, Ended, Memory, Plan, ProgressStyle, Resume, Run, RunError, Selection};
@@ -40,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) plan: Arc<Plan>,
     pub(crate) model: ModelIdentity,
     pub(crate) concurrency: u32,
+    /// The models that are servers of this run.
+    pub(crate) servers: Servers,
     bench: Arc<Bench>,
 }
 
@@ -53,6 +58,8 @@ pub(crate) struct Drawing<'a> {
     pub(crate) quiet: bool,
     /// What looks at the run.
     pub(crate) watch: Option<Watch>,
+    /// Where the run is kept for other machines.
+    pub(crate) checkpoint: Option<&'a Checkpoint>,
 }
 
 impl Session {
@@ -109,8 +116,19 @@ impl Session {
             plan,
             model: identity,
             concurrency,
+            servers: models.servers,
             bench: Arc::new(bench),
         })
+    }
+
+    /// Where the run is kept, if anywhere.
+    pub(crate) async fn checkpoint(
+        &self,
+        program: &'static str,
+        args: &PreemptionArgs,
+        context: &Context,
+    ) -> Result<Option<Checkpoint>, CommandError> {
+        Checkpoint::open(args, &self.loaded, (program, &self.plan), context).await
     }
 
     /// A run in which nothing was asked.
@@ -119,26 +137,40 @@ impl Session {
     }
 
     /// Draws the samples. A run that was interrupted from outside is an error that says how to go on.
-    pub(crate) async fn draw(&self, drawing: Drawing<'_>, context: &Context) -> Result<Ended, CommandError> {
+    pub(crate) async fn draw(&self, mut drawing: Drawing<'_>, context: &Context) -> Result<Ended, CommandError> {
         let run = Run {
             suites: Arc::clone(&self.suites),
             plan: Arc::clone(&self.plan),
             bench: Arc::clone(&self.bench),
             concurrency: self.concurrency as usize,
             progress: progress(drawing.quiet, context),
-            watch: drawing.watch,
+            watch: drawing.watch.take(),
         };
-        self.probe().await?;
-        let resume = if drawing.resume { Resume::Continue } else { Resume::Fresh };
-        let ended = run.draw(drawing.folder, resume).await.map_err(|error| not_drawn(&error))?;
+        let setting =
+            Setting::new(drawing.folder, self.bench.cancel.clone(), self.bench.deadline, context.redactor.clone());
+        self.servers.open(&setting);
+        let drawn = self.drawn(run, &drawing, context).await;
+        // Whatever has become of the run: they end with it.
+        let trouble = self.servers.close().await;
+        if let Some(trouble) = trouble.filter(|_| !context.cancel.is_cancelled()) {
+            return Err(no_server(trouble));
+        }
+        let (ended, stop) = drawn?;
         if context.cancel.is_cancelled() {
-            return Err(interrupted(&ended.collected, &self.plan));
+            return Err(checkpoint::interrupted(&ended.collected, &self.plan, &stop, context));
         }
         Ok(ended)
     }
 }
 
 impl Session {
+    async fn drawn(&self, run: Run, drawing: &Drawing<'_>, context: &Context) -> Result<(Ended, Stop), CommandError> {
+        self.probe().await?;
+        let resume = if drawing.resume { Resume::Continue } else { Resume::Fresh };
+        let drawn = checkpoint::draw(run, (drawing.folder, resume), drawing.checkpoint, context).await;
+        drawn.map_err(|error| not_drawn(&error))
+    }
+
     /// A suite that asks how likely texts are is not begun on an endpoint that cannot say it. Any other trouble is the samples' own.
     async fn probe(&self) -> Result<(), CommandError> {
         let first = |index: usize| self.plan.slots().iter().find(|slot| usize::from(slot.suite) == index);
@@ -176,6 +208,14 @@ pub(crate) fn progress(quiet: bool, context: &Context) -> ProgressStyle {
     }
 }
 
+/// What a server that is not there means for the process.
+pub(crate) fn no_server(trouble: ServerTrouble) -> CommandError {
+    match trouble {
+        ServerTrouble::Environment(text) => CommandError::Environment(text),
+        ServerTrouble::Inputs(text) => CommandError::Inputs(text),
+    }
+}
+
 /// What a run that broke off means for the process.
 pub(crate) fn not_drawn(error: &RunError) -> CommandError {
     match error {
@@ -183,13 +223,4 @@ pub(crate) fn not_drawn(error: &RunError) -> CommandError {
         RunError::Suite(problem) => CommandError::Problems(vec![(**problem).clone()]),
         RunError::Worker(text) => CommandError::Bug(text.clone()),
     }
-}
-
-fn interrupted(collected: &Collected, plan: &Plan) -> CommandError {
-    let text = format!(
-        "interrupted: {} of {} samples are in the journal; run again with --resume to go on there",
-        collected.finished(),
-        plan.slots().len()
-    );
-    CommandError::Environment(Untrusted::new(text))
 }

@@ -7,6 +7,7 @@ use crate::commands::{CommandError, Context};
 use crate::document::Problem;
 use crate::eval::harness::{Start, run_tool};
 use crate::eval::policy::LoadedPolicy;
+use crate::trust::Untrusted;
 
 /// How long a tool may run where the policy does not say.
 const MINUTES: f64 = 60.0;
@@ -59,7 +60,8 @@ pub(crate) async fn start_tools(
                 Some(help) => place.help(help.into_raw()),
                 None => place,
             };
-            CommandError::Problems(vec![place])
+            // The policy is right, and what it names did not do its part: the same run may pass elsewhere, or later.
+            CommandError::Environment(Untrusted::new(place.render(&|text| text.raw().to_owned())))
         })?;
         // What is in there must also say of itself that it was made since.
         spec.max_age_minutes = Some(now.elapsed().as_secs_f64() / 60.0);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::TrustArgs;
+use crate::commands::preemption::PreemptionArgs;
 use crate::eval::policy::EarlyStop;
 use crate::host::PublishArgs;
 
@@ -44,6 +45,9 @@ pub struct RegressionCheckArgs {
     /// With --evaluate: whether the run ends as soon as its verdict is certain (default: `run.early_stop` of the policy, else auto)
     #[arg(long, value_name = "WHEN", requires = "evaluate")]
     pub early_stop: Option<EarlyStop>,
+    /// What happens when the machine is taken away
+    #[command(flatten)]
+    pub preemption: PreemptionArgs,
     /// With --evaluate: no progress display
     #[arg(long, requires = "evaluate")]
     pub quiet: bool,

@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use super::source::Found;
 use crate::commands::CommandError;
+use crate::commands::checkpoint::Checkpoint;
 use crate::eval::Status;
 use crate::eval::compare::{
-    CaseNumbers, MetricProblem, Paired, Side, changed_cases, comparable, pair, subject_of, summary,
+    CaseNumbers, How, MetricProblem, Paired, Side, changed_cases, comparable, how, pair, recorded_summary, scale_of,
+    subject_of, summary, together,
 };
 use crate::gate::compare::{
     Asked as Question, Coverage, Judged, RegressionPolicy, RegressionRule, Staged, compare, compare_summaries,
-    conclude_comparison,
+    compare_together, conclude_comparison,
 };
 use crate::gate::{Reason, Subject, Verdict, in_gravity};
 use crate::report::{
@@ -41,6 +43,8 @@ pub(super) struct Asked {
     pub lacking: Vec<Reason>,
     /// Why nothing was asked at all.
     pub refused: Vec<Reason>,
+    /// Where the run is kept that has now come to its end.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// One comparison to be made.
@@ -157,10 +161,26 @@ impl OneSide<'_> {
         for (index, (rule, margin)) in self.work.rules.held_against(self.role).enumerate() {
             let staged = self.work.asked.staged.as_ref();
             let staged = staged.and_then(|staged| staged.get(self.before + index).copied().flatten());
-            let (subject, data, one_sided) = comparable(rule, paired, theirs, ours).map_err(|error| refused(&error))?;
-            let mut one = compare(&self.asked(&subject, rule, margin, staged)?, &data);
-            let all = one_sided + data.units.len() as u64;
-            let known = if all == 0 { 1.0 } else { float(data.units.len() as u64) / float(all) };
+            let (subject, _) = subject_of(rule).map_err(|error| refused(&error))?;
+            let (mut one, cases, one_sided) = match how(rule, &subject, [theirs, ours]) {
+                How::Each => {
+                    let (subject, data, one_sided) =
+                        comparable(rule, paired, theirs, ours).map_err(|error| refused(&error))?;
+                    let asked = self.asked(&subject, rule, margin, staged)?;
+                    (compare(&asked, &data), data.units.len() as u64, one_sided)
+                }
+                How::Together(aggregate) => {
+                    let (data, one_sided) = together(rule, &subject, aggregate, paired, [theirs, ours]);
+                    let asked = self.asked(&subject, rule, margin, None)?;
+                    (compare_together(&asked, &data), data.baseline.len() as u64, one_sided)
+                }
+                How::Recorded => {
+                    judged.push(self.by_values(rule, &subject, margin)?);
+                    continue;
+                }
+            };
+            let all = one_sided + cases;
+            let known = if all == 0 { 1.0 } else { float(cases) / float(all) };
             if known < self.work.rules.coverage {
                 one.compared.verdict = Verdict::Inconclusive;
                 one.compared.reason =
@@ -176,23 +196,30 @@ impl OneSide<'_> {
         let mut judged = Vec::new();
         for (rule, margin) in self.work.rules.held_against(self.role) {
             let (subject, _) = subject_of(rule).map_err(|error| refused(&error))?;
-            let row = |found: &Found| {
-                let metrics = found.report.as_ref().map(|report| report.metrics.as_slice()).unwrap_or_default();
-                let same = |name: &str, scope: Option<&str>| {
-                    name == subject.name.as_str() && scope == subject.scope.as_deref()
-                };
-                metrics.iter().find(|metric| same(metric.name.as_str(), metric.scope.as_deref())).and_then(summary)
-            };
-            let (Some(theirs), Some(ours)) = (row(self.found), row(&self.work.sides.candidate)) else {
-                let text = format!(
-                    "{}: the samples of one side are not there, and its report has no such share to compare unpaired; keep samples.jsonl beside report.json",
-                    subject.name
-                );
-                return Err(CommandError::Inputs(Untrusted::new(text)));
-            };
-            judged.push(compare_summaries(&self.asked(&subject, rule, margin, None)?, theirs, ours));
+            judged.push(self.by_values(rule, &subject, margin)?);
         }
         Ok(judged)
+    }
+
+    /// What is known of each side without its samples: what another tool has recorded, or its report.
+    fn by_values(&self, rule: &RegressionRule, subject: &Subject, margin: f64) -> Result<Judged, CommandError> {
+        let of_side = |found: &Found| {
+            let recorded = found.side.as_deref().and_then(|side| recorded_summary(rule, subject, side));
+            let metrics = found.report.as_ref().map(|report| report.metrics.as_slice()).unwrap_or_default();
+            let same =
+                |name: &str, scope: Option<&str>| name == subject.name.as_str() && scope == subject.scope.as_deref();
+            let row = || metrics.iter().find(|metric| same(metric.name.as_str(), metric.scope.as_deref()));
+            recorded.or_else(|| row().and_then(summary))
+        };
+        let (Some(theirs), Some(ours)) = (of_side(self.found), of_side(&self.work.sides.candidate)) else {
+            let text = format!(
+                "{}: there are no samples of it to pair, and one side has no value with a standard error to compare unpaired; \
+                 keep samples.jsonl beside report.json, and run lm_eval with `--log_samples`",
+                subject.name
+            );
+            return Err(CommandError::Inputs(Untrusted::new(text)));
+        };
+        Ok(compare_summaries(&self.asked(subject, rule, margin, None)?, scale_of(subject), theirs, ours))
     }
 }
 

@@ -106,7 +106,9 @@ impl Planned {
             EarlyStop::Off => None,
             EarlyStop::Auto => self.watch(planned, against, question)?,
         };
-        let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch };
+        let checkpoint = self.session.checkpoint("regression-check", &args.preemption, context).await?;
+        let kept = checkpoint.as_ref();
+        let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch, checkpoint: kept };
         let ended = self.session.draw(drawing, context).await?;
         write_samples(&args.out, &ended.collected)?;
         let watch = ended.watch.as_ref();
@@ -126,6 +128,7 @@ impl Planned {
             coverages: trial.map(PairTrial::coverages),
             lacking,
             refused: Vec::new(),
+            checkpoint: checkpoint.filter(|_| ended.is_whole()),
         };
         Ok((found, asked))
     }
@@ -188,6 +191,7 @@ impl Planned {
             collected,
             watch,
             model: &session.model,
+            servers: session.servers.infos(),
             shard: None,
             seed: session.seed,
             concurrency: session.concurrency,

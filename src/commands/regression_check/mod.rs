@@ -33,6 +33,10 @@ const VERDICTS: &str = ".llmci/verdicts";
 pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let started_at = (context.clock)();
+    if args.preemption.checkpoint.is_some() && !args.evaluate {
+        let text = "--checkpoint keeps a run that is asked now: say --evaluate too, or leave it out";
+        return Err(CommandError::Inputs(Untrusted::new(text)));
+    }
     let held = match args.policy.as_deref() {
         Some(path) => {
             let model = args.model.as_deref();
@@ -85,6 +89,7 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
 
     make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
+    let mut checkpoint = None;
     let (mut report, candidate) = match (stored.filter(|_| !args.fresh), candidate) {
         (Some(stored), candidate) => {
             clear_reports(&args.out)?;
@@ -119,6 +124,7 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
             if report.verdict != Verdict::Error && asked.refused.is_empty() {
                 ledger.add(earlier, &report).await?;
             }
+            checkpoint = asked.checkpoint;
             (report, Some(sides.candidate))
         }
     };
@@ -141,6 +147,9 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         tracing::info!("{}", context.sink.line(&Untrusted::new(text), 500));
     }
     let path = write_report(&args.out, &report, context)?;
+    if let Some(checkpoint) = checkpoint {
+        checkpoint.done().await;
+    }
     Ok(Outcome {
         exit: Exit::of(report.verdict, &gate, false),
         report: Some((Box::new(report), path)),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::commands::preemption::PreemptionArgs;
 use crate::commands::{CommandError, TrustArgs};
 use crate::eval::policy::EarlyStop;
 use crate::eval::redteam::Completions;
@@ -66,6 +67,9 @@ pub struct SafetyGateArgs {
     /// Whether samples.jsonl keeps what the model said, or only its digest (default: `safety.completions` of the policy, else keep)
     #[arg(long, value_name = "WHAT")]
     pub completions: Option<Completions>,
+    /// What happens when the machine is taken away
+    #[command(flatten)]
+    pub preemption: PreemptionArgs,
     /// How far a pull request is trusted
     #[command(flatten)]
     pub trust: TrustArgs,
@@ -89,17 +93,30 @@ impl SafetyGateArgs {
             ("replay", self.replay.is_some()),
             ("plan", self.plan),
             ("resume", self.resume),
+            ("checkpoint", self.preemption.checkpoint.is_some()),
             ("concurrency", self.concurrency.is_some()),
             ("early-stop", self.early_stop.is_some()),
             ("completions", self.completions.is_some()),
         ];
         let (by, idle): (&str, &[&str]) = if self.results.is_some() {
             let all = ["suite", "strategies", "prompts", "attacks-per-prompt", "baseline", "replay", "plan", "resume"];
-            ("results", &[all.as_slice(), &["concurrency", "early-stop", "completions"]].concat())
+            ("results", &[all.as_slice(), &["concurrency", "early-stop", "completions", "checkpoint"]].concat())
         } else if self.replay.is_some() {
-            ("replay", &["strategies", "prompts", "attacks-per-prompt", "baseline", "plan", "resume", "early-stop"])
+            (
+                "replay",
+                &[
+                    "strategies",
+                    "prompts",
+                    "attacks-per-prompt",
+                    "baseline",
+                    "plan",
+                    "resume",
+                    "early-stop",
+                    "checkpoint",
+                ],
+            )
         } else if self.plan {
-            ("plan", &["baseline", "resume", "concurrency", "early-stop", "completions"])
+            ("plan", &["baseline", "resume", "concurrency", "early-stop", "completions", "checkpoint"])
         } else {
             return Ok(());
         };

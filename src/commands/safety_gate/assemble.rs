@@ -77,6 +77,7 @@ pub(super) fn assemble(run: &Frame<'_>, context: &Context) -> Result<Report, Com
         collected: &ended.collected,
         watch,
         model: &session.model,
+        servers: session.servers.infos(),
         shard: None,
         seed: session.seed,
         concurrency: session.concurrency,

@@ -88,6 +88,7 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
     clear(&args.out)?;
     let stopped = stopped(&session, &attempts, context);
     since("planned");
+    let mut checkpoint = None;
     let early = args.early_stop.or(session.loaded.policy.run.early_stop).unwrap_or(EarlyStop::Auto);
     let collected = if stopped.is_empty() {
         // A rise is judged on all pairs, or it would depend on which came first.
@@ -98,7 +99,9 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
             let trial = SafetyTrial::new(Attempts::clone(&attempts), rules.clone(), screens(rules));
             Watch::new(schedule, Trial::Safety(Box::new(trial)))
         });
-        let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch };
+        checkpoint = session.checkpoint("safety-gate", &args.preemption, context).await?;
+        let kept = checkpoint.as_ref();
+        let drawing = Drawing { folder: &args.out, resume: args.resume, quiet: args.quiet, watch, checkpoint: kept };
         session.draw(drawing, context).await?
     } else {
         session.nothing()
@@ -120,6 +123,9 @@ pub async fn run(args: SafetyGateArgs, context: &Context) -> Result<Outcome, Com
     since("judged");
     changes.judge(&session.loaded.policy.gate, &mut report);
     let path = write_all(&args.out, &report, &collected.collected, context)?;
+    if let Some(checkpoint) = checkpoint.filter(|_| collected.is_whole()) {
+        checkpoint.done().await;
+    }
     since("written");
     let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);
     Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() })

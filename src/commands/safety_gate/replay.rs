@@ -33,7 +33,7 @@ pub(super) async fn run(
     store::file::make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
     clear(&args.out)?;
-    let drawing = Drawing { folder: &args.out, resume: false, quiet: true, watch: None };
+    let drawing = Drawing { folder: &args.out, resume: false, quiet: true, watch: None, checkpoint: None };
     let ended = session.draw(drawing, context).await?;
     write_samples(&args.out, &ended.collected)?;
     let samples = read_back(&ended.collected, [0])?;

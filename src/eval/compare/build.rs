@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::side::{Case, CaseNumbers, Group, Named, Packed, Print, Side, key_hash};
+use super::side::{Case, CaseNumbers, Group, Kind, Named, Packed, Print, Side, key_hash};
 use crate::eval::case::Level;
-use crate::eval::run::{Names, Row};
+use crate::eval::run::{Names, Parts, Row};
 use crate::trust::Digest;
 
 /// What is wrong with a sample among the others.
@@ -119,8 +119,12 @@ impl SideBuilder {
         self.side.named.extend(row.named.iter().map(|(number, value)| Named {
             value: value.unwrap_or_default(),
             number: *number,
-            judged: value.is_some(),
+            kind: if value.is_some() { Kind::Judged } else { Kind::Missing },
         }));
+        for (number, Parts { aggregate, parts }) in &row.values {
+            let each = |value: &f64| Named { value: *value, number: *number, kind: Kind::Part(*aggregate) };
+            self.side.named.extend(parts.iter().map(each));
+        }
         let next = u32::try_from(self.side.clusters.len()).ok()?;
         let cluster = match row.cluster {
             None => 0,
@@ -138,7 +142,7 @@ impl SideBuilder {
             repeat,
             line,
             named_first,
-            named_count: u16::try_from(row.named.len()).ok()?,
+            named_count: u16::try_from(self.side.named.len() - named_first as usize).ok()?,
             status: row.status,
             has,
         })

@@ -2,14 +2,12 @@
 
 use super::pair::{Pair, Paired};
 use super::side::{Attempt, CaseNumbers, Side};
+use super::together::{How, how};
 use crate::eval::planned::RuleScope;
 use crate::eval::run::cluster_number;
 use crate::eval::sample::Status;
-use crate::gate::compare::{Attempts, Comparable, PairUnit, RegressionRule, Scale, Summary};
-use crate::gate::{
-    Direction, Metric, MetricName, Source, Subject, Unit, known_metric, named_score_direction, named_score_unit,
-};
-use crate::stats::{Count, float, normal_quantile};
+use crate::gate::compare::{Attempts, Comparable, PairUnit, RegressionRule, Scale};
+use crate::gate::{Direction, MetricName, Source, Subject, known_metric, named_score_direction, named_score_unit};
 
 /// Why a metric cannot be compared.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -22,6 +20,9 @@ pub enum MetricProblem {
     /// It has no value for each sample.
     #[error("`{0}` has no value for each sample, so runs cannot be paired by it; compare `{1}` instead")]
     NotPaired(String, &'static str),
+    /// It is made of all samples together.
+    #[error("`{0}` is a value of all samples together, and no mean of theirs")]
+    NotEach(String),
     /// The policy says the opposite of what the metric is.
     #[error("the direction of {0} is the opposite")]
     Opposite(String),
@@ -42,14 +43,11 @@ pub fn subject_of(rule: &RegressionRule) -> Result<(Subject, Option<Source>), Me
     if let Some(instead) = known.and_then(|known| instead(known.source)) {
         return Err(MetricProblem::NotPaired(name.to_owned(), instead));
     }
-    if known.is_none() && named_score_unit(plain) != Unit::Share {
-        return Err(MetricProblem::NotPaired(name.to_owned(), "pass_rate"));
-    }
     let subject = Subject {
         name: MetricName::new(plain).unwrap_or_else(|_| rule.metric.clone()),
         scope: RuleScope::of_rule(rule).words(),
         direction,
-        unit: known.map_or(Unit::Share, |known| known.unit),
+        unit: known.map_or_else(|| named_score_unit(plain), |known| known.unit),
     };
     Ok((subject, known.map(|known| known.source)))
 }
@@ -78,11 +76,14 @@ pub fn comparable(
     candidate: &Side,
 ) -> Result<(Subject, Comparable, u64), MetricProblem> {
     let (subject, source) = subject_of(rule)?;
+    if how(rule, &subject, [baseline, candidate]) != How::Each {
+        return Err(MetricProblem::NotEach(subject.name.to_string()));
+    }
     let reader = |side: &Side| Reader { source, direction: subject.direction, number: side.names.find(&subject.name) };
     let (theirs, ours) = (reader(baseline), reader(candidate));
     let mut units = Vec::new();
     let mut one_sided = 0;
-    for (index, pair) in paired.pairs().enumerate().filter(|(_, pair)| inside(rule, pair)) {
+    for (index, pair) in paired.pairs().enumerate().filter(|(_, pair)| inside(rule, pair.candidate)) {
         let (before, after) = (theirs.attempts(pair.baseline), ours.attempts(pair.candidate));
         match (before.found, after.found) {
             (Found::Something, Found::Something | Found::OnlyErrors)
@@ -99,15 +100,15 @@ pub fn comparable(
     Ok((subject, Comparable { units, scale }, one_sided))
 }
 
-fn inside(rule: &RegressionRule, pair: &Pair<'_>) -> bool {
-    let case = pair.candidate;
+/// Whether a rule is about a case.
+pub(super) fn inside(rule: &RegressionRule, case: CaseNumbers<'_>) -> bool {
     rule.suite.as_deref().is_none_or(|name| name == case.suite())
         && rule.level.as_deref().is_none_or(|level| case.level().is_some_and(|known| known.word() == level))
         && (rule.tags.is_empty() || rule.tags.iter().any(|tag| case.tags().contains(tag)))
 }
 
 /// A named cluster by its hash and its suite's, a case alone by its position; the two never meet.
-fn cluster(index: usize, pair: &Pair<'_>) -> u64 {
+pub(super) fn cluster(index: usize, pair: &Pair<'_>) -> u64 {
     let named = |case: CaseNumbers<'_>| case.attempts().find_map(Attempt::cluster);
     match named(pair.candidate).or_else(|| named(pair.baseline)) {
         Some(hash) => (hash ^ cluster_number(pair.candidate.suite())) | (1 << 63),
@@ -225,23 +226,4 @@ impl Reader {
             },
         }
     }
-}
-
-/// A report's row as one side of an unpaired comparison. None for a metric that is not a share, or was not measured.
-pub fn summary(metric: &Metric) -> Option<Summary> {
-    let (value, low, high) = (metric.value?, metric.low?, metric.high?);
-    let known = known_metric(metric.name.as_str());
-    if known.is_some_and(|known| known.unit != Unit::Share) {
-        return None;
-    }
-    let turned = if metric.direction == Direction::Higher { value } else { 1.0 - value };
-    let judged = metric.n.saturating_sub(metric.unscored);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count is a count")]
-    let count =
-        (metric.method == "wilson").then(|| Count::new((turned * float(judged)).round() as u64, judged)).flatten();
-    let standard_error = match count {
-        Some(_) => (turned * (1.0 - turned) / float(judged)).sqrt(),
-        None => (high - low) / (2.0 * normal_quantile(0.5 + metric.confidence / 2.0)),
-    };
-    Some(Summary { value: turned, standard_error, n: metric.n, count, missing: metric.unscored })
 }

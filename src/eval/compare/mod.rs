@@ -8,14 +8,18 @@ mod noise;
 mod pair;
 mod read;
 mod side;
+mod summary;
+mod together;
 
 pub use build::{CaseFacts, Misfit, SideBuilder};
 pub use changed::changed_cases;
-pub use metric::{MetricProblem, comparable, subject_of, summary};
+pub use metric::{MetricProblem, comparable, subject_of};
 pub use noise::{discordance_of_repeats, runs_by_case};
 pub use pair::{Pair, Paired, pair};
 pub use read::SideError;
 pub use side::{Attempt, CaseKey, CaseNumbers, Print, Side};
+pub use summary::{recorded_summary, scale_of, summary};
+pub use together::{How, how, together};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use super::build::{CaseFacts, Misfit, SideBuilder};
 use super::side::{Print, Side};
 use crate::eval::case::Level;
 use crate::eval::run::{Names, Row, cluster_number};
-use crate::eval::sample::Status;
+use crate::eval::sample::{SampleValue, Status};
 use crate::gate::{MetricName, Score};
 use crate::trust::Hasher;
 
@@ -53,7 +53,7 @@ struct Line<'a> {
     score: Option<Score>,
     assertions: Vec<Scored>,
     #[serde(default)]
-    values: Vec<serde::de::IgnoredAny>,
+    values: Vec<SampleValue>,
     #[serde(default)]
     latency_ms: Option<f64>,
     #[serde(default)]
@@ -164,8 +164,7 @@ impl Reader {
             cluster: line.cluster.as_deref().map(cluster_number),
             cached: false,
             named: self.names.means(line.assertions.iter().map(|row| (row.metric.as_ref(), row.score))),
-            // A metric of all samples together has no value for each of them: `subject_of` says so.
-            values: Box::default(),
+            values: self.names.parts(line.values.iter()),
         };
         let facts = CaseFacts { group, case: &line.case, prompt: line.prompt_digest, expected: line.expected_digest };
         self.builder.add(&facts, line.repeat, number, &row)?;

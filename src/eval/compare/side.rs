@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::eval::case::Level;
 use crate::eval::run::{Names, cluster_number};
 use crate::eval::sample::Status;
+use crate::gate::Aggregate;
 use crate::trust::Digest;
 
 /// A digest folded to 96 bits: enough to tell two prompts apart, also where somebody would like them to look alike.
@@ -112,12 +113,23 @@ impl Packed {
     pub(super) const CLUSTER: u8 = 16;
 }
 
-/// One named score of one attempt.
+/// One named score of one attempt, or one of its numbers for a metric of all samples together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named {
     pub value: f64,
     pub number: u16,
-    pub judged: bool,
+    pub kind: Kind,
+}
+
+/// What a number is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// The score.
+    Judged,
+    /// Nothing: the score is missing.
+    Missing,
+    /// One of the numbers that make the part of a metric; the others stand beside it.
+    Part(Aggregate),
 }
 
 /// One side.
@@ -240,7 +252,7 @@ impl<'a> CaseNumbers<'a> {
     }
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
     /// 0-based.
     pub fn repeat(self) -> u32 {
         self.row.repeat
@@ -279,10 +291,23 @@ impl Attempt<'_> {
 
     /// The named score of that number: absent, unscored, or its value.
     pub fn named(self, number: u16) -> Option<Option<f64>> {
+        let found = self.all().find(|named| named.number == number && !matches!(named.kind, Kind::Part(_)))?;
+        Some((found.kind == Kind::Judged).then_some(found.value))
+    }
+
+    /// The attempt's part of the metric of that number, and how the parts of all become its value.
+    pub fn part(self, number: u16) -> Option<(Aggregate, Vec<f64>)> {
+        let part = |named: &Named| match named.kind {
+            Kind::Part(aggregate) if named.number == number => Some((aggregate, named.value)),
+            Kind::Part(_) | Kind::Judged | Kind::Missing => None,
+        };
+        let (aggregate, _) = self.all().find_map(part)?;
+        Some((aggregate, self.all().filter_map(part).map(|(_, value)| value).collect()))
+    }
+
+    fn all(self) -> impl Iterator<Item = &'a Named> {
         let first = self.row.named_first as usize;
-        let named = self.side.named.get(first..first + usize::from(self.row.named_count)).unwrap_or_default();
-        let found = named.iter().find(|named| named.number == number)?;
-        Some(found.judged.then_some(found.value))
+        self.side.named.get(first..first + usize::from(self.row.named_count)).unwrap_or_default().iter()
     }
 
     fn has(self, what: u8) -> bool {

@@ -1,8 +1,10 @@
 //! Results of lm-evaluation-harness: the aggregates of `results_*.json`, and the samples that `--log_samples` writes beside
 //! them, one row for each document and filter. `sample_len` and the standard errors are no metrics; `"N/A"` is no number.
+//! Without the samples, a metric is its recorded value with its recorded standard error (`aggregates`).
 //! Source: lm-evaluation-harness 0.4.13 (`lm_eval/loggers/evaluation_tracker.py`, `lm_eval/evaluator.py`), and 0.3 for the
 //! form without filters.
 
+mod aggregates;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -16,6 +18,7 @@ use super::value::number;
 use crate::document::{Problem, Problems};
 use crate::eval::suite::Suite;
 use crate::eval::task::metric_key;
+use crate::gate::{Declared, Direction, MetricName};
 use crate::trust::Digest;
 
 /// A metric of a task by its whole name, such as `exact_match,strict-match`.
@@ -23,6 +26,8 @@ use crate::trust::Digest;
 struct Said {
     /// The number; none for `"N/A"` and for what is not finite.
     value: Option<f64>,
+    /// Its standard error; none where there is none.
+    stderr: Option<f64>,
     /// Whether more is better; none where the file does not say.
     higher: Option<bool>,
 }
@@ -77,7 +82,7 @@ pub(super) fn read(path: &Path, shown: &str, expect: &Expect<'_>) -> Result<Vec<
     for task in &tasks {
         let read = match beside(path, task.name) {
             Some(samples) => rows::read(&samples, &shown_beside(shown, &samples), task, &digest, expect),
-            None => Err(without_samples(shown, task.name).into()),
+            None => aggregates::read(task, &digest, shown, expect).map_err(Problems::from),
         };
         match read {
             Ok(suite) => suites.push(suite),
@@ -85,12 +90,6 @@ pub(super) fn read(path: &Path, shown: &str, expect: &Expect<'_>) -> Result<Vec<
         }
     }
     found.or(suites)
-}
-
-/// A mean without its samples can be held against no baseline, and nobody sees what failed.
-fn without_samples(shown: &str, task: &str) -> Problem {
-    let message = format!("the task `{task}` has aggregates only: its samples are not beside the results");
-    Problem::of_file(shown, message).help("run lm_eval with `--log_samples`, and keep its files together")
 }
 
 /// Says what is left out of a task, if anything.
@@ -130,7 +129,12 @@ fn metrics(entries: &Map<String, Value>, higher: Option<&Value>) -> BTreeMap<Str
         if no_metric || metric.ends_with("_stderr") {
             continue;
         }
+        let error = match key.rsplit_once(',') {
+            Some((metric, filter)) => entries.get(&format!("{metric}_stderr,{filter}")),
+            None => entries.get(&format!("{key}_stderr")),
+        };
         let said = Said {
+            stderr: error.and_then(Value::as_f64).filter(|error| error.is_finite() && *error >= 0.0),
             // A text here is `"N/A"`; nothing else of what JSON has is a number.
             value: value.as_f64().filter(|value| value.is_finite()),
             higher: higher.and_then(|higher| higher.get(metric)).and_then(Value::as_bool),
@@ -144,6 +148,25 @@ fn metrics(entries: &Map<String, Value>, higher: Option<&Value>) -> BTreeMap<Str
 fn metric_name(metric: &str, filter: Option<&str>) -> String {
     let filter = filter.filter(|filter| !filter.is_empty()).unwrap_or("none");
     metric_key(metric, filter).map_or_else(|_| metric.to_owned(), |name| name.to_string())
+}
+
+/// The names under which a policy asks for the metrics of a task, with what the results say of each.
+fn named<'a>(task: &'a Task<'_>) -> impl Iterator<Item = (String, &'a str, &'a Said)> {
+    task.metrics.iter().map(|(key, said)| {
+        let (metric, filter) = key.rsplit_once(',').map_or((key.as_str(), None), |(one, other)| (one, Some(other)));
+        (metric_name(metric, filter), metric, said)
+    })
+}
+
+/// Which way is better, for every metric of a task that its results say it of.
+fn declared(task: &Task<'_>) -> Vec<Declared> {
+    let mut declared: BTreeMap<String, Declared> = BTreeMap::new();
+    for (name, _, said) in named(task) {
+        let (Some(named), Some(higher)) = (MetricName::of_text(&name), said.higher) else { continue };
+        let direction = if higher { Direction::Higher } else { Direction::Lower };
+        declared.insert(name, Declared { name: named, direction });
+    }
+    declared.into_values().collect()
 }
 
 /// The samples of a task that were written together with the results at `path`.

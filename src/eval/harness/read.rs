@@ -38,8 +38,7 @@ pub fn read_results(path: &Path, shown: &str, expect: &Expect<'_>) -> Result<Vec
         let problem = Problem::of_file(shown, format!("there are no results of the task `{task}`"));
         found.push(problem.help(format!("there are: {}", known.join(", "))));
     }
-    let count = |suite: &Suite| suite.heads().iter().map(|head| u64::from(head.repeats)).sum::<u64>();
-    let counted: u64 = suites.iter().map(count).sum();
+    let counted = suites.iter().map(Suite::samples).fold(0, u64::saturating_add);
     if let Some(expected) = expect.samples.filter(|expected| found.is_empty() && *expected != counted) {
         let message = format!("the results hold {counted} samples, and the policy expects {expected}");
         found.push(Problem::of_file(shown, message).help("make the results again, or correct `samples:`"));

@@ -190,6 +190,7 @@ impl CaseSource for Source {
             stop: Vec::new(),
             format: OutputFormat::Text,
             logprobs: false,
+            told: None,
         });
         Ok(Case {
             id: case.id.clone(),

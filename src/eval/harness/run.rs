@@ -85,6 +85,11 @@ pub async fn run_tool(start: Start<'_>) -> Result<PathBuf, Problem> {
     // Without a log the results are worth the same.
     let _ = write_atomically(&own.with_extension("log"), redactor.redact(&said).as_bytes());
     outcome.map_err(|message| problem(message).help("what it has written is not judged"))?;
+    let written = std::fs::read_dir(&own).map_err(unwritable)?.next();
+    if written.is_none() {
+        let help = format!("look into what it has said: {}", own.with_extension("log").display());
+        return Err(problem("it ended, and has written no results".to_owned()).help(help));
+    }
     Ok(own)
 }
 

@@ -8,6 +8,7 @@ use super::exec::Exec;
 use super::http::Http;
 use super::openai::{OpenAi, OpenAiError, Surroundings};
 use super::replay::Replay;
+use super::server::Server;
 use super::{EmbeddedSpec, Model, ModelSpec, Price};
 use crate::document::Problem;
 use crate::trust::Secret;
@@ -20,6 +21,8 @@ pub struct Built {
     pub secrets: Vec<Secret>,
     /// What its tokens cost.
     pub price: Option<Price>,
+    /// The model again, where it is a server that has to be opened before it is asked, and closed in the end.
+    pub server: Option<Arc<Server>>,
 }
 
 /// Why a model could not be built.
@@ -45,30 +48,36 @@ pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<
     match spec {
         ModelSpec::Openai(spec) => {
             let (model, secrets) = OpenAi::new(name, spec, around)?;
-            Ok(Built { model: Arc::new(model), secrets, price: spec.price })
+            Ok(Built { model: Arc::new(model), secrets, price: spec.price, server: None })
         }
         ModelSpec::Replay(spec) => {
             let path = around.folder.join(&spec.path);
             let shown = path.display().to_string();
             let model =
                 Replay::open(name, &path, &shown).map_err(|problem| ModelBuildError::Replay(Box::new(problem)))?;
-            Ok(Built { model: Arc::new(model), secrets: Vec::new(), price: None })
+            Ok(Built { model: Arc::new(model), secrets: Vec::new(), price: None, server: None })
         }
         ModelSpec::Embedded(spec) => {
             let model = embedded(name, spec, around.folder)?;
-            Ok(Built { model, secrets: Vec::new(), price: None })
+            Ok(Built { model, secrets: Vec::new(), price: None, server: None })
         }
         ModelSpec::Echo(_) => {
             let price = Some(Price { input_per_million: 0.0, output_per_million: 0.0 });
-            Ok(Built { model: Arc::new(Echo::new(name)), secrets: Vec::new(), price })
+            Ok(Built { model: Arc::new(Echo::new(name)), secrets: Vec::new(), price, server: None })
         }
         ModelSpec::Http(spec) => {
             let (model, secrets) = Http::new(name, spec, around)?;
-            Ok(Built { model: Arc::new(model), secrets, price: spec.price })
+            Ok(Built { model: Arc::new(model), secrets, price: spec.price, server: None })
         }
         ModelSpec::Exec(spec) => {
             let (model, secrets) = Exec::new(name, spec, around)?;
-            Ok(Built { model: Arc::new(model), secrets, price: None })
+            Ok(Built { model: Arc::new(model), secrets, price: None, server: None })
+        }
+        ModelSpec::Server(spec) => {
+            let (server, secrets) = Server::new(name, spec, around)?;
+            let server = Arc::new(server);
+            let model: Arc<dyn Model> = Arc::<Server>::clone(&server);
+            Ok(Built { model, secrets, price: spec.price, server: Some(server) })
         }
     }
 }

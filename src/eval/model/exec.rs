@@ -14,7 +14,7 @@ use super::echo::{plain_text, text_only};
 use super::openai::{OpenAiError, Surroundings, filled};
 use super::{Answered, Attempt, ExecSpec, Model, ModelError, ModelIdentity};
 use crate::eval::process::{self, ProcessError, Program};
-use crate::eval::request::{Answer, Completion, Finish, Generate, Request};
+use crate::eval::request::{Answer, Completion, Finish, Generate, Request, Told};
 use crate::trust::{Digest, Hasher, Redactor, Secret, Untrusted};
 
 /// The longest text that the system takes as one argument, in bytes. Source: execve(2), MAX_ARG_STRLEN.
@@ -66,7 +66,16 @@ impl Exec {
 
     async fn ask(&self, request: &Generate, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
         let prompt = plain_text(&request.prompt);
-        let context = json!({"vars": {}, "prompt": {"raw": prompt, "label": ""}, "repeatIndex": attempt.repeat});
+        let context = match request.told.as_deref() {
+            Some(Told::Command(context)) => {
+                let mut context = context.clone();
+                context.insert("repeatIndex".to_owned(), Value::from(attempt.repeat));
+                Value::Object(context)
+            }
+            Some(Told::Endpoint { .. }) | None => {
+                json!({"vars": {}, "prompt": {"raw": prompt, "label": ""}, "repeatIndex": attempt.repeat})
+            }
+        };
         let mut command = self.command.clone();
         command.extend([prompt, self.options.clone(), context.to_string()]);
         if let Some(long) = command.iter().map(String::len).find(|length| *length > LONGEST_ARGUMENT) {
@@ -165,7 +174,13 @@ mod tests {
     async fn asked(spec: Value, prompt: &str) -> Result<String, ModelError> {
         let spec: ExecSpec = serde_json::from_value(spec).unwrap();
         let folder = PathBuf::from("/");
-        let around = Surroundings { folder: &folder, environment: &variable, connections: 1, trusted: &[] };
+        let around = Surroundings {
+            folder: &folder,
+            environment: &variable,
+            connections: 1,
+            trusted: &[],
+            visible_devices: None,
+        };
         let (model, _) = Exec::new("m", &spec, &around).unwrap();
         let request = Request::Generate(Generate {
             prompt: Prompt::Text(prompt.to_owned()),
@@ -175,6 +190,7 @@ mod tests {
             stop: Vec::new(),
             format: OutputFormat::Text,
             logprobs: false,
+            told: None,
         });
         let (case, cancel) = (Untrusted::new("c"), CancellationToken::new());
         let deadline = Instant::now() + Duration::from_secs(60);

@@ -12,6 +12,7 @@ pub mod openai;
 mod own;
 mod probe;
 pub mod replay;
+pub mod server;
 mod spec;
 
 use std::time::Instant;
@@ -28,7 +29,7 @@ pub use own::OwnModels;
 pub use probe::probe_log_likelihoods;
 pub use spec::{
     Api, Device, EchoSpec, EchoWord, EmbeddedSpec, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec,
-    OpenAiSpec, OpenAiWord, Price, ReplaySpec, Retry,
+    OpenAiSpec, OpenAiWord, Preset, Price, ReplaySpec, Retry, ServerSpec, ServerWord,
 };
 
 /// Who answered: part of the cache key and of the report.

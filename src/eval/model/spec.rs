@@ -1,6 +1,7 @@
 //! A model as the policy writes it. Kept out: how each provider is built from it.
 
 mod outside;
+mod server;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use outside::{EchoSpec, EchoWord, ExecSpec, ExecWord, HttpSpec, HttpWord, Method};
+pub use server::{Preset, ServerSpec, ServerWord};
 
 /// One entry of `models:`. The word of `provider` decides which; it is a field of each, so that the generated schema can
 /// name the keys of the one that was meant.
@@ -26,6 +28,8 @@ pub enum ModelSpec {
     Http(HttpSpec),
     /// A command of this machine.
     Exec(ExecSpec),
+    /// A server that the run starts and ends.
+    Server(Box<ServerSpec>),
 }
 
 /// Which of the two endpoints is asked.

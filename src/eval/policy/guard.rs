@@ -40,7 +40,7 @@ pub enum RefusedModel {
     Provider {
         /// Its key.
         model: String,
-        /// `exec` or `http`.
+        /// `exec`, `server` or `http`.
         provider: &'static str,
     },
 }
@@ -293,6 +293,7 @@ fn run(policy: &mut Policy, head: &Policy, log: &mut Log) {
         ("run.seed", theirs.seed != ours.seed),
         ("run.cache", theirs.cache != ours.cache),
         ("run.verdicts", theirs.verdicts != ours.verdicts),
+        ("run.checkpoint", theirs.checkpoint != ours.checkpoint),
         ("run.early_stop", theirs.early_stop != ours.early_stop),
     ];
     for (place, _) in changed.into_iter().filter(|(_, changed)| *changed) {
@@ -345,7 +346,8 @@ fn models(
             | ModelSpec::Replay(_)
             | ModelSpec::Echo(_)
             | ModelSpec::Http(_)
-            | ModelSpec::Exec(_) => None,
+            | ModelSpec::Exec(_)
+            | ModelSpec::Server(_) => None,
         })
     };
     for (name, theirs) in &head.models {
@@ -369,6 +371,7 @@ fn models(
         match theirs {
             ModelSpec::Http(_) => return refused("http"),
             ModelSpec::Exec(_) => return refused("exec"),
+            ModelSpec::Server(_) => return refused("server"),
             ModelSpec::Openai(_) | ModelSpec::Embedded(_) | ModelSpec::Replay(_) | ModelSpec::Echo(_) => {}
         }
         if let ModelSpec::Openai(spec) = theirs {

@@ -1,10 +1,16 @@
-//! What is wrong with a model of the policy that is an endpoint or a command.
+//! What is wrong with a model of the policy that is an endpoint, a command, or a server of its own.
 
-use crate::document::{Document, Problems};
-use crate::eval::model::{ExecSpec, HttpSpec, Limits, Price, Retry};
+use std::collections::BTreeMap;
+
+use crate::document::{Document, Problems, pointer_part};
+use crate::eval::model::{ExecSpec, HttpSpec, Limits, Price, Retry, ServerSpec};
 
 /// The longest that one request of such a model may be given, in seconds.
 const LONGEST: f64 = 3600.0;
+/// The longest that a server may take to be ready: weights are fetched first.
+const LONGEST_START: f64 = 86_400.0;
+/// The longest that a server may take to end.
+const LONGEST_END: f64 = 600.0;
 
 pub(super) fn check_http(spec: &HttpSpec, pointer: &str, document: &Document, problems: &mut Problems) {
     let mut at = |field: &str, message: &str| problems.push(document.problem(&format!("{pointer}/{field}"), message));
@@ -52,6 +58,54 @@ pub(super) fn check_url(field: &str, url: &str, at: &mut dyn FnMut(&str, &str)) 
 fn check_timeout(seconds: Option<f64>, at: &mut dyn FnMut(&str, &str)) {
     if seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= LONGEST)) {
         at("timeout_seconds", "a timeout is more than 0 seconds, and at most an hour");
+    }
+}
+
+pub(super) fn check_server(spec: &ServerSpec, pointer: &str, document: &Document, problems: &mut Problems) {
+    let mut at = |field: &str, message: &str| problems.push(document.problem(&format!("{pointer}/{field}"), message));
+    match (spec.preset, spec.command.first()) {
+        (None, None) => at("", "a server is started by a `preset` (vllm, sglang, tgi, llama-cpp) or a `command`"),
+        (Some(_), Some(_)) => at("command", "`preset` and `command` both say what is started: give one"),
+        (None, Some(program)) if program.trim().is_empty() => {
+            at("command", "a command is a list that begins with the program");
+        }
+        (None, Some(_)) if !spec.names("port") => {
+            at("command", "`{port}` is nowhere in the command, its `args` or `env`: the server would listen elsewhere");
+        }
+        (None, Some(_)) | (Some(_), None) => {}
+    }
+    if spec.model.trim().is_empty() {
+        at("model", "what is served is empty");
+    }
+    // A name that looks like an option would be one.
+    if spec.preset.is_some() && spec.model.starts_with('-') {
+        at("model", "a model does not begin with `-`");
+    }
+    if spec.ready.as_deref().is_some_and(|path| !path.starts_with('/')) {
+        at("ready", "a path begins with `/`, such as /health");
+    }
+    if !(spec.ready_timeout_seconds > 0.0 && spec.ready_timeout_seconds <= LONGEST_START) {
+        at("ready_timeout_seconds", "more than 0 seconds, and at most a day");
+    }
+    if !(0.0..=LONGEST_END).contains(&spec.stop_timeout_seconds) {
+        at("stop_timeout_seconds", "0 to 600 seconds");
+    }
+    for name in spec.env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        at(&format!("env/{}", pointer_part(name)), "not a name of a variable");
+    }
+    check_sending(spec.price, &spec.limits, &spec.retry, &mut at);
+    check_body(&spec.extra_body, &mut at);
+}
+
+/// Fields of a request that are the suite's.
+pub(super) fn check_body(extra: &BTreeMap<String, serde_json::Value>, at: &mut dyn FnMut(&str, &str)) {
+    for key in extra.keys() {
+        if matches!(
+            key.as_str(),
+            "model" | "messages" | "prompt" | "stream" | "echo" | "logprobs" | "max_tokens" | "stop"
+        ) {
+            at(&format!("extra_body/{key}"), "this field of the request is set by the suite, not by extra_body");
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::assert::{self, Frame, Graded, Output, Thrown, rendered_text};
 use super::compare;
+use super::scoring::{component, scored};
 use super::test::{Assertion, Node, Test};
 use crate::eval::sample::{AssertionScore, SampleError, Status};
 use crate::eval::scorer::{Judged, Subject};
@@ -94,6 +95,7 @@ async fn by_itself(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Ju
     let mut rows = Vec::new();
     let mut whole = Tally::new(test.threshold);
     let mut sums = Vec::new();
+    let mut components = Vec::new();
     for node in test.assertions.iter().filter(|node| !compare::compares(node)) {
         match node {
             Node::One(assertion) => {
@@ -103,13 +105,14 @@ async fn by_itself(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Ju
                 };
                 let metric = metric(assertion.metric.as_deref(), frame);
                 rows.push(row(name(assertion), assertion.weight, &graded));
+                components.push(component(assertion, &name(assertion), &graded));
                 sums.push((rows.len() - 1, metric.clone()));
                 whole.add(graded, assertion.weight, metric);
             }
             Node::Set(set) => {
                 let at = rows.len();
                 let mut inner = Tally::new(set.threshold);
-                let mut parts = Vec::new();
+                let (mut parts, mut inside) = (Vec::new(), Vec::new());
                 for assertion in &set.assertions {
                     let graded = match assert::judge_one(assertion, output, frame).await {
                         Ok(graded) => graded,
@@ -117,6 +120,7 @@ async fn by_itself(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Ju
                     };
                     let metric = metric(assertion.metric.as_deref(), frame);
                     parts.push(row(name(assertion), assertion.weight, &graded));
+                    inside.push(component(assertion, &name(assertion), &graded));
                     sums.push((at + parts.len(), metric.clone()));
                     inner.add(graded, assertion.weight, metric);
                 }
@@ -124,12 +128,18 @@ async fn by_itself(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Ju
                 let metric = metric(set.metric.as_deref(), frame);
                 rows.push(row("assert-set".to_owned(), set.weight, &graded));
                 rows.append(&mut parts);
+                let reason = graded.reason.raw();
+                components.push(json!({"pass": graded.pass, "score": graded.score, "reason": reason}));
+                components.append(&mut inside);
                 sums.push((at, metric.clone()));
                 whole.add(graded, set.weight, metric);
             }
         }
     }
-    let graded = whole.conclude();
+    let graded = match &test.scoring {
+        Some(code) => scored(code, whole.conclude(), components, frame).await,
+        None => whole.conclude(),
+    };
     let score = clamped(graded.score);
     // What is not finite never passes.
     let status = if graded.pass && score.is_some() { Status::Passed } else { Status::Failed };

@@ -9,6 +9,7 @@ mod frozen;
 mod graded;
 mod judge;
 mod nunjucks;
+mod scoring;
 mod test;
 mod types;
 

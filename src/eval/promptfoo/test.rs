@@ -38,12 +38,14 @@ pub struct Test {
     pub metadata: Map<String, serde_json::Value>,
     /// What `env.X` in a template may show: the config's `env:` over the process's environment, without secrets.
     pub environment: Arc<BTreeMap<String, String>>,
-    /// What scripts of Python and Ruby find in their environment.
-    pub script_environment: Arc<BTreeMap<String, String>>,
     /// The rows that `select-best` and `max-score` compare with this one; none where no such assertion is there.
     pub compared: Option<Compared>,
     /// The config's folder: scripts of other languages run there.
     pub folder: Arc<PathBuf>,
+    /// What scripts of other languages find in their environment.
+    pub surroundings: Arc<BTreeMap<String, String>>,
+    /// `assertScoringFunction:`, which has the last word on pass and score.
+    pub scoring: Option<Code>,
 }
 
 /// All rows of one test: its prompts x its providers.

@@ -131,6 +131,7 @@ impl Attack {
             stop: Vec::new(),
             format: OutputFormat::Text,
             logprobs: false,
+            told: None,
         });
         // A judge is told what the attack is after, and need not read it out of what a strategy has made of it.
         let plain = probe.goal.as_ref().unwrap_or(&probe.payload);

@@ -26,7 +26,7 @@ pub use attempt::{Bench, Own, OwnByKey};
 pub use collect::Collected;
 pub use plan::{Plan, PlanError, Selection, Slot};
 pub use progress::{Progress, ProgressStyle};
-pub use row::{Names, Row, cluster_number};
+pub use row::{Names, Parts, Row, cluster_number};
 pub use shared::{Memory, OtherRow, Others};
 
 /// Samples that may wait for the disk; a worker with more to say waits.
@@ -77,6 +77,14 @@ pub struct Ended {
     pub collected: Collected,
     /// What the looks have shown, where there were any.
     pub watch: Option<Watch>,
+}
+
+impl Ended {
+    /// Whether all samples are there that the verdict needs.
+    pub fn is_whole(&self) -> bool {
+        let early = self.watch.as_ref().is_some_and(|watch| watch.stopped_at().is_some());
+        early || self.collected.finished() == self.collected.rows().len()
+    }
 }
 
 impl Run {

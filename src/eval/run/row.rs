@@ -49,7 +49,6 @@ pub struct Parts {
 pub struct Names {
     numbers: BTreeMap<MetricName, u16>,
     names: Vec<MetricName>,
-    aggregates: BTreeMap<u16, Aggregate>,
 }
 
 impl Names {
@@ -87,15 +86,9 @@ impl Names {
     pub fn parts<'a>(&mut self, values: impl Iterator<Item = &'a SampleValue>) -> Box<[(u16, Parts)]> {
         let each = values.map(|SampleValue { name, aggregate, parts }| {
             let number = self.number(name);
-            self.aggregates.entry(number).or_insert(*aggregate);
             (number, Parts { aggregate: *aggregate, parts: parts.clone().into_boxed_slice() })
         });
         each.collect()
-    }
-
-    /// How a name's parts become its value; none for a mean of shares.
-    pub fn aggregate(&self, number: u16) -> Option<Aggregate> {
-        self.aggregates.get(&number).copied()
     }
 
     /// The number of a name that some sample has.

@@ -122,6 +122,7 @@ async fn ask(
         stop: Vec::new(),
         format,
         logprobs: false,
+        told: None,
     });
     let Frame { suite, case, cancel } = frame;
     let attempt = Attempt { suite, case, repeat, deadline: Instant::now() + PATIENCE, cancel };

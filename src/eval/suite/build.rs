@@ -175,6 +175,7 @@ fn request(
             stop: spec.stop.clone().unwrap_or_else(|| defaults.stop.clone()),
             format: spec.format.or(defaults.format).unwrap_or_default(),
             logprobs: false,
+            told: None,
         }),
     }
 }

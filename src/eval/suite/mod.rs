@@ -50,6 +50,7 @@ pub struct Suite {
     models: BTreeMap<String, OwnModel>,
     declared: Vec<Declared>,
     notes: Vec<Problem>,
+    stands_for: Option<u64>,
     data: Vec<PathBuf>,
     source: Source,
 }
@@ -133,8 +134,23 @@ impl Suite {
         source: Source,
     ) -> Self {
         let (models, declared, notes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let (listed, form, data) = (None, Form::Own, Vec::new());
-        Self { name, shown, listed, form, digest, heads, defaults, judges, models, declared, notes, data, source }
+        let (listed, form, stands_for, data) = (None, Form::Own, None, Vec::new());
+        Self {
+            name,
+            shown,
+            listed,
+            form,
+            digest,
+            heads,
+            defaults,
+            judges,
+            models,
+            declared,
+            notes,
+            stands_for,
+            data,
+            source,
+        }
     }
 
     /// A suite of cases that stand in no file as they are asked.
@@ -147,6 +163,22 @@ impl Suite {
     /// A suite of which every sample is there already: nobody is asked.
     pub fn recorded(made: Made) -> Self {
         Self { form: Form::Recorded, ..Self::made(made) }
+    }
+
+    /// The same, where its samples are not there and only what so many of them came to.
+    #[must_use]
+    pub fn standing_for(self, samples: u64) -> Self {
+        Self { stands_for: Some(samples), ..self }
+    }
+
+    /// How many samples its one case stands for, where it does.
+    pub fn stands_for(&self) -> Option<u64> {
+        self.stands_for
+    }
+
+    /// The samples that its results are of.
+    pub fn samples(&self) -> u64 {
+        self.stands_for.unwrap_or_else(|| self.heads.iter().map(|head| u64::from(head.repeats)).sum())
     }
 
     /// The same suite, whose cases come from these files besides its own.

@@ -26,6 +26,7 @@ pub use doc::{
     About, Doc, Expected, FilterStep, Group, MetricSpec, OutputType, Pipeline, RegexStep, TaskRules, metric_key,
 };
 pub use judge::{judge, unjudged};
+pub(crate) use metric::overlap;
 pub use results::{Evaluated, of_run, results};
 
 #[cfg(test)]

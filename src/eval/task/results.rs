@@ -166,7 +166,8 @@ fn measured<'a>(task: &Evaluated<'a>, names: &Names) -> Measured<'a> {
 /// A metric over all samples; none where one of them has no part of it.
 fn number(task: &Evaluated<'_>, metric: &MetricSpec, filter: &str, names: &Names) -> Option<(f64, Option<f64>)> {
     let own = names.find(&metric_key(&metric.name, filter).ok()?)?;
-    let Some(aggregate) = names.aggregate(own) else {
+    let first = task.rows.iter().flat_map(|row| row.values.iter()).find(|(number, _)| *number == own);
+    let Some(aggregate) = first.map(|(_, parts)| parts.aggregate) else {
         let share = |row: &&Row| row.named.iter().find(|(number, _)| *number == own)?.1;
         let shares = task.rows.iter().map(share).collect::<Option<Vec<f64>>>().filter(|shares| !shares.is_empty())?;
         let value = shares.iter().sum::<f64>() / float(shares.len() as u64);

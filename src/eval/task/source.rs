@@ -284,6 +284,7 @@ impl Task {
                 stop: spec.generation.until.clone(),
                 format: OutputFormat::Text,
                 logprobs: false,
+                told: None,
             }),
         };
         let expected = expected::of(spec.output_type, target, choices.as_deref())?;

@@ -56,7 +56,7 @@ pub struct Compared {
     pub high: Option<f64>,
     /// Two-sided confidence of `low..high`.
     pub confidence: f64,
-    /// `tango`, `t-clustered`, `newcombe-unpaired`, `welch-unpaired`, or `tolerance-legacy`.
+    /// `tango`, `t-clustered`, `t-jackknife`, `newcombe-unpaired`, `welch-unpaired`, or `tolerance-legacy`.
     pub method: String,
     /// The look that decided, where the run was looked at while it was under way; `low..high` is then stage-wise: wider
     /// than the interval of a whole run, and it holds for all looks at once.
@@ -279,7 +279,7 @@ impl Row<'_> {
         }
     }
 
-    fn natural_width(&self, value: f64) -> f64 {
+    pub(super) fn natural_width(&self, value: f64) -> f64 {
         if self.scale == Scale::Ratio { value.exp_m1() } else { value }
     }
 
@@ -287,7 +287,10 @@ impl Row<'_> {
         let (one, two) = (self.difference(low), self.difference(high));
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());
         let (low, high) = if one <= two { (one, two) } else { (two, one) };
-        let (low, high) = if self.scale == Scale::Share { (low.max(-1.0), high.min(1.0)) } else { (low, high) };
+        // Shares are no further apart; other numbers may be.
+        let share = |side: Option<f64>| side.is_none_or(|side| (0.0..=1.0).contains(&side));
+        let shares = self.scale == Scale::Share && share(compared.baseline) && share(compared.candidate);
+        let (low, high) = if shares { (low.max(-1.0), high.min(1.0)) } else { (low, high) };
         (compared.low, compared.high) = (finite(low), finite(high));
     }
 

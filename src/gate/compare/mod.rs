@@ -8,6 +8,7 @@ mod family;
 mod graded;
 mod judge;
 mod rule;
+mod together;
 mod tolerance;
 mod unpaired;
 mod words;
@@ -18,6 +19,7 @@ pub use decide::{Decision, Levels};
 pub use family::{holm_over, settle};
 pub use judge::{Asked, Compared, Discordance, Judged, Staged, compare, look};
 pub use rule::{FailWhen, RegressionMode, RegressionPolicy, RegressionRule};
+pub use together::{Together, compare_together};
 pub use unpaired::compare_summaries;
 pub use words::{change, magnitude};
 

@@ -13,8 +13,8 @@ use crate::stats::{Alpha, Interval, float, newcombe_unpaired, pairs_needed, smal
 const USUAL_DISCORDANCE: f64 = 0.1;
 
 /// Judges two independent summaries by a rule, and says what pairs would have saved.
-pub fn compare_summaries(asked: &Asked<'_>, baseline: Summary, candidate: Summary) -> Judged {
-    let row = Row { asked, scale: Scale::Share };
+pub fn compare_summaries(asked: &Asked<'_>, scale: Scale, baseline: Summary, candidate: Summary) -> Judged {
+    let row = Row { asked, scale };
     let (method, n) = match (baseline.count, candidate.count) {
         (Some(_), Some(_)) => ("newcombe-unpaired", baseline.n.min(candidate.n)),
         (_, _) => ("welch-unpaired", baseline.n.min(candidate.n)),
@@ -30,7 +30,7 @@ pub fn compare_summaries(asked: &Asked<'_>, baseline: Summary, candidate: Summar
     }
     let limit = match asked.rule.fail_when {
         FailWhen::Worse => 0.0,
-        FailWhen::BelowMargin => -asked.margin,
+        FailWhen::BelowMargin => -row.margin(),
     };
     let bounds = |alpha: Alpha| unpaired(baseline, candidate, alpha.double()?);
     if let Some(shown) = Alpha::new((1.0 - DISPLAY_CONFIDENCE) / 2.0).and_then(bounds) {
@@ -38,11 +38,11 @@ pub fn compare_summaries(asked: &Asked<'_>, baseline: Summary, candidate: Summar
     }
     let variance =
         baseline.standard_error.powi(2) * float(baseline.n) + candidate.standard_error.powi(2) * float(candidate.n);
-    compared.smallest_visible = Some(smallest_margin(variance, n, asked.alpha, super::judge::POWER));
-    compared.needed = pairs_needed(variance, 0.0, asked.margin, asked.alpha, super::judge::POWER);
+    compared.smallest_visible = Some(row.natural_width(smallest_margin(variance, n, asked.alpha, super::judge::POWER)));
+    compared.needed = pairs_needed(variance, 0.0, row.margin(), asked.alpha, super::judge::POWER);
     let enough = n >= FEWEST_CLUSTERS && compared.missing == 0;
     let at = |alpha: Alpha| match bounds(alpha) {
-        Some(bounds) if enough && bounds.low > -asked.margin => Decision::Pass,
+        Some(bounds) if enough && bounds.low > -row.margin() => Decision::Pass,
         Some(bounds) if enough && bounds.high < limit => Decision::Fail,
         Some(_) | None => Decision::Open,
     };
@@ -66,9 +66,9 @@ fn unpaired(baseline: Summary, candidate: Summary, alpha: Alpha) -> Option<Inter
 fn words(row: &Row<'_>, compared: &Compared, decision: Decision, drop: bool, variance: f64) -> (Verdict, String) {
     let words = Words { row, compared };
     let saved = variance / USUAL_DISCORDANCE;
-    let note = format!(
-        "; unpaired, since the samples of one side are not there: pairs would need about 1/{saved:.1} of the samples where 10 % of cases change"
-    );
+    let fewer = format!(": pairs would need about 1/{saved:.1} of the samples where 10 % of cases change");
+    let fewer = if row.scale == Scale::Share && saved > 1.0 { fewer } else { String::new() };
+    let note = format!("; unpaired, since the samples of one side are not there{fewer}");
     let (verdict, text) = match decision {
         Decision::Pass => (Verdict::Pass, words.pass(drop)),
         Decision::Fail => (Verdict::Fail, words.fail(row.asked.rule.fail_when == FailWhen::BelowMargin)),

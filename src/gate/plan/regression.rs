@@ -5,7 +5,7 @@ use super::threshold::plain_name;
 use super::types::{ExpectedDrop, NoiseFrom, PlannedRule};
 use super::{LOOKS, POWER, SPENDING, smallest};
 use crate::gate::compare::{Compared, FailWhen, RegressionMode, RegressionRule, Scale};
-use crate::gate::{FEWEST_CLUSTERS, Source, Unit, known_metric};
+use crate::gate::{FEWEST_CLUSTERS, Source, Unit, is_compared_by_ratio, known_metric};
 use crate::stats::{
     Alpha, Changes, Count, PairedPlan, Pairs, clopper_pearson_upper, expected_paired, pairs_needed, smallest_margin,
     tango,
@@ -108,6 +108,7 @@ impl Zero {
 fn scale_of(rule: &RegressionRule) -> Scale {
     match known_metric(rule.metric.as_str()) {
         Some(known) if known.unit != Unit::Share => Scale::Ratio,
+        None if is_compared_by_ratio(rule.metric.as_str()) => Scale::Ratio,
         Some(_) | None => Scale::Share,
     }
 }

@@ -7,7 +7,7 @@ use crate::gate::Verdict;
 use crate::report::changes::{in_order, word as kind};
 use crate::report::headline::headline;
 use crate::report::layout::{capital, duration, heading, signs};
-use crate::report::rows::{early_stop, word};
+use crate::report::rows::{early_stop, servers, word};
 use crate::report::safety::{defanged, is_silent};
 use crate::report::table::{Line, power, table};
 use crate::report::{FailedSample, Report, Sink};
@@ -236,6 +236,7 @@ impl Page<'_> {
             ("Suite", Some(format!("{}, {}", suite.name, suite.digest))),
             ("Policy", Some(report.policy_digest.to_string())),
         ];
+        facts.extend(servers(run).into_iter().map(|server| ("Server", Some(server))));
         for side in report.comparison.iter().flat_map(|comparison| &comparison.sides) {
             let commit = side.commit.as_ref().map(|commit| format!(", commit {}", commit.raw())).unwrap_or_default();
             let name = if side.role == "anchor" { "Anchor" } else { "Baseline" };

@@ -13,7 +13,7 @@ pub(super) use words::{capital, counted, duration, heading, signs};
 use super::headline::headline;
 use super::inline::Inline;
 use super::markup::Markup;
-use super::rows::{early_stop, word};
+use super::rows::{early_stop, servers, word};
 use super::table::{Line, power, table};
 use super::{Report, Sink};
 use crate::gate::Reason;
@@ -114,6 +114,9 @@ impl Layout<'_> {
         }
         if let Some(saved) = early_stop(&report.run) {
             page.paragraph(&self.words(&capital(&saved)));
+        }
+        for server in servers(&report.run) {
+            page.paragraph(&self.words(&capital(&server)));
         }
         if let Some(comparison) = &report.comparison {
             self.sides(page, comparison);

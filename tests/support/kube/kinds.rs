@@ -73,6 +73,7 @@ macro_rules! kinds {
 kinds! {
     "" ["v1"], "Service" "services", ["status"], SERVICE, false;
     "" ["v1"], "Pod" "pods", ["status"], &[], true;
+    "" ["v1"], "Node" "nodes", ["status"], &[], false;
     "" ["v1"], "ConfigMap" "configmaps", [], &[], false;
     "" ["v1"], "Event" "events", [], &[], false;
     "apps" ["v1"], "Deployment" "deployments", ["status", "scale"], DEPLOYMENT, true;

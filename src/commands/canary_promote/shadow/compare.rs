@@ -77,7 +77,11 @@ impl Comparison {
                     key = Some(value);
                     secrets.push(secret);
                 }
-                let options = ClientOptions { idle_connections: around.connections, reach: Some(reach), ca_file: None };
+                let options = ClientOptions {
+                    idle_connections: around.connections,
+                    reach: Some(reach),
+                    ..ClientOptions::default()
+                };
                 Ok(Comparison::Embedding(Embeddings { client: client(&options)?, url, key, model: model.clone() }))
             }
         }

@@ -147,6 +147,7 @@ impl ShadowSource {
             stop: Vec::new(),
             format: OutputFormat::Text,
             logprobs: false,
+            told: None,
         });
         let ask = |model: &Arc<dyn Model>| {
             let (model, request, case) = (Arc::clone(model), request.clone(), case.clone());

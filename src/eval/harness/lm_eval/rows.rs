@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{Said, Task, metric_name};
+use super::aggregates::{self, SHARES};
+use super::{Task, declared, metric_name, named};
 use crate::document::{Problem, Problems};
 use crate::eval::harness::expect::Expect;
 use crate::eval::harness::lines::Lines;
@@ -13,11 +14,12 @@ use crate::eval::harness::recorded::{Cases, Key, Recorded, at, row};
 use crate::eval::harness::value::{canonical, number, object};
 use crate::eval::sample::{AssertionScore, SampleValue, Status};
 use crate::eval::suite::Suite;
-use crate::gate::{Aggregate, Declared, Direction, MetricName, Score};
+use crate::eval::task::overlap;
+use crate::gate::{Aggregate, MetricName, Score};
 use crate::trust::{Digest, Hasher};
 
-/// Metrics whose mean over the samples is their value, so that both can be compared.
-const MEANS: &[&str] = &["acc", "acc_norm", "exact_match"];
+/// Metrics of all samples together that are always made in one way, so that both can be compared.
+const PERPLEXITIES: &[&str] = &["perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte"];
 /// How far both may lie apart: numbers are written in full.
 const BLUR: f64 = 1e-6;
 /// Metrics that say whether an answer is right, the first that a task has.
@@ -59,22 +61,26 @@ pub(super) fn read(
     }
     check(&documents, task, shown)?;
     complete(&mut documents);
+    let recorded_only = settle(&mut documents, task, shown)?;
+    let mut hasher = Hasher::new();
+    hasher.part(digest.hex().as_bytes()).part(lines.digest().hex().as_bytes());
+    let whole = hasher.finish();
+    let bare = |document: &Document| document.shares.is_empty() && document.values.is_empty();
+    if !recorded_only.is_empty() && documents.values().all(bare) {
+        let why = "what its samples have been given is no number of their own";
+        return Ok(aggregates::suite(task, count, &whole, shown, (expect, why))?);
+    }
+    if let Some(first) = documents.values_mut().next() {
+        first.values.extend(recorded_only);
+    }
     let unbounded = unbounded(&documents);
-    let mut declared: BTreeMap<String, Declared> = BTreeMap::new();
     let mut cases = Cases::new(&expect.suite(Some(task.name), ""), shown);
     for document in documents.into_values() {
-        for (metric, higher) in directions(&document, task) {
-            let Some(named) = MetricName::of_text(&metric) else { continue };
-            let direction = if higher { Direction::Higher } else { Direction::Lower };
-            declared.insert(metric, Declared { name: named, direction });
-        }
         let line = document.key.line;
         let (key, recorded) = recorded(document, &unbounded);
         cases.add(key, recorded).map_err(|message| at(shown, line, message))?;
     }
-    let mut hasher = Hasher::new();
-    hasher.part(digest.hex().as_bytes()).part(lines.digest().hex().as_bytes());
-    Ok(cases.finish(hasher.finish(), declared.into_values().collect(), Vec::new())?)
+    Ok(cases.finish(whole, declared(task), Vec::new())?)
 }
 
 fn add(
@@ -136,6 +142,9 @@ fn parts(metric: &str, value: &Value) -> Parts {
         "mcc" if value.is_array() => Some((Aggregate::Mcc, 2)),
         _ => None,
     };
+    if let Some((aggregate, parts)) = texts(metric, value) {
+        return Parts::Of(aggregate, parts);
+    }
     let numbers: Option<Vec<f64>> = match value {
         Value::Array(items) => items.iter().map(number).collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
@@ -148,6 +157,12 @@ fn parts(metric: &str, value: &Value) -> Parts {
         (None, _) if value.is_array() || value.is_object() => Parts::Unknown,
         (None, _) => Parts::Share(number(value)),
     }
+}
+
+/// The parts of a text and its reference, which lm-eval leaves to the end: `[reference, text]`.
+fn texts(metric: &str, value: &Value) -> Option<(Aggregate, Vec<f64>)> {
+    let [reference, said] = value.as_array()?.as_slice() else { return None };
+    overlap(metric, said.as_str()?, reference.as_str()?)
 }
 
 fn key(entry: &Map<String, Value>, number: i64, line: u32, task: &Task<'_>) -> Key {
@@ -212,10 +227,8 @@ fn complete(documents: &mut BTreeMap<i64, Document>) {
 
 /// The samples must be those that the aggregates were made of.
 fn check(documents: &BTreeMap<i64, Document>, task: &Task<'_>, shown: &str) -> Result<(), Problem> {
-    for (whole, Said { value, .. }) in &task.metrics {
-        let (metric, filter) = whole.rsplit_once(',').map_or((whole.as_str(), None), |(one, other)| (one, Some(other)));
-        let Some(value) = value.filter(|_| MEANS.contains(&metric)) else { continue };
-        let name = metric_name(metric, filter);
+    for (name, metric, said) in named(task) {
+        let Some(value) = said.value.filter(|_| SHARES.contains(&metric)) else { continue };
         let found = documents.values().filter_map(|one| one.shares.iter().find(|(of, _)| *of == name));
         let found: Vec<Option<f64>> = found.map(|(_, share)| *share).collect();
         if found.len() != documents.len() {
@@ -237,6 +250,52 @@ fn check(documents: &BTreeMap<i64, Document>, task: &Task<'_>, shown: &str) -> R
     Ok(())
 }
 
+/// Metrics that the samples do not come to, or say nothing of, are left to what is recorded of them: those are given back.
+fn settle(
+    documents: &mut BTreeMap<i64, Document>,
+    task: &Task<'_>,
+    shown: &str,
+) -> Result<Vec<(String, Aggregate, Vec<f64>)>, Problem> {
+    let mut recorded = Vec::new();
+    let samples = documents.len() as u64;
+    for (name, metric, said) in named(task) {
+        let Some(value) = said.value else { continue };
+        match found(documents, &name) {
+            Some(found) if (found - value).abs() <= BLUR * value.abs().max(1.0) => continue,
+            Some(found) if PERPLEXITIES.contains(&metric) => {
+                let message = format!("the samples come to a `{name}` of {found}, and the results say {value}");
+                return Err(Problem::of_file(shown, message).help("they are of two runs: run the task again"));
+            }
+            Some(_) | None => {}
+        }
+        // One that has its share of it is held to be counted, and was checked.
+        if SHARES.contains(&metric) {
+            continue;
+        }
+        for document in documents.values_mut() {
+            document.shares.retain(|(of, _)| *of != name);
+            document.values.retain(|(of, ..)| *of != name);
+        }
+        let record = aggregates::record(metric, said, samples);
+        recorded.extend(record.map(|(aggregate, parts)| (name, aggregate, parts)));
+    }
+    Ok(recorded)
+}
+
+/// What the samples come to.
+fn found(documents: &BTreeMap<i64, Document>, name: &str) -> Option<f64> {
+    let values = documents.values().filter_map(|one| one.values.iter().find(|(of, ..)| of == name));
+    let values: Vec<_> = values.collect();
+    if let Some((_, aggregate, _)) = values.first() {
+        let parts: Vec<&[f64]> = values.iter().map(|(.., parts)| parts.as_slice()).collect();
+        return aggregate.combine(&parts);
+    }
+    let shares = documents.values().filter_map(|one| one.shares.iter().find(|(of, _)| of == name)?.1);
+    let shares: Vec<f64> = shares.collect();
+    let parts: Vec<&[f64]> = shares.iter().map(std::slice::from_ref).collect();
+    (!parts.is_empty()).then(|| Aggregate::Mean.combine(&parts)).flatten()
+}
+
 /// Metrics that are no shares: one sample is enough that says so.
 fn unbounded(documents: &BTreeMap<i64, Document>) -> Vec<String> {
     let outside = |share: &Option<f64>| share.is_some_and(|share| !(0.0..=1.0).contains(&share));
@@ -247,16 +306,6 @@ fn unbounded(documents: &BTreeMap<i64, Document>) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-fn directions(document: &Document, task: &Task<'_>) -> Vec<(String, bool)> {
-    let names = document.shares.iter().map(|(name, _)| name).chain(document.values.iter().map(|(name, _, _)| name));
-    let direction = |name: &String| {
-        let metric = name.split('.').next().unwrap_or(name);
-        let said = task.metrics.iter().find(|(key, _)| key.split(',').next() == Some(metric));
-        Some((name.clone(), said?.1.higher?))
-    };
-    names.filter_map(direction).collect()
 }
 
 fn recorded(document: Document, unbounded: &[String]) -> (Key, Recorded) {

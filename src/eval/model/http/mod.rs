@@ -15,7 +15,7 @@ use super::echo::{plain_text, text_only};
 use super::failure::Failure;
 use super::openai::{OpenAiError, Surroundings, filled, sensitive};
 use super::{Answered, Attempt, HttpSpec, Method, Model, ModelError, ModelIdentity};
-use crate::eval::request::{Answer, Completion, Finish, Generate, Prompt, Request};
+use crate::eval::request::{Answer, Completion, Finish, Generate, Prompt, Request, Told};
 use crate::net::{self, ClientOptions, NetError, Reach};
 use crate::trust::{Hasher, Secret, Untrusted};
 use template::Body;
@@ -54,6 +54,7 @@ impl Http {
             ca_file: spec.ca_file.as_ref().map(|path| around.folder.join(path)),
             idle_connections: around.connections,
             reach: Some(around.reach()),
+            ..ClientOptions::default()
         };
         let http = Self {
             identity: identity(name, spec),
@@ -75,10 +76,23 @@ impl Http {
         Ok(url)
     }
 
+    /// The address that a suite has made for one case: at the host of the spec, whatever was put in.
+    fn told(&self, text: &str) -> Result<reqwest::Url, NetError> {
+        let url = reqwest::Url::parse(text).map_err(|_| NetError::Build(format!("{text:?} is no URL")))?;
+        self.reach.check(&url).map_err(NetError::Refused)?;
+        if url.origin() != self.url("")?.origin() {
+            return Err(NetError::Build(format!("{text:?} is not at the host of the provider")));
+        }
+        Ok(url)
+    }
+
     async fn ask(&self, request: &Generate, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
         let text = plain_text(&request.prompt);
-        let url = self.url(&text).map_err(|error| ModelError::Unsupported(Untrusted::new(error.to_string())))?;
-        let body = self.body.with(&request.prompt, &text);
+        let (url, body) = match request.told.as_deref() {
+            Some(Told::Endpoint { url, body }) => (self.told(url), body.as_ref().map(told_body)),
+            Some(Told::Command(_)) | None => (self.url(&text), self.body.with(&request.prompt, &text)),
+        };
+        let url = url.map_err(|error| ModelError::Unsupported(Untrusted::new(error.to_string())))?;
         let method = match self.spec.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
@@ -112,6 +126,10 @@ impl HttpSpec {
         let sent = |text: &str| (template::url(url, text), body.with(&Prompt::Text(text.to_owned()), text));
         sent("one") != sent("another")
     }
+}
+
+fn told_body(body: &Value) -> Vec<u8> {
+    body.as_str().map_or_else(|| body.to_string(), str::to_owned).into_bytes()
 }
 
 impl Reader for Http {

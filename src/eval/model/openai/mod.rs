@@ -10,6 +10,7 @@ mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -19,8 +20,8 @@ use serde_json::Value;
 use super::courier::Courier;
 use super::{Answered, Api, Attempt, Model, ModelError, ModelIdentity, OpenAiSpec};
 use crate::eval::request::{ChatMessage, Generate, OutputFormat, Prompt, Request, Role};
-use crate::net::{ClientOptions, NetError, Reach};
-use crate::trust::{Hasher, Secret, Untrusted};
+use crate::net::{ClientOptions, NetError, Proxies, Reach};
+use crate::trust::{Digest, Hasher, Secret, Untrusted};
 
 use tokens::Tokens;
 
@@ -39,6 +40,9 @@ pub enum OpenAiError {
     /// The tokenizer cannot be used.
     #[error("the tokenizer of the policy cannot be used: {0}")]
     Tokenizer(String),
+    /// A command asks for the number of devices, and none were leased.
+    #[error("`{{gpus}}` is the number of devices: lease some, or set CUDA_VISIBLE_DEVICES")]
+    Devices,
     /// The client could not be built.
     #[error(transparent)]
     Client(#[from] NetError),
@@ -47,11 +51,11 @@ pub enum OpenAiError {
 /// An endpoint.
 pub struct OpenAi {
     identity: ModelIdentity,
-    courier: Courier,
+    courier: Arc<Courier>,
     url: reqwest::Url,
     embeddings: reqwest::Url,
     headers: HeaderMap,
-    tokens: Option<Tokens>,
+    tokens: Option<Arc<Tokens>>,
     spec: OpenAiSpec,
 }
 
@@ -65,6 +69,8 @@ pub struct Surroundings<'a> {
     pub connections: usize,
     /// `trusted_hosts` of the policy.
     pub trusted: &'a [String],
+    /// The devices that a server of ours may use, as `CUDA_VISIBLE_DEVICES` takes them; none where nothing was leased.
+    pub visible_devices: Option<&'a str>,
 }
 
 impl Surroundings<'_> {
@@ -82,27 +88,30 @@ impl Surroundings<'_> {
 impl OpenAi {
     /// Builds the client, and reads the key. The secrets found on the way are handed out, to be masked.
     pub fn new(name: &str, spec: &OpenAiSpec, around: &Surroundings<'_>) -> Result<(Self, Vec<Secret>), OpenAiError> {
+        Self::through(Proxies::OfEnvironment, name, spec, around)
+    }
+
+    /// The same, with a choice of who carries the requests.
+    pub(super) fn through(
+        proxies: Proxies,
+        name: &str,
+        spec: &OpenAiSpec,
+        around: &Surroundings<'_>,
+    ) -> Result<(Self, Vec<Secret>), OpenAiError> {
         let mut secrets = Vec::new();
         let headers = headers(spec, around, &mut secrets)?;
         let options = ClientOptions {
             ca_file: spec.ca_file.as_ref().map(|path| around.folder.join(path)),
             idle_connections: around.connections,
             reach: Some(around.reach()),
+            proxies,
         };
-        let path = match spec.api {
-            Api::Chat => "chat/completions",
-            Api::Completions => "completions",
-        };
-        let url = format!("{}/{path}", spec.base_url.trim_end_matches('/'));
-        let url = reqwest::Url::parse(&url).map_err(|_| NetError::Build(format!("{url:?} is no URL")))?;
+        let (url, embeddings) = addresses(spec)?;
         around.reach().check(&url).map_err(NetError::Refused)?;
-        let embeddings = format!("{}/embeddings", spec.base_url.trim_end_matches('/'));
-        let embeddings =
-            reqwest::Url::parse(&embeddings).map_err(|_| NetError::Build(format!("{embeddings:?} is no URL")))?;
-        let tokens = Tokens::of(spec, around.folder).map_err(OpenAiError::Tokenizer)?;
+        let tokens = Tokens::of(spec, around.folder).map_err(OpenAiError::Tokenizer)?.map(Arc::new);
         let model = Self {
-            identity: identity(name, spec, tokens.as_ref()),
-            courier: Courier::new(&options, &spec.limits, &spec.retry)?,
+            identity: identity(name, spec, tokens.as_deref()),
+            courier: Arc::new(Courier::new(&options, &spec.limits, &spec.retry)?),
             url,
             embeddings,
             headers,
@@ -110,6 +119,26 @@ impl OpenAi {
             spec: spec.clone(),
         };
         Ok((model, secrets))
+    }
+
+    /// The same endpoint at another address: a server that is started again listens elsewhere.
+    pub(super) fn moved(&self, base_url: &str) -> Result<Self, OpenAiError> {
+        let spec = OpenAiSpec { base_url: base_url.to_owned(), ..self.spec.clone() };
+        let (url, embeddings) = addresses(&spec)?;
+        Ok(Self {
+            identity: self.identity.clone(),
+            courier: Arc::clone(&self.courier),
+            url,
+            embeddings,
+            headers: self.headers.clone(),
+            tokens: self.tokens.clone(),
+            spec,
+        })
+    }
+
+    /// The digest of the tokenizer, where there is one.
+    pub(super) fn tokenizer_digest(&self) -> Option<&Digest> {
+        self.tokens.as_ref().map(|tokens| tokens.digest())
     }
 
     /// A text as it is sent: its tokens, where they are known here.
@@ -243,6 +272,19 @@ impl Model for OpenAi {
             }
         })
     }
+}
+
+/// Where text and where embeddings are asked for.
+fn addresses(spec: &OpenAiSpec) -> Result<(reqwest::Url, reqwest::Url), OpenAiError> {
+    let path = match spec.api {
+        Api::Chat => "chat/completions",
+        Api::Completions => "completions",
+    };
+    let base = spec.base_url.trim_end_matches('/');
+    let parsed = |text: String| {
+        reqwest::Url::parse(&text).map_err(|_| OpenAiError::Client(NetError::Build(format!("{text:?} is no URL"))))
+    };
+    Ok((parsed(format!("{base}/{path}"))?, parsed(format!("{base}/embeddings"))?))
 }
 
 fn identity(name: &str, spec: &OpenAiSpec, tokens: Option<&Tokens>) -> ModelIdentity {

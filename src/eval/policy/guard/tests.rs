@@ -89,7 +89,15 @@ fn a_pull_request_starts_no_command_and_asks_no_endpoint_of_its_own_form() {
     assert!(refused("", &exec("bot")), "a new command");
     assert!(refused(&http("a.example"), &http("a.example/other")), "the same host in another form");
     assert!(refused("", &http("a.example")), "a new endpoint");
-    for same in [exec("bot"), http("a.example")] {
+    let server =
+        |rest: &str| format!("\"m\": {{\"provider\": \"server\", \"preset\": \"vllm\", \"model\": \"a\"{rest}}}");
+    assert!(refused("", &server("")), "a new server");
+    for change in
+        [", \"args\": [\"--trust-remote-code\"]", ", \"env\": {\"LD_PRELOAD\": \"x.so\"}", ", \"revision\": \"b\""]
+    {
+        assert!(refused(&server(""), &server(change)), "{change}");
+    }
+    for same in [exec("bot"), http("a.example"), server("")] {
         assert_eq!(guard(&with(&same), &with(&same), None).unwrap().policy, with(&same));
     }
     assert_eq!(guard(&with(&exec("bot")), &with(&replay), None).unwrap().policy, with(&replay));

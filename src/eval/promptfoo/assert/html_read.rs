@@ -30,6 +30,8 @@ const BLOCK: &str = " address article aside blockquote center details dialog dir
 const FORMATTING: &str = " a b big code em font i nobr s small strike strong tt u ";
 /// Elements that stand in tables only.
 const OF_TABLES: &str = " caption col colgroup tbody td tfoot th thead tr ";
+/// Elements in one another that are told apart, as in browsers: what is deeper counts as text of the deepest.
+const DEEPEST: usize = 512;
 /// Where text in a table has no place, and is put before it.
 const WITHOUT_TEXT: &str = " table tbody tfoot thead tr ";
 
@@ -160,10 +162,12 @@ impl<'a> Reader<'a> {
             self.skip_raw(&name);
             return;
         }
-        if is(FORMATTING, &name) && !in_foreign {
+        if is(FORMATTING, &name) && !in_foreign && self.formatting.len() < DEEPEST {
             self.formatting.push(name.clone());
         }
-        self.open.push(name);
+        if self.open.len() < DEEPEST {
+            self.open.push(name);
+        }
     }
 
     fn end_tag(&mut self, name: &str) {
@@ -215,8 +219,12 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_raw(&mut self, name: &str) {
-        let rest = self.rest().to_ascii_lowercase();
-        let end = rest.find(&format!("</{name}")).map(|start| {
+        let rest = self.rest();
+        let begins = |start: usize| {
+            let named = rest.get(start + 2..start + 2 + name.len());
+            named.is_some_and(|named| named.eq_ignore_ascii_case(name))
+        };
+        let end = rest.match_indices("</").map(|(start, _)| start).find(|start| begins(*start)).map(|start| {
             start + rest.get(start..).and_then(|tag| tag.find('>')).map_or(rest.len() - start, |end| end + 1)
         });
         self.at += end.unwrap_or(rest.len());

@@ -1,14 +1,13 @@
 //! From `assert:` to assertions whose type is one that is judged here. Kept out: how they judge, and who judges where a model does and
 //! none is named (`part`).
 
-use std::path::PathBuf;
-
 use serde_json::{Map, Value as Json};
 
 use super::environment::Environment;
 use super::files::{Files, ending};
 use super::keys::{self, Of};
 use super::place::At;
+use super::programs::program;
 use super::providers::{self, Keyed};
 use crate::document::Problems;
 use crate::eval::promptfoo::nunjucks;
@@ -263,22 +262,8 @@ impl Reader<'_> {
     #[expect(clippy::option_option, reason = "no script is no problem")]
     fn script(&mut self, text: &str, at: &At) -> Option<Option<Code>> {
         let Some(reference) = text.strip_prefix("file://") else { return Some(None) };
-        let (path, function) = match reference.rsplit_once(':') {
-            Some((path, function)) if language_of(path).is_some() || is_typescript(path) => (path, Some(function)),
-            Some(_) | None => (reference, None),
-        };
-        if is_typescript(path) {
-            self.problems.push(at.problem(format!("`{path}`: TypeScript is not run here")));
-            return None;
-        }
-        let Some(language) = language_of(path) else { return Some(None) };
-        match self.files.text(path).and_then(|text| Ok((text, self.files.path(path)?))) {
-            Ok((text, file)) => {
-                let file: PathBuf = file.canonicalize().unwrap_or(file);
-                let source =
-                    CodeSource::File { path: file, text: text.to_string(), function: function.map(str::to_owned) };
-                Some(Some(Code { language, source }))
-            }
+        match program(reference, self.files) {
+            Ok(code) => Some(code),
             Err(why) => {
                 self.problems.push(at.problem(why));
                 None
@@ -300,6 +285,25 @@ impl Reader<'_> {
             },
             Some(Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_)) => {
                 self.problems.push(at.problem("a transform is a text"));
+                None
+            }
+        }
+    }
+
+    /// A function of a file.
+    pub(super) fn function(&mut self, value: Option<&Json>, what: &str, at: &At) -> Option<Code> {
+        let text = match value {
+            None | Some(Json::Null) => return None,
+            Some(Json::String(text)) if text.starts_with("file://") => text,
+            Some(Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_)) => {
+                self.problems.push(at.problem(format!("`{what}` names a function of a file: `file://score.js`")));
+                return None;
+            }
+        };
+        match self.script(text, at)? {
+            Some(code) if code.language != Language::Ruby => Some(code),
+            Some(_) | None => {
+                self.problems.push(at.problem(format!("`{text}` is no script of JavaScript or Python")));
                 None
             }
         }
@@ -338,6 +342,10 @@ impl Reader<'_> {
         match fields.get(key) {
             None | Some(Json::Null) => None,
             Some(Json::Number(number)) => number.as_f64().filter(|number| number.is_finite()),
+            // A number with zeros before it is none to our reader of YAML, and one to promptfoo's.
+            Some(Json::String(text)) if text.starts_with('0') && text.contains('.') && text.parse::<f64>().is_ok() => {
+                text.parse().ok().filter(|number: &f64| number.is_finite())
+            }
             Some(Json::Bool(_) | Json::String(_) | Json::Array(_) | Json::Object(_)) => {
                 self.problems.push(at.part(&format!("/{key}")).problem(format!("`{key}` is a number")));
                 None
@@ -363,19 +371,6 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-fn language_of(path: &str) -> Option<Language> {
-    match ending(path).as_str() {
-        "js" | "cjs" | "mjs" => Some(Language::JavaScript),
-        "py" => Some(Language::Python),
-        "rb" => Some(Language::Ruby),
-        _ => None,
-    }
-}
-
-fn is_typescript(path: &str) -> bool {
-    matches!(ending(path).as_str(), "ts" | "cts" | "mts" | "tsx")
 }
 
 /// Texts of a file are no templates.

@@ -14,7 +14,7 @@ use crate::eval::process;
 const SECRET: &[&str] = &["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH", "COOKIE", "PRIVATE"];
 
 /// Where interpreters of scripts are.
-const INTERPRETERS: [&str; 2] = ["PROMPTFOO_PYTHON", "PROMPTFOO_RUBY"];
+const INTERPRETERS: [&str; 5] = ["PROMPTFOO_PYTHON", "PROMPTFOO_RUBY", "PYENV_ROOT", "GEM_HOME", "GEM_PATH"];
 
 #[expect(clippy::expect_used, reason = "written here, and tried by every test")]
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
@@ -137,7 +137,7 @@ impl<'a> Environment<'a> {
 
     /// What scripts in other languages find: the few variables that every program needs, where their interpreters are, and the config's
     /// own `env:`. Everything else of the job, such as its keys, is not theirs.
-    pub(super) fn of_scripts(&self) -> BTreeMap<String, String> {
+    pub(super) fn surroundings(&self) -> BTreeMap<String, String> {
         let mut found = process::environment(self.process);
         found.extend(INTERPRETERS.iter().filter_map(|name| Some(((*name).to_owned(), (self.process)(name)?))));
         let own = self.own.iter().filter(|(name, _)| !looks_secret(name));
@@ -225,7 +225,7 @@ mod tests {
         };
         let own = BTreeMap::from([("TOWN".to_owned(), "Ulm".to_owned()), ("MY_TOKEN".to_owned(), "x".to_owned())]);
         let environment = Environment { own, process: &process };
-        let found: Vec<String> = environment.of_scripts().into_keys().collect();
+        let found: Vec<String> = environment.surroundings().into_keys().collect();
         assert_eq!(found, ["PATH", "PROMPTFOO_PYTHON", "TOWN"]);
     }
 }

@@ -2,19 +2,21 @@
 //! of none), is read once, and is part of the suite's digest. Kept out: what stands in them.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine;
 use serde_json::Value;
 
 use crate::document::{self, Document, Problems};
 use crate::eval::input;
 use crate::trust::{Digest, Hasher};
 
-/// Spellings of one pattern.
-const MOST_SPELLINGS: usize = 1_000;
 /// Files that one pattern may find.
 const MOST_FILES: usize = 10_000;
+/// Patterns that the braces of one may spell.
+const MOST_SPELLINGS: usize = 256;
 
 /// Reads files for one config.
 pub(super) struct Files {
@@ -25,6 +27,8 @@ pub(super) struct Files {
     /// Nothing outside of it is read.
     fence: PathBuf,
     texts: Mutex<BTreeMap<PathBuf, Arc<str>>>,
+    /// Files that are no text, in base64.
+    images: Mutex<BTreeMap<PathBuf, Arc<str>>>,
 }
 
 impl Files {
@@ -37,7 +41,7 @@ impl Files {
         let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
         let fence = real.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&real).to_owned();
         let shown = Path::new(shown).parent().unwrap_or(Path::new("")).to_owned();
-        Self { folder, shown, fence, texts: Mutex::default() }
+        Self { folder, shown, fence, texts: Mutex::default(), images: Mutex::default() }
     }
 
     fn texts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<str>>> {
@@ -85,6 +89,26 @@ impl Files {
         Ok(text)
     }
 
+    /// The bytes of a file, in base64.
+    pub(super) fn base64(&self, reference: &str) -> Result<Arc<str>, String> {
+        let path = self.path(reference)?;
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(image) = images.get(&path) {
+            return Ok(Arc::clone(image));
+        }
+        let unreadable = |error: std::io::Error| format!("`{reference}` cannot be read: {error}");
+        let file = input::open(&path).map_err(unreadable)?;
+        let about = file.metadata().map_err(unreadable)?;
+        if !about.is_file() || about.len() > document::LARGEST_FILE {
+            return Err(format!("`{reference}` is no file of at most {} bytes", document::LARGEST_FILE));
+        }
+        let mut bytes = Vec::new();
+        file.take(document::LARGEST_FILE).read_to_end(&mut bytes).map_err(unreadable)?;
+        let image: Arc<str> = base64::engine::general_purpose::STANDARD.encode(bytes).into();
+        images.insert(path, Arc::clone(&image));
+        Ok(image)
+    }
+
     /// A file of YAML or JSON, with places.
     pub(super) fn document(&self, reference: &str) -> Result<Result<Arc<Document>, Problems>, String> {
         let text = self.text(reference)?;
@@ -109,29 +133,15 @@ impl Files {
         if Path::new(pattern).is_absolute() {
             return Err(format!("`{pattern}`: give a path relative to the config"));
         }
-        // Nothing outside is even listed: up goes a pattern only before its first mark, and not out of the checkout.
-        let mut before = PathBuf::new();
-        let mut marked = false;
-        for part in Path::new(pattern).components() {
-            marked |= has_pattern(&part.as_os_str().to_string_lossy());
-            if marked && part == Component::ParentDir {
-                return Err(format!("`{pattern}`: `..` stands only at the beginning of a pattern"));
-            }
-            if !marked {
-                before.push(part);
-            }
-        }
-        if before.components().any(|part| part == Component::ParentDir) {
-            self.path(&before.display().to_string())?;
-        }
+        let spelled = braces(pattern.strip_prefix("./").unwrap_or(pattern))
+            .ok_or_else(|| format!("`{pattern}` spells more than {MOST_SPELLINGS} patterns"))?;
         let folder = glob::Pattern::escape(&self.folder.display().to_string());
-        let whole = Path::new(&folder).join(pattern.strip_prefix("./").unwrap_or(pattern));
         let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         let mut found = Vec::new();
-        let spellings = braces(&whole.display().to_string());
-        let spellings = spellings.ok_or_else(|| format!("`{pattern}` has more than {MOST_SPELLINGS} spellings"))?;
-        for pattern in spellings {
-            let paths = glob::glob_with(&pattern, options).map_err(|error| format!("`{pattern}`: {error}"))?;
+        for pattern in spelled {
+            self.stays_inside(&pattern)?;
+            let whole = Path::new(&folder).join(&pattern).display().to_string();
+            let paths = glob::glob_with(&whole, options).map_err(|error| format!("`{pattern}`: {error}"))?;
             for path in paths {
                 // A folder that cannot be looked into could hold tests: it is a problem, and never less to ask.
                 let path = path.map_err(|error| format!("`{pattern}`: {error}"))?;
@@ -151,6 +161,26 @@ impl Files {
         Ok(found)
     }
 
+    /// Refuses a pattern that would walk through what is not the config's: names of files say something too.
+    fn stays_inside(&self, pattern: &str) -> Result<(), String> {
+        let mut before = PathBuf::new();
+        let mut fixed = true;
+        for part in Path::new(pattern).components() {
+            fixed &= !has_pattern(&part.as_os_str().to_string_lossy());
+            if fixed {
+                before.push(part);
+            } else if part == Component::ParentDir {
+                return Err(format!("`{pattern}`: `..` behind a pattern"));
+            }
+        }
+        let real = self.folder.join(before).canonicalize();
+        // A folder that is not there holds no file.
+        if real.is_ok_and(|real| !real.starts_with(&self.fence)) {
+            return Err(format!("`{pattern}` is outside of the config's checkout"));
+        }
+        Ok(())
+    }
+
     /// Whether a path names a folder.
     pub(super) fn is_folder(&self, reference: &str) -> bool {
         self.path(reference).is_ok_and(|path| path.is_dir())
@@ -165,7 +195,8 @@ impl Files {
     pub(super) fn digest(&self, config: &str) -> Digest {
         let mut hasher = Hasher::new();
         hasher.part(b"promptfoo-1").part(config.as_bytes());
-        for (path, text) in self.texts().iter() {
+        let images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, text) in self.texts().iter().chain(images.iter()) {
             let name = path.strip_prefix(&self.folder).unwrap_or(path);
             hasher.part(name.as_os_str().as_encoded_bytes()).part(text.as_bytes());
         }
@@ -178,24 +209,23 @@ pub(super) fn has_pattern(path: &str) -> bool {
     path.contains(['*', '?', '{']) || (path.contains('[') && path.contains(']'))
 }
 
-/// Every spelling of a pattern with `{a,b}`, the first pair of braces at a time; none where there are too many.
+/// Every spelling of a pattern with `{a,b}`, the first pair of braces first; none where there are too many.
 fn braces(pattern: &str) -> Option<Vec<String>> {
     let mut spelled = vec![String::new()];
     let mut rest = pattern;
-    while let Some((before, inner, after)) = rest.split_once('{').and_then(|(before, behind)| {
-        let (inner, after) = behind.split_once('}')?;
+    while let Some((before, inner, after)) = rest.split_once('{').and_then(|(before, inside)| {
+        let (inner, after) = inside.split_once('}')?;
         Some((before, inner, after))
     }) {
         let words: Vec<&str> = inner.split(',').collect();
-        if spelled.len() * words.len() > MOST_SPELLINGS {
+        if spelled.len().saturating_mul(words.len()) > MOST_SPELLINGS {
             return None;
         }
-        spelled =
-            spelled.iter().flat_map(|begun| words.iter().map(move |word| format!("{begun}{before}{word}"))).collect();
+        let each = |begun: &String| words.iter().map(|word| format!("{begun}{before}{word}")).collect::<Vec<_>>();
+        spelled = spelled.iter().flat_map(each).collect();
         rest = after;
     }
-    spelled.iter_mut().for_each(|begun| begun.push_str(rest));
-    Some(spelled)
+    Some(spelled.into_iter().map(|begun| format!("{begun}{rest}")).collect())
 }
 
 /// The ending of a path, in small letters, without the dot.
@@ -244,8 +274,17 @@ mod tests {
         let (_folder, files) = checkout();
         assert_eq!(files.find("../prompts/*.txt").unwrap().len(), 1);
         assert_eq!(files.find("{a,c}.{txt,md}").unwrap(), ["a.txt"]);
-        for bad in ["../../**/*.txt", "*/../../../**", "../../../../../*/hostname", &"{a,b}".repeat(24)] {
+        for bad in ["{a,..}/../*", "../../**/*.txt", "*/../../../**", "../../../../../*/hostname", &"{a,b}".repeat(24)]
+        {
             assert!(files.find(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn braces_are_spelled_out_within_a_limit() {
+        let all = |pattern: &str| braces(pattern).map(|spelled| spelled.join(" "));
+        assert_eq!(all("a/{x,y}.{t,u}").as_deref(), Some("a/x.t a/x.u a/y.t a/y.u"));
+        assert_eq!(all("a{b").as_deref(), Some("a{b"));
+        assert_eq!(all(&"{a,b}".repeat(40)), None);
     }
 }

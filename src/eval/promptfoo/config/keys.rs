@@ -39,10 +39,7 @@ const TOP: &[(&str, Use)] = &[
     ("outputPath", Harmless),
     ("sharing", Harmless),
     ("writeLatestResults", Harmless),
-    (
-        "nunjucksFilters",
-        Refused("filters written in JavaScript are not run here: write the filter's work into the template"),
-    ),
+    ("nunjucksFilters", Read),
     (
         "derivedMetrics",
         Noted("metrics made of metrics are not computed here: set thresholds on the metrics themselves"),
@@ -65,7 +62,7 @@ const TEST: &[(&str, Use)] = &[
     ("options", Read),
     ("threshold", Read),
     ("metadata", Read),
-    ("assertScoringFunction", Refused("a scoring function of your own is not run here: use `weight` and `threshold`")),
+    ("assertScoringFunction", Read),
 ];
 
 const ASSERTION: &[(&str, Use)] = &[
@@ -110,7 +107,7 @@ const OPTIONS: &[(&str, Use)] = &[
     ("response_format", Read),
     ("runSerially", Harmless),
     ("disableConversationVar", Harmless),
-    ("transformVars", Refused("vars made by a script are not made here: write them out")),
+    ("transformVars", Read),
     ("storeOutputAs", Refused("each case of a gate is asked by itself: an answer cannot become a var of a later test")),
 ];
 

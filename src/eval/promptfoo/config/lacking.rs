@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::prompts::Written;
 use super::rows::Rows;
 use crate::document::Problem;
 
@@ -43,9 +44,14 @@ fn shown(template: &str) -> Vec<&str> {
     names
 }
 
+/// What a program shows is its own affair.
+fn shown_by(prompt: &Written) -> Vec<&str> {
+    if prompt.program.is_some() { Vec::new() } else { shown(&prompt.raw) }
+}
+
 /// One note for each prompt and variable, at the first test that lacks it.
 pub(super) fn notes(rows: &Rows) -> Vec<Problem> {
-    let names: Vec<Vec<&str>> = rows.prompts.iter().map(|prompt| shown(&prompt.raw)).collect();
+    let names: Vec<Vec<&str>> = rows.prompts.iter().map(shown_by).collect();
     let mut lacking: BTreeMap<(usize, &str), Vec<usize>> = BTreeMap::new();
     for (plan, prompt, vars) in rows.pairs() {
         for name in names.get(prompt).into_iter().flatten().filter(|name| !vars.contains_key(**name)) {

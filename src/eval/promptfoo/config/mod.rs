@@ -8,17 +8,21 @@ mod environment;
 mod files;
 mod keys;
 mod lacking;
+mod media;
 mod outside;
 mod part;
 mod place;
+mod programs;
 mod prompts;
 mod providers;
 mod refs;
 mod render;
 mod rows;
+mod scenarios;
 mod shorthand;
 mod spec;
 mod tests;
+mod told;
 #[cfg(test)]
 mod trials;
 
@@ -33,8 +37,9 @@ use self::checks::{check, check_references, echo_key, judges};
 use self::environment::{Environment, replace_texts};
 use self::files::Files;
 use self::keys::Of;
-use self::part::Part;
+use self::part::{Part, made_vars};
 use self::place::At;
+use self::programs::{Programs, filters};
 use self::providers::{Keyed, Provider};
 use self::rows::{Asked as Who, Parts, Plan, Rows};
 use self::spec::Settings;
@@ -102,7 +107,10 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
     let prompts = prompts::read(top.get("prompts"), &root.part("/prompts"), &files, &environment, problems);
     let mut keyed = Keyed::default();
     let providers = provider_list(top, &root, &files, &environment, problems);
-    let mut texts: Vec<(String, At)> = prompts.iter().map(|prompt| (prompt.raw.clone(), prompt.at.clone())).collect();
+    let written = prompts.iter().filter(|prompt| prompt.program.is_none());
+    let mut texts: Vec<(String, At)> = written.map(|prompt| (prompt.raw.clone(), prompt.at.clone())).collect();
+    let programs = Programs::new(files.folder(), Arc::new(environment.surroundings()));
+    let filters = filters(top.get("nunjucksFilters"), &root.part("/nunjucksFilters"), &files, problems);
     let parts = {
         let mut reader = Reader {
             files: &files,
@@ -112,7 +120,7 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
             judge: around.judge,
             asked: around.asked,
         };
-        reader.all_parts(top, &root, &run, &mut texts)
+        reader.all_parts(top, &root, &run, &programs, &mut texts)
     };
     let asked = asked(&providers, around.asked, &files, &environment, &mut keyed, problems);
     check_references(&parts, &providers, &prompts, problems);
@@ -163,8 +171,9 @@ fn read(path: &Path, text: &str, document: Document, around: Around<'_>, problem
         prompts,
         asked,
         files,
+        programs,
+        filters,
         environment: shared,
-        script_environment: Arc::new(environment.of_scripts()),
         timeout: run.timeout,
         echo,
         checked,
@@ -259,35 +268,39 @@ impl Reader<'_> {
         top: &Map<String, Value>,
         root: &At,
         run: &Run,
+        programs: &Programs,
         texts: &mut Vec<(String, At)>,
     ) -> Vec<Part> {
         let default = self.default_part(top, root, run, texts);
         let mut parts = Vec::new();
-        let listed =
-            tests::read(self.shown(top.get("tests")).as_ref(), &root.part("/tests"), self.files, self.problems);
+        let with = tests::With { files: self.files, programs, config: None };
+        let listed = tests::read(self.shown(top.get("tests")).as_ref(), &root.part("/tests"), with, self.problems);
         for raw in listed {
             if let Some(part) = self.written(&raw, texts) {
                 parts.push(default.under(&part));
             }
         }
-        self.scenarios(top, root, &default, texts, &mut parts);
+        self.scenarios(top, root, &default, with, texts, &mut parts);
         if parts.is_empty() && top.get("scenarios").is_none_or(Value::is_null) && self.problems.is_empty() {
             // Without tests promptfoo asks every prompt once.
             parts.push(default.under(&Part::empty(root.clone())));
         }
         for part in &mut parts {
             self.name_judges(part);
+            if let Err(problem) = made_vars(part, programs) {
+                self.problems.push(problem);
+            }
         }
         parts
     }
 
     /// A value with the variables of `env` put in, as promptfoo does when it reads a config.
-    fn shown(&self, value: Option<&Value>) -> Option<Value> {
+    pub(super) fn shown(&self, value: Option<&Value>) -> Option<Value> {
         let value = value?;
         Some(replace_texts(value, &|text| self.environment.shown_in(text)))
     }
 
-    fn written(&mut self, raw: &Raw, texts: &mut Vec<(String, At)>) -> Option<Part> {
+    pub(super) fn written(&mut self, raw: &Raw, texts: &mut Vec<(String, At)>) -> Option<Part> {
         note_texts(&raw.value, &raw.at, texts);
         self.part(&raw.value, &raw.at)
     }
@@ -328,67 +341,6 @@ impl Reader<'_> {
             part.metadata = metadata.clone();
         }
         part
-    }
-
-    fn scenarios(
-        &mut self,
-        top: &Map<String, Value>,
-        root: &At,
-        default: &Part,
-        texts: &mut Vec<(String, At)>,
-        parts: &mut Vec<Part>,
-    ) {
-        let at = root.part("/scenarios");
-        let items = match self.shown(top.get("scenarios")) {
-            None | Some(Value::Null) => return,
-            Some(Value::Array(items)) => items,
-            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
-                return self.problems.push(at.problem("`scenarios` is a list"));
-            }
-        };
-        for (index, item) in items.iter().enumerate() {
-            let at = at.part(&format!("/{index}"));
-            let (fields, at) = match item {
-                Value::Object(fields) => (fields.clone(), at),
-                Value::String(path) => {
-                    let path = path.strip_prefix("file://").unwrap_or(path);
-                    match self.files.document(path) {
-                        Ok(Ok(document)) => match document.value() {
-                            Value::Object(fields) => (fields.clone(), At::root(&document)),
-                            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                                self.problems.push(at.problem(format!("`{path}` holds one scenario, as a mapping")));
-                                continue;
-                            }
-                        },
-                        Ok(Err(others)) => {
-                            self.problems.extend(others);
-                            continue;
-                        }
-                        Err(why) => {
-                            self.problems.push(at.problem(why));
-                            continue;
-                        }
-                    }
-                }
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
-                    self.problems.push(at.problem("a scenario is a mapping with `config` and `tests`"));
-                    continue;
-                }
-            };
-            keys::check(Of::Scenario, &fields, &at, self.problems);
-            let raw = tests::read(fields.get("config"), &at.part("/config"), self.files, self.problems);
-            let data: Vec<Part> = raw.iter().filter_map(|raw| self.written(raw, texts)).collect();
-            let raw = tests::read(fields.get("tests"), &at.part("/tests"), self.files, self.problems);
-            let mut above: Vec<Part> = raw.iter().filter_map(|raw| self.written(raw, texts)).collect();
-            if above.is_empty() {
-                above.push(Part::empty(at.clone()));
-            }
-            for data in &data {
-                for test in &above {
-                    parts.push(default.under(&data.under(test)));
-                }
-            }
-        }
     }
 }
 
@@ -434,7 +386,7 @@ fn asked(
         match asked {
             Asked::Policy => {
                 let settings = Settings::default().over(&provider.config);
-                who.push(Who { id, label, model: None, settings, transform, prompts, names });
+                who.push(Who { id, label, model: None, settings, transform, prompts, names, tells: None });
             }
             Asked::Own => match provider.reach(environment, files) {
                 Ok(reached) => {
@@ -447,6 +399,7 @@ fn asked(
                         transform,
                         prompts,
                         names,
+                        tells: outside::tells(&reached.spec),
                     });
                 }
                 Err(problem) => problems.push(problem),
@@ -481,6 +434,7 @@ fn collapsed(who: Vec<Who>) -> Vec<Who> {
         transform,
         prompts: (!every).then_some(prompts),
         names,
+        tells: None,
     }]
 }
 

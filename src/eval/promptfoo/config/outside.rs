@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::environment::{Environment, replace_texts};
 use super::files::Files;
-use super::place::At;
 use super::providers::Provider;
 use super::spec::{INSTEAD, headers};
+use super::told::Tells;
 use crate::document::Problem;
 use crate::eval::model::{ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec, Retry};
 
@@ -132,15 +132,21 @@ pub(super) fn http(id: &str, provider: &Provider, environment: &Environment<'_>)
         }
     };
     let body = config.get("body").map(|body| replace_texts(body, &shown));
-    if let Some(body) = &body {
-        only_the_prompt(body, &provider.at.part("/config/body"))?;
+    // A case may put its vars anywhere but into the host, which is sent the headers' secrets, and into the headers.
+    let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    if host.contains("{{") || host.contains("{%") {
+        return Err(provider.at.problem(format!("`{url}`: the host of a provider is written out")).help(INSTEAD));
     }
-    only_the_prompt(&Value::from(url.as_str()), &provider.at.part("/config/url"))?;
+    let headers = headers(provider, environment)?;
+    if let Some((name, _)) = headers.iter().find(|(_, value)| value.contains("{{")) {
+        let at = provider.at.part(&format!("/config/headers/{}", crate::document::pointer_part(name)));
+        return Err(at.problem("only variables of the environment are put into a header").help(INSTEAD));
+    }
     let spec = HttpSpec {
         provider: HttpWord::Http,
         url,
         method,
-        headers: headers(provider, environment)?,
+        headers,
         body,
         response: None,
         transform,
@@ -151,30 +157,39 @@ pub(super) fn http(id: &str, provider: &Provider, environment: &Environment<'_>)
         limits: Limits::default(),
         retry: Retry::default(),
     };
-    if !spec.sends_prompt() {
-        let help = "put `{{prompt}}` into the body or the URL: every test would get the answer to the same question";
+    let silent = !spec.sends_prompt();
+    let spec = ModelSpec::Http(spec);
+    if silent && tells(&spec).is_none() {
+        let help =
+            "put `{{prompt}}` or a var into the body or the URL: every test would get the answer to the same question";
         return Err(provider.at.problem("this HTTP provider is never sent the prompt").help(help));
     }
-    Ok(ModelSpec::Http(spec))
+    Ok(spec)
 }
 
-/// A body may hold the prompt; other vars of a test are not known to a model.
-fn only_the_prompt(value: &Value, at: &At) -> Result<(), Problem> {
+/// How a provider of this spec is told what a case is about; none where the prompt is all that it is told.
+pub(super) fn tells(spec: &ModelSpec) -> Option<Tells> {
+    match spec {
+        ModelSpec::Exec(_) => Some(Tells::Command),
+        ModelSpec::Http(spec) => {
+            let vars = shows_vars(&Value::from(spec.url.as_str())) || spec.body.as_ref().is_some_and(shows_vars);
+            let kind = spec.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            let is_json = kind.is_some_and(|(_, kind)| kind.contains("json"));
+            vars.then(|| Tells::Endpoint { url: spec.url.clone(), body: spec.body.clone(), is_json })
+        }
+        ModelSpec::Openai(_) | ModelSpec::Echo(_) | ModelSpec::Embedded(_) | ModelSpec::Replay(_) => None,
+    }
+}
+
+/// Whether a tag in it names anything but the prompt.
+fn shows_vars(value: &Value) -> bool {
     match value {
         Value::String(text) => {
-            let mut rest = text.as_str();
-            while let Some((_, after)) = rest.split_once("{{") {
-                let (tag, after) = after.split_once("}}").unwrap_or((after, ""));
-                if tag.trim() != "prompt" && tag.trim() != "messages" {
-                    let message = format!("`{{{{{}}}}}`: only the prompt is put into a request", tag.trim());
-                    return Err(at.problem(message).help(INSTEAD));
-                }
-                rest = after;
-            }
-            Ok(())
+            let mut tags = text.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap_or_default().trim());
+            text.contains("{%") || tags.any(|tag| tag != "prompt" && tag != "messages")
         }
-        Value::Array(items) => items.iter().try_for_each(|item| only_the_prompt(item, at)),
-        Value::Object(fields) => fields.values().try_for_each(|value| only_the_prompt(value, at)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+        Value::Array(items) => items.iter().any(shows_vars),
+        Value::Object(fields) => fields.values().any(shows_vars),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -2,12 +2,14 @@
 //! another, as promptfoo 0.121.20 does it. Kept out: which file they stand in (`tests`).
 
 use crate::eval::suite::Asked;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::asserts::Reader;
 use super::keys::{self, Of};
 use super::place::At;
+use super::programs::{Asks, Programs};
 use super::providers::strings;
+use crate::document::Problem;
 use crate::eval::promptfoo::test::{Code, Grader, Node};
 use crate::eval::promptfoo::types::{By, kind_of};
 
@@ -24,6 +26,10 @@ pub(super) struct Part {
     pub(super) providers: Option<Vec<String>>,
     /// `options.transform`, or its older name.
     pub(super) transform: Option<Code>,
+    /// `options.transformVars`, with where it stands.
+    pub(super) makes_vars: Option<(Code, At)>,
+    /// `assertScoringFunction`.
+    pub(super) scoring: Option<Code>,
     /// `options.provider`, with where it stands.
     pub(super) grader: Option<(Value, At)>,
     pub(super) output: Option<Value>,
@@ -43,6 +49,8 @@ impl Part {
             prompts: None,
             providers: None,
             transform: None,
+            makes_vars: None,
+            scoring: None,
             grader: None,
             output: None,
             at,
@@ -68,6 +76,8 @@ impl Part {
             prompts: above.prompts.clone().or_else(|| self.prompts.clone()),
             providers: above.providers.clone().or_else(|| self.providers.clone()),
             transform: above.transform.clone().or_else(|| self.transform.clone()),
+            makes_vars: above.makes_vars.clone().or_else(|| self.makes_vars.clone()),
+            scoring: above.scoring.clone().or_else(|| self.scoring.clone()),
             grader: above.grader.clone().or_else(|| self.grader.clone()),
             output: above.output.clone().or_else(|| self.output.clone()),
             at: above.at.clone(),
@@ -105,6 +115,10 @@ impl Reader<'_> {
             (None, Some(value)) => self.code(Some(&value), &at.part("/options/postprocess")),
             (transform, _) => transform,
         };
+        let made = at.part("/options/transformVars");
+        let makes_vars = options.shift_remove("transformVars").and_then(|value| self.code(Some(&value), &made));
+        let scoring = fields.get("assertScoringFunction");
+        let scoring = self.function(scoring, "assertScoringFunction", &at.part("/assertScoringFunction"));
         let grader = options.shift_remove("provider").filter(|value| !value.is_null());
         let grader = grader.map(|value| (value, at.part("/options/provider")));
         if let Some(prompt) = options.get("rubricPrompt").cloned()
@@ -130,6 +144,8 @@ impl Reader<'_> {
             prompts: prompts.flatten(),
             providers: providers.flatten(),
             transform,
+            makes_vars: makes_vars.map(|code| (code, made)),
+            scoring,
             grader,
             output: fields.get("providerOutput").filter(|value| !value.is_null()).cloned(),
             at: at.clone(),
@@ -216,5 +232,23 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+}
+
+/// `transformVars`: what a program gives for the vars of a test is laid over them.
+pub(super) fn made_vars(part: &mut Part, programs: &Programs) -> Result<(), Problem> {
+    let Some((code, at)) = &part.makes_vars else { return Ok(()) };
+    let uuid = "00000000-0000-4000-8000-000000000000";
+    let given = [("vars", json!(part.vars)), ("context", json!({"prompt": {}, "uuid": uuid}))];
+    match programs.ask(code, Asks::Function("get_transform"), &given) {
+        Ok(Value::Object(made)) => {
+            part.vars.extend(made);
+            Ok(())
+        }
+        Ok(other) => Err(at.problem(format!(
+            "`transformVars` gives {}, and no vars",
+            other.to_string().chars().take(60).collect::<String>()
+        ))),
+        Err(why) => Err(at.problem(format!("`transformVars`: {why}"))),
     }
 }

@@ -6,8 +6,10 @@ use super::environment::{Environment, replace_texts};
 use super::files::{Files, ending, has_pattern};
 use super::keys::{self, Of};
 use super::place::At;
+use super::programs::{is_typescript, language_of, program, split};
 use crate::document::{Problem, Problems, pointer_part};
 use crate::eval::promptfoo::assert::{json_of, trimmed};
+use crate::eval::promptfoo::test::{Code, Language};
 
 /// A prompt.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub(super) struct Written {
     pub(super) label: String,
     pub(super) raw: String,
     pub(super) config: Map<String, Value>,
+    /// What makes it; `raw` is its text then.
+    pub(super) program: Option<Code>,
     pub(super) at: At,
 }
 
@@ -61,7 +65,15 @@ pub(super) fn read(
         }
     }
     for prompt in &prompts {
-        if prompt.raw.contains("_conversation") {
+        if prompt.program.is_some() {
+            // promptfoo 0.121.20 gives `_conversation` to a template that shows it, and to no program.
+            if prompt.raw.contains("_conversation") {
+                let problem =
+                    prompt.at.problem("a program of a prompt is not given `_conversation`, in promptfoo neither");
+                problems
+                    .note(problem.help("each case of a gate is asked by itself; give it the earlier turns as a var"));
+            }
+        } else if prompt.raw.contains("_conversation") {
             problems.push(
                 prompt
                     .at
@@ -219,6 +231,7 @@ fn written(entry: &Entry, raw: String, label: String, at: Option<At>) -> Written
         label,
         raw,
         config: entry.config.clone(),
+        program: None,
         at: at.unwrap_or_else(|| entry.at.clone()),
     }
 }
@@ -226,13 +239,22 @@ fn written(entry: &Entry, raw: String, label: String, at: Option<At>) -> Written
 fn from_file(entry: &Entry, path: &str, files: &Files) -> Result<Vec<Written>, Problem> {
     let unreadable = |why: String| entry.at.problem(why);
     let line = |number: usize| At::Line(files.shown(path).into(), u32::try_from(number).unwrap_or(u32::MAX));
-    let without_function =
-        path.rsplit_once(':').map_or(path, |(before, _)| if before.len() > 1 { before } else { path });
-    match ending(without_function).as_str() {
-        "js" | "cjs" | "mjs" | "ts" | "cts" | "mts" | "py" | "rb" | "go" | "sh" | "bash" | "exe" | "bat" | "cmd"
-        | "ps1" | "pl" => {
-            let problem = entry.at.problem(format!("`{path}`: a prompt that a program makes is not made here"));
-            return Err(problem.help("write the prompt as a template into a text file"));
+    let (file, function) = split(path);
+    if language_of(file).is_some_and(|language| language != Language::Ruby) || is_typescript(file) {
+        let program = program(path, files).map_err(unreadable)?;
+        let raw = files.text(file).map_err(unreadable)?.to_string();
+        let label = match (&program, function) {
+            (Some(Code { language: Language::Python, .. }), None) => format!("{path}: {}...", first(&raw, 50)),
+            (_, _) => path.to_owned(),
+        };
+        return Ok(vec![Written { id: None, program, ..written(entry, raw, label, None) }]);
+    }
+    match ending(path.rsplit_once(':').map_or(path, |(before, _)| before)).as_str() {
+        "rb" | "go" | "sh" | "bash" | "exe" | "bat" | "cmd" | "ps1" | "pl" => {
+            let problem = entry.at.problem(format!("`{path}`: a prompt that a command prints is not made here"));
+            return Err(
+                problem.help("write the prompt as a template into a text file, or make it with JavaScript or Python")
+            );
         }
         _ => {}
     }

@@ -10,6 +10,8 @@ use crate::document::{Problems, pointer_part};
 const DEEPEST: usize = 40;
 /// Values that references may copy.
 const MOST_COPIED: usize = 1_000_000;
+/// Bytes of a text that count as one value.
+const BYTES_A_VALUE: usize = 64;
 
 /// The value with every reference replaced.
 pub(super) fn resolved(value: &Value, at: &At, problems: &mut Problems) -> Value {
@@ -32,18 +34,34 @@ struct Walk<'a> {
     root: &'a Value,
     problems: &'a mut Problems,
     copied: usize,
-    /// Whether it is said already that there is no end.
+    /// Nothing more is copied.
     ended: bool,
 }
 
 impl Walk<'_> {
+    fn count(&mut self, value: &Value) {
+        self.copied = self.copied.saturating_add(match value {
+            Value::String(text) => 1 + text.len() / BYTES_A_VALUE,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => 1,
+        });
+    }
+
+    fn count_all(&mut self, value: &Value) {
+        self.count(value);
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.count_all(item)),
+            Value::Object(fields) => fields.values().for_each(|item| self.count_all(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
     fn value(&mut self, value: &Value, at: &At, depth: usize) -> Value {
-        self.copied += 1;
-        if depth > DEEPEST || self.copied > MOST_COPIED {
+        self.count(value);
+        if self.ended || depth > DEEPEST || self.copied > MOST_COPIED {
             if !self.ended {
-                self.problems.push(at.problem("references name one another without end, or copy too much"));
+                self.problems.push(at.problem("references name one another without end"));
             }
-            (self.ended, self.copied) = (true, MOST_COPIED + 1);
+            self.ended = true;
             return Value::Null;
         }
         match value {
@@ -52,7 +70,12 @@ impl Walk<'_> {
                     let entry = |(key, value): (&String, &Value)| {
                         let at = at.part(&format!("/{}", pointer_part(key)));
                         // Schemas of tools have references of their own.
-                        let value = if key == "parameters" { value.clone() } else { self.value(value, &at, depth) };
+                        let value = if key == "parameters" {
+                            self.count_all(value);
+                            value.clone()
+                        } else {
+                            self.value(value, &at, depth)
+                        };
                         (key.clone(), value)
                     };
                     return Value::Object(fields.iter().map(entry).collect());
@@ -113,5 +136,16 @@ mod tests {
         let config = |count: usize| format!("long: {long}\nall:\n{}", "  - {$ref: '#/long'}\n".repeat(count));
         assert_eq!((problems(&config(10)), problems(&config(1000))), (0, 1));
         assert_eq!(problems("a: {$ref: '#/b'}\nb: {$ref: '#/a'}\n"), 1);
+    }
+
+    #[test]
+    fn a_long_text_is_not_copied_without_end() {
+        let uses = "\n- $ref: '#/big'".repeat(200);
+        let text = format!("big: '{}'\nuses:{uses}\n", "x".repeat(1 << 20));
+        let document = std::sync::Arc::new(crate::document::parse_yaml("c.yaml", &text).unwrap());
+        let mut problems = Problems::none();
+        let found = resolved(document.value(), &At::root(&document), &mut problems);
+        assert!(problems.or(()).is_err());
+        assert!(found["uses"].as_array().unwrap().iter().filter(|text| text.is_string()).count() < 100);
     }
 }

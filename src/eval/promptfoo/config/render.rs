@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::files::{Files, ending};
+use super::media;
+use super::programs::{Asks, Programs, program};
+use super::prompts::Written;
 use crate::eval::promptfoo::assert::{json_of, string_of, trimmed};
 use crate::eval::promptfoo::nunjucks::{self, TemplateError, json_indented, render_value};
-use crate::eval::request::{Prompt, Written};
+use crate::eval::promptfoo::test::{Code, CodeSource, Language};
+use crate::eval::request::{self, Prompt};
 
 /// Vars in one another are looked up so often.
 const ROUNDS: usize = 5;
@@ -31,28 +35,62 @@ static LOOP: LazyLock<Regex> =
 pub(super) struct Rendered {
     pub(super) prompt: String,
     pub(super) vars: Map<String, Value>,
+    /// Settings of a request that a program gives beside its prompt.
+    pub(super) config: Map<String, Value>,
 }
 
-/// Renders a prompt.
-pub(super) fn render(
-    raw: &str,
-    vars: &Map<String, Value>,
-    files: &Files,
-    environment: &BTreeMap<String, String>,
-) -> Result<Rendered, String> {
-    let vars = resolved(vars, files)?;
-    let said = |error: TemplateError| error.to_string();
-    // JSON is rendered text by text, so that what a var holds needs no escape.
-    if let Ok(value) = serde_json::from_str::<Value>(raw)
-        && let Ok(rendered) = render_value(&value, &vars, environment)
-    {
-        return Ok(Rendered { prompt: json_indented(&rendered, "  "), vars });
+/// What a prompt is rendered with.
+pub(super) struct With<'a> {
+    pub(super) files: &'a Files,
+    pub(super) programs: &'a Programs,
+    pub(super) environment: &'a BTreeMap<String, String>,
+    /// `nunjucksFilters`.
+    pub(super) filters: &'a BTreeMap<String, Code>,
+    /// The id and the label of who is asked, as programs see them.
+    pub(super) provider: (&'a str, Option<&'a str>),
+}
+
+impl With<'_> {
+    fn provider(&self) -> Value {
+        match self.provider {
+            (id, Some(label)) => json!({"id": id, "label": label}),
+            (id, None) => json!({"id": id}),
+        }
     }
+}
+
+/// Renders a prompt, with what stands before and after its own text.
+pub(super) fn render(
+    prompt: &Written,
+    around: (&str, &str),
+    vars: &Map<String, Value>,
+    with: &With<'_>,
+) -> Result<Rendered, String> {
+    let raw = format!("{}{}{}", around.0, prompt.raw, around.1);
+    let vars = read(vars, &raw, with)?;
+    let (raw, config) = match &prompt.program {
+        Some(program) => made(program, prompt, &vars, with)?,
+        None => (raw, Map::new()),
+    };
+    let vars = resolved(vars)?;
+    let said = |error: TemplateError| error.to_string();
+    // JSON is rendered text by text, so that what a var holds needs no escape. It knows no filters of the config's own.
+    if let Ok(value) = serde_json::from_str::<Value>(&raw)
+        && let Ok(rendered) = render_value(&value, &vars, with.environment)
+    {
+        return Ok(Rendered { prompt: json_indented(&rendered, "  "), vars, config });
+    }
+    let filter = |name: &str, given: &dyn Fn() -> Vec<Value>| {
+        let code = with.filters.get(name)?;
+        let given: Vec<(&str, Value)> = given().into_iter().map(|value| ("", value)).collect();
+        Some(with.programs.ask(code, Asks::Function(""), &given))
+    };
     let mut inner = Map::with_capacity(vars.len());
     for (key, value) in &vars {
         let value = match value {
             Value::String(text) if nunjucks::has_marks(text) && !mentions_unknown(text, &vars) => {
-                Value::String(nunjucks::render(&wrapped(text), &vars, environment).map_err(said)?)
+                let text = nunjucks::render_with(&wrapped(text), &vars, with.environment, &filter);
+                Value::String(text.map_err(said)?)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
                 value.clone()
@@ -60,22 +98,65 @@ pub(super) fn render(
         };
         inner.insert(key.clone(), value);
     }
-    let prompt = nunjucks::render(&wrapped(raw), &inner, environment).map_err(said)?;
-    Ok(Rendered { prompt, vars })
+    let prompt = nunjucks::render_with(&wrapped(&raw), &inner, with.environment, &filter).map_err(said)?;
+    Ok(Rendered { prompt, vars, config })
 }
 
-/// Vars with their files read, their last line break gone, and the names of other vars in them replaced.
-fn resolved(vars: &Map<String, Value>, files: &Files) -> Result<Map<String, Value>, String> {
-    let mut resolved = Map::with_capacity(vars.len());
+/// The prompt that a program makes, and settings that it gives beside it.
+fn made(
+    program: &Code,
+    prompt: &Written,
+    vars: &Map<String, Value>,
+    with: &With<'_>,
+) -> Result<(String, Map<String, Value>), String> {
+    let asks = match (&program.source, program.language) {
+        (CodeSource::File { function: None, .. }, Language::Python) => Asks::Printed,
+        (_, Language::Python | Language::JavaScript | Language::Ruby) => Asks::Function(""),
+    };
+    let context = json!({"vars": vars, "provider": with.provider(), "config": prompt.config});
+    match with.programs.ask(program, asks, &[("context", context)])? {
+        Value::String(text) => Ok((text, Map::new())),
+        Value::Object(mut fields) if fields.contains_key("prompt") => {
+            let text = match fields.shift_remove("prompt").unwrap_or_default() {
+                Value::String(text) => text,
+                other => json_of(&other),
+            };
+            let config = match fields.shift_remove("config") {
+                Some(Value::Object(config)) => config,
+                Some(_) | None => Map::new(),
+            };
+            Ok((text, config))
+        }
+        value @ (Value::Object(_) | Value::Array(_)) => Ok((json_of(&value), Map::new())),
+        value @ (Value::Null | Value::Bool(_) | Value::Number(_)) => {
+            Err(format!("the program of the prompt gives {value}, and no text or object"))
+        }
+    }
+}
+
+/// Vars with their files read, and what programs make of them. Each program sees what was read before it.
+fn read(vars: &Map<String, Value>, raw: &str, with: &With<'_>) -> Result<Map<String, Value>, String> {
+    let mut read = vars.clone();
     for (key, value) in vars {
-        let value = match value {
-            Value::String(text) => match text.strip_prefix("file://") {
-                Some(path) => Value::String(file(path, files)?),
-                None => Value::String(text.strip_suffix('\n').unwrap_or(text).to_owned()),
-            },
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.clone(),
-        };
-        resolved.insert(key.clone(), value);
+        if let Value::String(text) = value
+            && let Some(path) = text.strip_prefix("file://")
+        {
+            let value = file(key, path, raw, &read, with)?;
+            read.insert(key.clone(), value);
+        }
+    }
+    Ok(read)
+}
+
+/// Vars with their last line break gone, and the names of other vars in them replaced.
+fn resolved(vars: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut resolved = vars;
+    for value in resolved.values_mut() {
+        if let Value::String(text) = value
+            && text.ends_with('\n')
+        {
+            text.pop();
+        }
     }
     for _ in 0..ROUNDS {
         let mut changed = false;
@@ -102,19 +183,49 @@ fn resolved(vars: &Map<String, Value>, files: &Files) -> Result<Map<String, Valu
     Ok(resolved)
 }
 
-fn file(path: &str, files: &Files) -> Result<String, String> {
-    let text = match ending(path).as_str() {
-        "yaml" | "yml" => json_of(&files.value(path)?),
-        "js" | "cjs" | "mjs" | "ts" | "cts" | "mts" | "py" => {
-            return Err(format!("`{path}`: a var that a program makes is not made here"));
-        }
-        "pdf" | "jpg" | "jpeg" | "png" | "gif" | "webp" | "bmp" | "svg" | "tif" | "tiff" | "ico" | "avif" | "heic"
-        | "heif" | "mp3" | "wav" | "ogg" | "flac" | "m4a" | "mp4" | "webm" | "mov" | "avi" | "mkv" => {
-            return Err(format!("`{path}`: images, sound and documents are not sent here"));
-        }
-        _ => trimmed(&files.text(path)?).to_owned(),
-    };
-    Ok(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))
+fn file(key: &str, path: &str, raw: &str, vars: &Map<String, Value>, with: &With<'_>) -> Result<Value, String> {
+    let files = with.files;
+    let ending = ending(path);
+    Ok(match ending.as_str() {
+        "yaml" | "yml" => Value::from(json_of(&files.value(path)?)),
+        "js" | "cjs" | "mjs" | "ts" | "cts" | "mts" | "py" => return said(key, path, raw, vars, with),
+        "pdf" => return Err(format!("`{path}`: text is not taken out of documents here")),
+        _ => match media::of(&ending) {
+            Some(media::Media::Image) => Value::from(media::data_url(&ending, &files.base64(path)?)),
+            Some(media::Media::Other) => Value::from(&*files.base64(path)?),
+            None => Value::from(trimmed(&files.text(path)?)),
+        },
+    })
+}
+
+/// A var that a program says, as `{output}` or `{error}`.
+fn said(key: &str, path: &str, raw: &str, vars: &Map<String, Value>, with: &With<'_>) -> Result<Value, String> {
+    let code = program(path, with.files)?.ok_or_else(|| format!("`{path}` is no program that runs here"))?;
+    let mut given = vec![("name", Value::from(key)), ("prompt", Value::from(raw)), ("vars", json!(vars))];
+    if code.language == Language::JavaScript {
+        given.push(("provider", with.provider()));
+    }
+    let said = with.programs.ask(&code, Asks::Function("get_var"), &given)?;
+    let part = |name: &str| said.get(name).filter(|value| is_true(value));
+    if let Some(error) = part("error") {
+        return Err(format!("`{path}` says: {}", string_of(error)));
+    }
+    match (part("output"), code.language) {
+        (Some(Value::String(text)), Language::Python) => Ok(Value::from(trimmed(text))),
+        (Some(value), Language::JavaScript) => Ok(value.clone()),
+        (_, _) => Err(format!("`{path}` gives no `output`, which would be the var `{key}`")),
+    }
+}
+
+/// What is true in JavaScript.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_f64().is_none_or(|number| number != 0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
+    }
 }
 
 /// A text in which a tag is not closed on its line stands as it is.
@@ -168,7 +279,7 @@ pub(super) fn prompt(text: String) -> Prompt {
         serde_json::from_str(&text).ok()
     };
     match value {
-        Some(Value::Array(messages)) if is_chat(&messages) => Prompt::Written(Written { text, messages }),
+        Some(Value::Array(messages)) if is_chat(&messages) => Prompt::Written(request::Written { text, messages }),
         Some(_) | None => Prompt::Text(text),
     }
 }

@@ -10,10 +10,12 @@ use serde_json::{Map, Value, json};
 
 use super::files::Files;
 use super::part::Part;
+use super::programs::Programs;
 use super::prompts::Written;
 use super::providers::named;
 use super::render;
 use super::spec::Settings;
+use super::told::Tells;
 use crate::document::Problem;
 use crate::eval::case::{Case, CaseId, Grading, Level};
 use crate::eval::dialogue::Dialogue;
@@ -41,6 +43,8 @@ pub(super) struct Asked {
     pub(super) prompts: Option<Vec<String>>,
     /// The names that a test may call it by.
     pub(super) names: Vec<String>,
+    /// How it is told what a case is about.
+    pub(super) tells: Option<Tells>,
 }
 
 /// A test with its combinations of vars.
@@ -70,9 +74,11 @@ pub(super) struct Rows {
     pub(super) prompts: Vec<Written>,
     pub(super) asked: Vec<Asked>,
     pub(super) files: Files,
+    pub(super) programs: Programs,
+    /// `nunjucksFilters`.
+    pub(super) filters: BTreeMap<String, Code>,
     pub(super) folder: Arc<PathBuf>,
     pub(super) environment: Arc<BTreeMap<String, String>>,
-    pub(super) script_environment: Arc<BTreeMap<String, String>>,
     pub(super) timeout: Duration,
     /// The model that answers with a test's own `providerOutput`.
     pub(super) echo: Arc<str>,
@@ -97,8 +103,9 @@ pub(super) struct Parts {
     pub(super) prompts: Vec<Written>,
     pub(super) asked: Vec<Asked>,
     pub(super) files: Files,
+    pub(super) programs: Programs,
+    pub(super) filters: BTreeMap<String, Code>,
     pub(super) environment: Arc<BTreeMap<String, String>>,
-    pub(super) script_environment: Arc<BTreeMap<String, String>>,
     pub(super) timeout: Duration,
     pub(super) echo: Arc<str>,
     pub(super) checked: bool,
@@ -107,7 +114,7 @@ pub(super) struct Parts {
 impl Rows {
     /// Lays out all rows.
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { suite, plans, prompts, asked, files, environment, script_environment, timeout, echo, checked } =
+        let Parts { suite, plans, prompts, asked, files, programs, filters, environment, timeout, echo, checked } =
             parts;
         let folder = files.folder();
         let folder = Arc::new(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
@@ -122,9 +129,10 @@ impl Rows {
             prompts,
             asked,
             files,
+            programs,
+            filters,
             folder,
             environment,
-            script_environment,
             timeout,
             echo,
             checked,
@@ -209,16 +217,29 @@ impl Rows {
         let prompt = self.prompts.get(row.prompt).ok_or_else(gone)?;
         let part = &plan.part;
         let option = |key: &str| part.options.get(key).and_then(Value::as_str).unwrap_or_default();
-        let raw = format!("{}{}{}", option("prefix"), prompt.raw, option("suffix"));
-        let rendered = render::render(&raw, vars, &self.files, &self.environment)
-            .map_err(|why| part.at.problem(why).help(format!("the prompt is `{}`", prompt.label)))?;
-        let settings = asked.settings.clone().over(&prompt.config).over(&part.options);
+        let with = render::With {
+            files: &self.files,
+            programs: &self.programs,
+            environment: &self.environment,
+            filters: &self.filters,
+            provider: (&asked.id, asked.label.as_deref()),
+        };
+        let rendered = render::render(prompt, (option("prefix"), option("suffix")), vars, &with)
+            .map_err(|why| part.at.problem(why).help(format!("the prompt is `{}`", tidy(&prompt.label))))?;
+        let settings = asked.settings.clone().over(&prompt.config).over(&rendered.config).over(&part.options);
         let (asks, model) = match &part.output {
             Some(output) => {
                 let text = output.as_str().map_or_else(|| output.to_string(), str::to_owned);
                 (Prompt::Text(text), Some(Arc::clone(&self.echo)))
             }
             None => (render::prompt(rendered.prompt.clone()), asked.model.clone()),
+        };
+        let told = match (&asked.tells, &part.output) {
+            (Some(tells), None) => {
+                let told = tells.of(part, prompt, &rendered, &self.environment);
+                Some(Box::new(told.map_err(|why| part.at.problem(format!("the request of `{}`: {why}", asked.id)))?))
+            }
+            (Some(_), Some(_)) | (None, _) => None,
         };
         let request = Request::Generate(Generate {
             prompt: asks,
@@ -228,6 +249,7 @@ impl Rows {
             stop: settings.stop,
             format: if settings.json { OutputFormat::Json } else { OutputFormat::Text },
             logprobs: wants_log_probabilities(&part.nodes),
+            told,
         });
         let test = Test {
             description: part.description.clone(),
@@ -243,12 +265,13 @@ impl Rows {
             grader: None,
             metadata: part.metadata.clone(),
             environment: Arc::clone(&self.environment),
-            script_environment: Arc::clone(&self.script_environment),
             compared: compares(&part.nodes).then(|| Compared {
                 row: u32::try_from(index).unwrap_or(u32::MAX),
                 rows: (row.first..row.first.saturating_add(row.count)).collect(),
             }),
             folder: Arc::clone(&self.folder),
+            surroundings: Arc::clone(self.programs.surroundings()),
+            scoring: part.scoring.clone(),
         };
         let id = CaseId::new(&self.id(&row, plan.combinations.len())).map_err(|why| part.at.problem(why))?;
         let prompt_digest = Digest::of(json!(request).to_string().as_bytes());
@@ -290,6 +313,9 @@ fn expected_digest(test: &Test, given: bool) -> Digest {
     hasher.part(b"promptfoo-test-1").part(json!(test.vars).to_string().as_bytes());
     hasher.part(json!([test.threshold, test.options, test.metadata]).to_string().as_bytes());
     hasher.part(format!("{:?}", test.transforms).as_bytes());
+    if let Some(scoring) = &test.scoring {
+        hasher.part(format!("{scoring:?}").as_bytes());
+    }
     for node in &test.assertions {
         let mut plain = node.clone();
         without_places(&mut plain);

@@ -7,9 +7,11 @@ use serde_json::{Map, Value};
 
 use super::files::{Files, ending};
 use super::place::At;
+use super::programs::{Asks, Programs, program};
 use super::refs;
 use super::shorthand;
 use crate::document::{Problems, parse_json_line};
+use crate::eval::promptfoo::test::{Code, Language};
 
 /// A test as it is written.
 pub(super) struct Raw {
@@ -17,19 +19,28 @@ pub(super) struct Raw {
     pub(super) at: At,
 }
 
+/// What tests are read with.
+#[derive(Clone, Copy)]
+pub(super) struct With<'a> {
+    pub(super) files: &'a Files,
+    pub(super) programs: &'a Programs,
+    /// What a program that makes tests is given.
+    pub(super) config: Option<&'a Value>,
+}
+
 /// Reads all tests.
-pub(super) fn read(value: Option<&Value>, at: &At, files: &Files, problems: &mut Problems) -> Vec<Raw> {
+pub(super) fn read(value: Option<&Value>, at: &At, with: With<'_>, problems: &mut Problems) -> Vec<Raw> {
     let mut found = Vec::new();
     match value {
         None | Some(Value::Null) => {}
-        Some(Value::String(path)) => named(path, Described::Always, at, files, problems, &mut found),
+        Some(Value::String(path)) => named(path, Described::Always, at, with, problems, &mut found),
         Some(Value::Array(items)) => {
             for (index, item) in items.iter().enumerate() {
                 let at = at.part(&format!("/{index}"));
                 match item {
-                    Value::String(path) => named(path, Described::Tables, &at, files, problems, &mut found),
+                    Value::String(path) => named(path, Described::Tables, &at, with, problems, &mut found),
                     Value::Object(fields) if fields.contains_key("path") => {
-                        generator(fields, &at, files, problems, &mut found)
+                        generator(fields, &at, with, problems, &mut found)
                     }
                     Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                         found.push(Raw { value: item.clone(), at });
@@ -37,9 +48,7 @@ pub(super) fn read(value: Option<&Value>, at: &At, files: &Files, problems: &mut
                 }
             }
         }
-        Some(Value::Object(fields)) if fields.contains_key("path") => {
-            generator(fields, at, files, problems, &mut found)
-        }
+        Some(Value::Object(fields)) if fields.contains_key("path") => generator(fields, at, with, problems, &mut found),
         Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
             problems.push(at.problem("`tests` is a list, or the name of a file"));
         }
@@ -54,15 +63,19 @@ enum Described {
     Tables,
 }
 
-fn generator(fields: &Map<String, Value>, at: &At, files: &Files, problems: &mut Problems, found: &mut Vec<Raw>) {
+fn generator(fields: &Map<String, Value>, at: &At, with: With<'_>, problems: &mut Problems, found: &mut Vec<Raw>) {
     match fields.get("path").and_then(Value::as_str) {
-        Some(path) => named(path, Described::Tables, &at.part("/path"), files, problems, found),
+        Some(path) => {
+            let with = With { config: fields.get("config"), ..with };
+            named(path, Described::Tables, &at.part("/path"), with, problems, found);
+        }
         None => problems.push(at.part("/path").problem("`path` is the name of a file")),
     }
 }
 
 /// The tests of a file, or of all files that a pattern finds.
-fn named(path: &str, described: Described, at: &At, files: &Files, problems: &mut Problems, found: &mut Vec<Raw>) {
+fn named(path: &str, described: Described, at: &At, with: With<'_>, problems: &mut Problems, found: &mut Vec<Raw>) {
+    let files = with.files;
     for (mark, what) in [
         ("huggingface://", "data sets of Hugging Face"),
         ("https://", "tables on the network"),
@@ -77,6 +90,17 @@ fn named(path: &str, described: Described, at: &At, files: &Files, problems: &mu
         }
     }
     let path = path.strip_prefix("file://").unwrap_or(path);
+    match program(path, files) {
+        Ok(Some(code)) if code.language != Language::Ruby => {
+            match made(&code, path, at, with) {
+                Ok(tests) => found.extend(tests),
+                Err(why) => problems.push(at.problem(why)),
+            }
+            return;
+        }
+        Ok(_) => {}
+        Err(why) => return problems.push(at.problem(why)),
+    }
     let paths = match files.find(path) {
         Ok(paths) => paths,
         Err(why) => return problems.push(at.problem(why)),
@@ -89,9 +113,6 @@ fn named(path: &str, described: Described, at: &At, files: &Files, problems: &mu
             "yaml" | "yml" | "json" => structured(&path, described, files, problems),
             "jsonl" => lines(&path, described, files, problems),
             "csv" => table(&path, files),
-            "js" | "cjs" | "mjs" | "ts" | "cts" | "mts" | "py" => Err(format!(
-                "`{path}`: tests that a program makes are not made here; write them into a file of JSON lines"
-            )),
             "xlsx" | "xls" => Err(format!("`{path}`: save the table as CSV")),
             other => Err(format!("`{path}`: tests are not read from files that end in `.{other}`")),
         };
@@ -100,6 +121,20 @@ fn named(path: &str, described: Described, at: &At, files: &Files, problems: &mu
             Err(why) => problems.push(at.problem(why)),
         }
     }
+}
+
+/// The tests that a program makes, given its `config`. Each stands where the program is named.
+fn made(code: &Code, path: &str, at: &At, with: With<'_>) -> Result<Vec<Raw>, String> {
+    let config = match with.config {
+        Some(config) => vec![("config", loaded(config.clone(), false, with.files)?)],
+        None => Vec::new(),
+    };
+    let said = with.programs.ask(code, Asks::Export("generate_tests"), &config)?;
+    let Value::Array(tests) = said else {
+        return Err(format!("`{path}` gives no list of tests"));
+    };
+    let at = At::Line(at.path().into(), at.spot().line);
+    Ok(tests.into_iter().map(|value| Raw { value, at: at.clone() }).collect())
 }
 
 fn structured(path: &str, described: Described, files: &Files, problems: &mut Problems) -> Result<Vec<Raw>, String> {

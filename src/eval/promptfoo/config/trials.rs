@@ -251,7 +251,8 @@ fn what_a_gate_cannot_do_is_refused_with_its_line() {
         (provider("{id: \"http://h/x\", config: {body: {a: \"{{ x }}\"}}}"), "only the prompt is put into a request"),
         (format!("providers: [echo]\n{ONE_TEST}"), "the config has no `prompts`"),
         (format!("prompts: [\"{{{{x | nofilter}}}}\"]\nproviders: [echo]\n{ONE_TEST}"), "the filter `nofilter` is not there"),
-        (format!("prompts: [\"file://a.js\"]\nproviders: [echo]\n{ONE_TEST}"), "a prompt that a program makes is not made here"),
+        (format!("prompts: [\"file://a.ts\"]\nproviders: [echo]\n{ONE_TEST}"), "TypeScript is not run here"),
+        (format!("prompts: [\"file://a.sh\"]\nproviders: [echo]\n{ONE_TEST}"), "a prompt that a command prints is not made here"),
         (format!("prompts: [\"{{{{ _conversation }}}}\"]\nproviders: [echo]\n{ONE_TEST}"), "quotes earlier answers"),
         (format!("prompts: [x]\nproviders: [echo]\nenv: {{A_TOKEN: abc}}\n{ONE_TEST}"), "`A_TOKEN` looks like a secret"),
         ("prompts: [x]\nproviders: [echo]\ntests: file://none.csv\n".to_owned(), "`none.csv` cannot be read"),
@@ -269,6 +270,75 @@ fn what_a_gate_cannot_do_is_refused_with_its_line() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_program_that_gives_nothing_is_refused_with_its_name_and_line() {
+    let files = [
+        ("five.js", "module.exports = () => 5"),
+        ("no.js", "module.exports = () => ({ error: 'no' })"),
+        ("empty.js", "module.exports = () => ({ output: '' })"),
+        ("fs.js", "const fs = require('fs');\nmodule.exports = () => ''"),
+        ("raises.py", "import sys\ndef generate_tests():\n    raise ValueError('x')\n"),
+        ("one.py", "def generate_tests():\n    return 1\n"),
+        ("forever.js", "module.exports = () => { while (true) {} }"),
+    ];
+    let with = |prompt: &str, test: &str, top: &str| {
+        format!("prompts: [\"{prompt}\"]\nproviders: [echo]\ntests:\n  - {test}\n{top}\n")
+    };
+    let plain = "{vars: {x: a}, assert: [{type: is-json}]}";
+    let table = [
+        (with("file://five.js", plain, ""), "config.yaml:4:5: the program of the prompt gives 5"),
+        (with("file://forever.js", plain, ""), "config.yaml:4:5: `forever.js`: the script ran for more than"),
+        (
+            with("{{x}}", "{vars: {x: file://no.js}, assert: [{type: is-json}]}", ""),
+            "config.yaml:4:5: `no.js` says: no",
+        ),
+        (with("{{x}}", "{vars: {x: file://empty.js}, assert: [{type: is-json}]}", ""), "`empty.js` gives no `output`"),
+        (with("{{x}}", "file://fs.js", ""), "config.yaml:4:5: `fs.js`: line 1: Error: Cannot find module 'fs'"),
+        (with("{{x}}", "file://raises.py", ""), "config.yaml:4:5: `raises.py`: line 3: ValueError: x"),
+        (with("{{x}}", "file://one.py", ""), "config.yaml:4:5: `one.py` gives no list of tests"),
+        (with("{{x}}", "file://gone.py", ""), "`gone.py` cannot be read"),
+        (
+            with("{{x}}", "{vars: {x: a}, options: {transformVars: 'null'}}", ""),
+            "config.yaml:4:45: `transformVars` gives null",
+        ),
+        (
+            with("{{x}}", plain, "nunjucksFilters: {f: raises.py}"),
+            "config.yaml:5:22: the filter `f` is a file of JavaScript",
+        ),
+        (with("{{x | f}}", plain, "nunjucksFilters: {f: fs.js}"), "the filter `f`: `fs.js`: line 1"),
+        (with("{{x}}", "{vars: {x: a}, assertScoringFunction: score}", ""), "names a function of a file"),
+    ];
+    for (config, want) in table {
+        let got = loaded(&config, &files, around(Asked::Own)).map(|cases| cases.len());
+        assert!(got.as_ref().is_err_and(|text| text.contains(want)), "{config}  want {want}\n  got  {got:?}");
+    }
+}
+
+#[test]
+fn a_python_that_is_not_there_is_named() {
+    let config = "prompts: [\"{{x}}\"]\nproviders: [echo]\ntests: file://t.py\n";
+    let around = Around {
+        environment: &|name| (name == "PROMPTFOO_PYTHON").then(|| "/no/python".to_owned()),
+        ..around(Asked::Own)
+    };
+    let text = loaded(config, &[("t.py", "")], around).map(|cases| cases.len()).unwrap_err();
+    assert!(
+        text.contains("config.yaml:3:8: `t.py`: the suite has scripts of Python, and /no/python cannot be started"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_a_program_says_is_the_same_whenever_a_row_is_made() {
+    let config =
+        "prompts: [\"file://p.py:p\"]\nproviders: [echo]\ntests: [{vars: {x: a}, assert: [{type: is-json}]}]\n";
+    let files = [("p.py", "import os\ndef p(context):\n    return os.urandom(8).hex()\n")];
+    let (_folder, path) = written(config, &files);
+    let suite = load(&path, "c", around(Asked::Own)).map_err(said).unwrap();
+    let first = prompt(&suite.case(0).unwrap());
+    assert_eq!(prompt(&suite.case(0).unwrap()), first);
 }
 
 #[test]

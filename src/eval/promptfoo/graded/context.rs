@@ -347,7 +347,7 @@ fn verdicts(reply: &str, all: usize) -> Result<usize, &'static str> {
     if yes + no == 0 {
         return Err("it gives no verdict");
     }
-    // What has no verdict is not supported, and more verdicts than statements support none.
+    // What has no verdict is not supported.
     Ok(all.saturating_sub(no + all.saturating_sub(yes + no)))
 }
 

@@ -1,11 +1,13 @@
 //! `python` and `ruby`: scripts of the user's in interpreters of this machine. What a script returns becomes a verdict by the rules of
 //! promptfoo 0.121.20. Kept out: how a program is run and ended (`eval::process`).
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::super::assert::{self, Frame, Given, Graded, Thrown, rendered_text};
 use super::super::test::{Code, CodeSource, Language};
@@ -101,38 +103,95 @@ async fn call(
     context: &Value,
     frame: &Frame<'_>,
 ) -> Result<Value, Trouble> {
-    let language = code.language;
-    let mut environment = frame.test.script_environment.as_ref().clone();
-    environment.entry("PATH".to_owned()).or_insert_with(|| USUAL_PATH.to_owned());
-    let chosen = |variable: &str, usual: &str| environment.get(variable).cloned().unwrap_or_else(|| usual.to_owned());
-    let command = match language {
-        Language::Python => vec![chosen("PROMPTFOO_PYTHON", "python3"), "-c".to_owned(), PYTHON_DRIVER.to_owned()],
-        Language::Ruby => vec![chosen("PROMPTFOO_RUBY", "ruby"), "-e".to_owned(), RUBY_DRIVER.to_owned()],
-        Language::JavaScript => return Err(Trouble::Run(Thrown::new("no interpreter runs JavaScript"))),
+    let inline = match &code.source {
+        CodeSource::Inline(text) => Some(rendered_text(text, frame).map_err(Trouble::Run)?),
+        CodeSource::File { .. } => None,
     };
-    let (text, path, function) = match &code.source {
-        CodeSource::Inline(text) => {
-            let text = rendered_text(text, frame).map_err(Trouble::Run)?;
-            (wrapped(language, &text), None, "main")
-        }
-        CodeSource::File { path, text, function: own } => {
-            (text.clone(), Some(path.display().to_string()), own.as_deref().unwrap_or(function))
+    let call = Call {
+        code,
+        inline,
+        function,
+        arguments: vec![output.clone(), context.clone()],
+        surroundings: &frame.test.surroundings,
+        folder: &frame.test.folder,
+        deadline: Instant::now() + TIME_LIMIT,
+        cancel: frame.subject.cancel,
+    };
+    called(call).await
+}
+
+/// A function of a script, and what it is given.
+pub(in crate::eval::promptfoo) struct Call<'a> {
+    pub(in crate::eval::promptfoo) code: &'a Code,
+    /// The text of a script of the config, its templates rendered.
+    pub(in crate::eval::promptfoo) inline: Option<String>,
+    /// The function of a file that names none.
+    pub(in crate::eval::promptfoo) function: &'a str,
+    pub(in crate::eval::promptfoo) arguments: Vec<Value>,
+    /// The environment, before what looks like a secret is taken out of it.
+    pub(in crate::eval::promptfoo) surroundings: &'a BTreeMap<String, String>,
+    pub(in crate::eval::promptfoo) folder: &'a Path,
+    pub(in crate::eval::promptfoo) deadline: Instant,
+    pub(in crate::eval::promptfoo) cancel: &'a CancellationToken,
+}
+
+impl Call<'_> {
+    fn interpreter(&self, environment: &BTreeMap<String, String>) -> Result<String, Thrown> {
+        let (variable, usual) = match self.code.language {
+            Language::Python => ("PROMPTFOO_PYTHON", "python3"),
+            Language::Ruby => ("PROMPTFOO_RUBY", "ruby"),
+            Language::JavaScript => return Err(Thrown::new("no interpreter runs JavaScript")),
+        };
+        Ok(environment.get(variable).cloned().unwrap_or_else(|| usual.to_owned()))
+    }
+
+    async fn run(&self, command: &[String], input: Vec<u8>) -> Result<process::Written, Thrown> {
+        let environment = environment(self.surroundings);
+        let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { self.folder };
+        let program =
+            Program { command, folder, environment: &environment, input, deadline: self.deadline, cancel: self.cancel };
+        let program = process::run(program).await;
+        program.map_err(|error| trouble(self.code.language, command.first().map_or("", String::as_str), &error))
+    }
+}
+
+/// Calls a script's function; the error of a script that raised is its own.
+pub(in crate::eval::promptfoo) async fn result_of(call: Call<'_>) -> Result<Value, Thrown> {
+    called(call).await.map_err(|trouble| match trouble {
+        Trouble::Raised(why) => Thrown::new(why),
+        Trouble::Run(thrown) => thrown,
+    })
+}
+
+/// Runs a whole file of Python with one argument, as JSON: what it prints is its result.
+pub(in crate::eval::promptfoo) async fn printed_by(call: Call<'_>, path: &Path) -> Result<String, Thrown> {
+    let argument = call.arguments.first().cloned().unwrap_or_default().to_string();
+    let environment = environment(call.surroundings);
+    let command = [call.interpreter(&environment)?, path.display().to_string(), argument];
+    let written = call.run(&command, Vec::new()).await?;
+    let text = String::from_utf8(written.output).map_err(|_| Thrown::new("what the script printed is no UTF-8"))?;
+    let text = text.replace("\r\n", "\n");
+    Ok(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))
+}
+
+async fn called(call: Call<'_>) -> Result<Value, Trouble> {
+    let language = call.code.language;
+    let environment = environment(call.surroundings);
+    let (option, driver) = match language {
+        Language::Ruby => ("-e", RUBY_DRIVER),
+        Language::Python | Language::JavaScript => ("-c", PYTHON_DRIVER),
+    };
+    let interpreter = call.interpreter(&environment).map_err(Trouble::Run)?;
+    let command = [interpreter, option.to_owned(), driver.to_owned()];
+    let (text, path, function) = match &call.code.source {
+        CodeSource::Inline(text) => (wrapped(language, call.inline.as_deref().unwrap_or(text)), None, "main"),
+        CodeSource::File { path, text, function } => {
+            (text.clone(), Some(path.display().to_string()), function.as_deref().unwrap_or(call.function))
         }
     };
     let line_before = if path.is_some() { 0 } else { u32::try_from(HEADER_LINES).unwrap_or(0) };
-    let asked = json!({"text": text, "path": path, "function": function, "arguments": [output, context]});
-    let folder: &Path = &frame.test.folder;
-    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
-    let written = process::run(Program {
-        command: &command,
-        folder: &folder,
-        environment: &environment,
-        input: asked.to_string().into_bytes(),
-        deadline: Instant::now() + TIME_LIMIT,
-        cancel: frame.subject.cancel,
-    })
-    .await
-    .map_err(|error| trouble(language, command.first().map_or("", String::as_str), &error))?;
+    let asked = json!({"text": text, "path": path, "function": function, "arguments": call.arguments});
+    let written = call.run(&command, asked.to_string().into_bytes()).await.map_err(Trouble::Run)?;
     let reply: Reply = serde_json::from_slice(&written.output).map_err(|_| {
         Trouble::Run(Thrown::new(format!(
             "the {} script ended without a result: {}",
@@ -150,8 +209,8 @@ async fn call(
     }
 }
 
-fn trouble(language: Language, program: &str, error: &ProcessError) -> Trouble {
-    let thrown = |text: String| Trouble::Run(Thrown(Untrusted::new(text)));
+fn trouble(language: Language, program: &str, error: &ProcessError) -> Thrown {
+    let thrown = |text: String| Thrown(Untrusted::new(text));
     let name = name(language);
     match error {
         ProcessError::Start(why) => {
@@ -166,6 +225,13 @@ fn trouble(language: Language, program: &str, error: &ProcessError) -> Trouble {
             thrown(format!("the {name} script: {error}"))
         }
     }
+}
+
+/// What a script finds in its environment, with the usual places of programs where the job has no PATH.
+fn environment(of: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut found = of.clone();
+    found.entry("PATH".to_owned()).or_insert_with(|| USUAL_PATH.to_owned());
+    found
 }
 
 /// Lines before the first one of an inline script.

@@ -22,7 +22,7 @@ pub(super) async fn webhook(given: &Given<'_>) -> Result<Graded, Thrown> {
     }
     let reach = Reach::default();
     reach.check(&url).map_err(|error| failed(error.to_string()))?;
-    let options = ClientOptions { ca_file: None, idle_connections: 1, reach: Some(reach) };
+    let options = ClientOptions { idle_connections: 1, reach: Some(reach), ..ClientOptions::default() };
     let client = net::client(&options).map_err(|error| failed(error.to_string()))?;
     let test = given.frame.test;
     let body = json!({"output": given.output.value, "context": {"prompt": test.prompt, "vars": test.vars}}).to_string();

@@ -8,22 +8,24 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::TemplateError;
 use super::filters;
+use super::is::is;
 use super::members;
 use super::parse::{Arguments, Definition, Expression, Node, Operator, Setting};
-use super::value::{Function, Js, apply};
+use super::value::{Function, Js, LONGEST, apply, fits};
+use super::{Filters, TemplateError};
 
 /// Nodes and expressions that one rendering may evaluate.
 const FUEL: u32 = 2_000_000;
-/// The longest text that one rendering may give, in bytes.
-const LONGEST: usize = 8 * 1024 * 1024;
+/// Bytes of a value that is made or copied, for which one step is taken.
+const BYTES_A_STEP: usize = 64;
 /// Macros in one another.
 const DEEPEST: u32 = 40;
 
 /// A scope.
 pub(super) struct Frame<'v> {
     variables: RefCell<Vec<(String, Js<'v>)>>,
+    named: RefCell<Vec<String>>,
     parent: Option<Rc<Frame<'v>>>,
     /// `set` in it reaches no further.
     isolated: bool,
@@ -32,13 +34,24 @@ pub(super) struct Frame<'v> {
 
 impl<'v> Frame<'v> {
     fn new(parent: Option<Rc<Frame<'v>>>, isolated: bool, top: bool) -> Rc<Self> {
-        Rc::new(Self { variables: RefCell::default(), parent, isolated, top })
+        Rc::new(Self { variables: RefCell::default(), named: RefCell::default(), parent, isolated, top })
     }
 
+    /// A variable of this scope. What a loop or a macro has named is its own even where it is undefined; what was set to nothing is
+    /// looked for further out.
     fn own(&self, name: &str) -> Option<Js<'v>> {
         let variables = self.variables.borrow();
         let value = variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        value.filter(|value| !matches!(value, Js::Undefined))
+        value.filter(|value| !matches!(value, Js::Undefined) || self.named.borrow().iter().any(|named| named == name))
+    }
+
+    /// Gives one of the names of a loop or a macro its value.
+    fn name(&self, name: &str, value: Js<'v>) {
+        let mut named = self.named.borrow_mut();
+        if !named.iter().any(|known| known == name) {
+            named.push(name.to_owned());
+        }
+        self.put(name, value);
     }
 
     fn lookup(&self, name: &str) -> Option<Js<'v>> {
@@ -71,6 +84,8 @@ struct Renderer<'v> {
     /// What was set at the top: macros see it.
     set: RefCell<Vec<(String, Js<'v>)>>,
     environment: Value,
+    /// The config's own.
+    filters: Filters<'v>,
     fuel: Cell<u32>,
     depth: Cell<u32>,
 }
@@ -82,12 +97,14 @@ pub(super) fn render(
     nodes: &[Node],
     vars: &Map<String, Value>,
     environment: &BTreeMap<String, String>,
+    filters: Filters<'_>,
 ) -> Evaluated<String> {
     let environment = environment.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
     let renderer = Renderer {
         vars,
         set: RefCell::default(),
         environment: Value::Object(environment.collect()),
+        filters,
         fuel: Cell::new(FUEL),
         depth: Cell::new(0),
     };
@@ -98,12 +115,38 @@ pub(super) fn render(
 
 impl<'v> Renderer<'v> {
     fn burn(&self) -> Evaluated<()> {
-        match self.fuel.get().checked_sub(1) {
+        self.burn_steps(1)
+    }
+
+    fn burn_steps(&self, steps: u32) -> Evaluated<()> {
+        match self.fuel.get().checked_sub(steps) {
             Some(left) => {
                 self.fuel.set(left);
                 Ok(())
             }
             None => Err(TemplateError::new("the template takes too many steps")),
+        }
+    }
+
+    fn filtered(
+        &self,
+        name: &str,
+        input: Js<'v>,
+        listed: Vec<Js<'v>>,
+        named: Vec<(String, Js<'v>)>,
+    ) -> Evaluated<Js<'v>> {
+        let given = || {
+            let mut given: Vec<Value> =
+                std::iter::once(&input).chain(&listed).map(|one| one.clone().into_value()).collect();
+            if !named.is_empty() {
+                let named = named.iter().map(|(name, value)| (name.clone(), value.clone().into_value()));
+                given.push(Value::Object(named.collect()));
+            }
+            given
+        };
+        match (self.filters)(name, &given) {
+            Some(said) => said.map(Js::owned).map_err(|why| TemplateError::new(format!("the filter `{name}`: {why}"))),
+            None => filters::apply(name, input, listed, named),
         }
     }
 
@@ -165,7 +208,7 @@ impl<'v> Renderer<'v> {
             Node::Filtered { name, arguments, body } => {
                 let input = Js::text(self.rendered(body, frame)?);
                 let (listed, named) = self.arguments(arguments, frame)?;
-                out.push_str(&filters::apply(name, input, listed, named)?.printed()?);
+                out.push_str(&self.filtered(name, input, listed, named)?.printed()?);
             }
             Node::Switch { over, arms, otherwise } => {
                 let over = self.value(over, frame)?;
@@ -211,7 +254,7 @@ impl<'v> Renderer<'v> {
         for (index, row) in rows.into_iter().enumerate() {
             let mut row = row.into_iter();
             for name in names {
-                inner.put(name, row.next().unwrap_or(Js::Undefined));
+                inner.name(name, row.next().unwrap_or(Js::Undefined));
             }
             let number = |number: usize| Value::from(number);
             let about = Map::from_iter([
@@ -245,8 +288,17 @@ impl<'v> Renderer<'v> {
         }
     }
 
+    /// What an expression gives. Whoever makes or copies much pays for it: doubling a text or a list again and again ends soon.
     fn value(&self, expression: &'v Expression, frame: &Rc<Frame<'v>>) -> Evaluated<Js<'v>> {
         self.burn()?;
+        let value = self.unpaid(expression, frame)?;
+        let bytes = value.owned_bytes();
+        fits(bytes)?;
+        self.burn_steps(u32::try_from(bytes / BYTES_A_STEP).unwrap_or(u32::MAX))?;
+        Ok(value)
+    }
+
+    fn unpaid(&self, expression: &'v Expression, frame: &Rc<Frame<'v>>) -> Evaluated<Js<'v>> {
         Ok(match expression {
             Expression::Text(text) => Js::text(text.as_str()),
             Expression::Number(number) => Js::number(*number),
@@ -283,7 +335,7 @@ impl<'v> Renderer<'v> {
             Expression::Filter { name, input, arguments } => {
                 let input = self.value(input, frame)?;
                 let (listed, named) = self.arguments(arguments, frame)?;
-                filters::apply(name, input, listed, named)?
+                self.filtered(name, input, listed, named)?
             }
             Expression::Test { input, name, argument } => {
                 let input = self.value(input, frame)?;
@@ -291,7 +343,7 @@ impl<'v> Renderer<'v> {
                     Some(argument) => self.value(argument, frame)?,
                     None => Js::Undefined,
                 };
-                Js::flag(filters::test(name, &input, &argument)?)
+                Js::flag(is(name, &input, &argument)?)
             }
             Expression::Either { then, condition, otherwise } => {
                 if self.value(condition, frame)?.is_true() {
@@ -364,7 +416,7 @@ impl<'v> Renderer<'v> {
         let mut listed = listed.into_iter();
         for name in &definition.names {
             let value = listed.next().or_else(|| take(name)).unwrap_or(Js::Undefined);
-            frame.put(name, value);
+            frame.name(name, value);
         }
         for (name, default) in &definition.defaults {
             let value = match take(name).or_else(|| listed.next()) {
@@ -411,7 +463,14 @@ fn rows<'v>(over: &Js<'v>, names: usize) -> Vec<Vec<Js<'v>>> {
         Value::Object(fields) => {
             fields.iter().map(|(key, item)| vec![Js::text(key.as_str()), Js::owned(item.clone())]).collect()
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        // A text with two names gives its places and letters, as `for ... in` does.
+        Value::String(text) => {
+            let letter = |(index, unit): (usize, u16)| {
+                vec![Js::text(index.to_string()), Js::text(String::from_utf16_lossy(&[unit]))]
+            };
+            text.encode_utf16().enumerate().map(letter).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }
 

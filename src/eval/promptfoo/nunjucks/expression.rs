@@ -83,20 +83,21 @@ impl Parser {
         Ok(if inverted { Expression::Not(Box::new(test)) } else { test })
     }
 
+    /// Without brackets in JavaScript, too: `a === b < c` compares `b < c` first.
     fn comparison(&mut self) -> Parsed<Expression> {
-        self.chain(
-            &[
-                ("===", Operator::StrictlyEqual),
-                ("!==", Operator::StrictlyNotEqual),
-                ("==", Operator::Equal),
-                ("!=", Operator::NotEqual),
-                ("<=", Operator::LessOrEqual),
-                (">=", Operator::GreaterOrEqual),
-                ("<", Operator::Less),
-                (">", Operator::Greater),
-            ],
-            |parser| parser.arithmetic(0),
-        )
+        const EQUALITY: &[(&str, Operator)] = &[
+            ("===", Operator::StrictlyEqual),
+            ("!==", Operator::StrictlyNotEqual),
+            ("==", Operator::Equal),
+            ("!=", Operator::NotEqual),
+        ];
+        const ORDER: &[(&str, Operator)] = &[
+            ("<=", Operator::LessOrEqual),
+            (">=", Operator::GreaterOrEqual),
+            ("<", Operator::Less),
+            (">", Operator::Greater),
+        ];
+        self.chain(EQUALITY, |parser| parser.chain(ORDER, |parser| parser.arithmetic(0)))
     }
 
     /// nunjucks writes its operators into JavaScript without brackets, so that JavaScript's precedence decides: `~ + -` before
@@ -134,9 +135,16 @@ impl Parser {
     fn unary(&mut self, filters: bool) -> Parsed<Expression> {
         self.deeper()?;
         let node = if self.skip("-") {
-            Expression::Negative(Box::new(self.unary(false)?))
+            match self.unary(false)? {
+                // `--` is another operator of JavaScript, and there it fails.
+                Expression::Negative(_) => return Err(TemplateError::new("`--` is no sign of a number")),
+                inner => Expression::Negative(Box::new(inner)),
+            }
         } else if self.skip("+") {
-            Expression::Positive(Box::new(self.unary(false)?))
+            match self.unary(false)? {
+                Expression::Positive(_) => return Err(TemplateError::new("`++` is no sign of a number")),
+                inner => Expression::Positive(Box::new(inner)),
+            }
         } else {
             self.primary()?
         };

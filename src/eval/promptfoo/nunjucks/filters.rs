@@ -1,15 +1,15 @@
-//! The filters and tests of nunjucks 3.2.4, and promptfoo's own filter `load`. What throws there is an error here.
-
-use std::cmp::Ordering;
+//! The filters of nunjucks 3.2.4, and promptfoo's own filter `load`. What throws there is an error here.
 
 use serde_json::{Map, Value};
 
 use super::TemplateError;
+use super::is::is;
 use super::members::{items, joined, member};
-use super::value::{Js, add, order, pair, strictly_equal};
+use super::sorting::{dictsort, sort};
+use super::value::{Js, add, bytes_of, fits, pair};
 use crate::eval::promptfoo::assert::{is_space, trimmed};
 
-type Filtered<'v> = Result<Js<'v>, TemplateError>;
+pub(super) type Filtered<'v> = Result<Js<'v>, TemplateError>;
 
 /// Applies a filter.
 pub(super) fn apply<'v>(
@@ -51,12 +51,9 @@ pub(super) fn apply<'v>(
             let value = serde_json::from_str(&text);
             Js::owned(value.map_err(|error| TemplateError::new(format!("`load`: not JSON: {error}")))?)
         }
-        "safe" | "string" => match (name, input.is_nullish()) {
-            ("safe", true) => Js::text(""),
-            ("safe", false) => Js::text(input.string()),
-            (_, true) => input,
-            (_, false) => Js::text(input.string()),
-        },
+        "safe" if input.is_nullish() => Js::text(""),
+        "string" if input.is_nullish() => return Err(TemplateError::new("`string` of nothing")),
+        "safe" | "string" => Js::text(input.string()),
         "escape" | "e" | "forceescape" => {
             Js::text(if input.is_nullish() { String::new() } else { escaped(&input.string()) })
         }
@@ -70,11 +67,15 @@ pub(super) fn apply<'v>(
         "float" => parse_float(&input.string()).map_or(first, Js::number),
         "length" => match input.as_value() {
             Some(Value::Object(fields)) => Js::number(fields.len() as f64),
+            None if matches!(input, Js::Strange(_)) => Js::Undefined,
             Some(Value::Null | Value::Bool(false)) | None => Js::number(0.0),
             Some(Value::Bool(true) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
                 member(input, &Js::text("length"))
             }
         },
+        "first" | "last" if input.is_nullish() => {
+            return Err(TemplateError::new(format!("`{name}` of nothing")));
+        }
         "first" => member(input, &Js::number(0.0)),
         "last" => {
             let length = member(input.clone(), &Js::text("length")).to_number();
@@ -83,10 +84,10 @@ pub(super) fn apply<'v>(
         "join" => {
             let list = list_of(&input, name)?;
             let list: Vec<Value> = match second.is_true() {
-                true => list.into_iter().map(|item| member(item, &second).into_value()).collect(),
+                true => attributes(list, &second, name)?.into_iter().map(Js::into_value).collect(),
                 false => list.into_iter().map(Js::into_value).collect(),
             };
-            Js::text(joined(&list, &if first.is_true() { first.string() } else { String::new() }))
+            Js::text(joined(&list, &if first.is_true() { first.string() } else { String::new() })?)
         }
         "reverse" => match input.as_str() {
             Some(text) => Js::text(text.chars().rev().collect::<String>()),
@@ -106,6 +107,7 @@ pub(super) fn apply<'v>(
             if !(1.0..=1e6).contains(&size) {
                 return Err(TemplateError::new("`batch` takes the size of a batch"));
             }
+            fits((size as usize).saturating_mul(second.as_value().map_or(0, bytes_of)))?;
             let list: Vec<Value> = list_of(&input, name)?.into_iter().map(Js::into_value).collect();
             let rows = list.chunks(size as usize).map(|chunk| {
                 let mut row = chunk.to_vec();
@@ -116,22 +118,27 @@ pub(super) fn apply<'v>(
             });
             Js::owned(Value::Array(rows.collect()))
         }
-        "slice" => slice(list_of(&input, name)?, &first, &second)?,
+        "slice" => slice(&input, &first, &second)?,
         "sum" => {
             let start = if matches!(second, Js::Undefined) { Js::number(0.0) } else { second };
             let list = list_of(&input, name)?;
-            let list = list.into_iter().map(|item| if first.is_true() { member(item, &first) } else { item });
-            add(&start, &list.fold(Js::number(0.0), |sum, item| add(&sum, &item)))
+            let list = if first.is_true() { attributes(list, &first, name)? } else { list };
+            add(&start, &list.into_iter().fold(Js::number(0.0), |sum, item| add(&sum, &item)))
         }
         "sort" => {
             let (reverse, exact, attribute) =
                 (by_name(0, "reverse"), by_name(1, "case_sensitive"), by_name(2, "attribute"));
-            sort(list_of(&input, name)?, reverse.is_true(), exact.is_true(), &attribute)
+            let list = list_of(&input, name)?;
+            if attribute.is_true() {
+                list.iter().try_for_each(|item| something(item, name))?;
+            }
+            sort(list, reverse.is_true(), exact.is_true(), &attribute)
         }
         "dictsort" => dictsort(&input, first.is_true(), &second)?,
         "groupby" => {
             let mut groups: Map<String, Value> = Map::new();
             for item in list_of(&input, name)? {
+                something(&item, name)?;
                 let key = path(item.clone(), &first.string()).string();
                 match groups.entry(key).or_insert_with(|| Value::Array(Vec::new())) {
                     Value::Array(group) => group.push(item.into_value()),
@@ -144,15 +151,17 @@ pub(super) fn apply<'v>(
             let word = if matches!(first, Js::Undefined) { "truthy".to_owned() } else { first.string() };
             let mut kept = Vec::new();
             for item in list_of(&input, name)? {
-                if test(&word, &item, &second)? == (name == "select") {
+                if is(&word, &item, &second)? == (name == "select") {
                     kept.push(item);
                 }
             }
             values(kept.into_iter())
         }
         "selectattr" | "rejectattr" => {
-            let list = list_of(&input, name)?.into_iter();
-            values(list.filter(|item| member(item.clone(), &first).is_true() == (name == "selectattr")))
+            let list = list_of(&input, name)?;
+            list.iter().try_for_each(|item| something(item, name))?;
+            let keeps = |item: &Js<'v>| member(item.clone(), &first).is_true() == (name == "selectattr");
+            values(list.into_iter().filter(keeps))
         }
         "urlencode" => match input.as_value() {
             Some(Value::Object(fields)) => {
@@ -169,7 +178,7 @@ pub(super) fn apply<'v>(
         "random" => {
             return Err(TemplateError::new("`random` is left to chance: a gate needs the same cases at every run"));
         }
-        "replace" => replace(input, &first, &second, &argument(2)),
+        "replace" => replace(input, &first, &second, &argument(2))?,
         _ => return of_text(name, &input, &first, &second, &argument(2)),
     })
 }
@@ -195,7 +204,8 @@ fn of_text<'v>(name: &str, input: &Js<'v>, first: &Js<'v>, second: &Js<'v>, thir
     }
     let text = match input.as_value() {
         Some(Value::String(text)) => text.as_str(),
-        Some(Value::Null | Value::Bool(false)) if name != "trim" => "",
+        Some(Value::Null) if name != "trim" => "",
+        Some(Value::Bool(false)) if !matches!(name, "trim" | "nl2br") => "",
         None if matches!(input, Js::Undefined) && name != "trim" => "",
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => {
             return Err(TemplateError::new(format!("`{name}` of what is no text")));
@@ -224,6 +234,7 @@ fn of_text<'v>(name: &str, input: &Js<'v>, first: &Js<'v>, second: &Js<'v>, thir
             if text.is_empty() {
                 return Ok(Js::text(""));
             }
+            fits(text.len().saturating_add(text.matches('\n').count().saturating_mul(space.len())))?;
             Js::text(text.split('\n').enumerate().map(line).collect::<Vec<_>>().join("\n"))
         }
         "striptags" => Js::text(without_tags(text, first.is_true())),
@@ -247,20 +258,36 @@ fn of_text<'v>(name: &str, input: &Js<'v>, first: &Js<'v>, second: &Js<'v>, thir
     })
 }
 
-fn values<'v>(list: impl Iterator<Item = Js<'v>>) -> Js<'v> {
+pub(super) fn values<'v>(list: impl Iterator<Item = Js<'v>>) -> Js<'v> {
     Js::owned(Value::Array(list.map(Js::into_value).collect()))
 }
 
 fn list_of<'v>(input: &Js<'v>, name: &str) -> Result<Vec<Js<'v>>, TemplateError> {
     match input {
-        Js::Plain(value) if value.is_array() || (value.is_string() && name != "join") => Ok(items(value)),
+        Js::Plain(value) if value.is_array() => Ok(items(value)),
+        // A text has letters, and not all methods of a list.
+        Js::Plain(value)
+            if value.is_string() && matches!(name, "batch" | "groupby" | "reverse" | "select" | "reject" | "sort") =>
+        {
+            Ok(items(value))
+        }
         Js::Undefined | Js::Strange(_) | Js::Plain(_) | Js::Function(_) => {
             Err(TemplateError::new(format!("`{name}` of what is no list")))
         }
     }
 }
 
-fn path<'v>(item: Js<'v>, path: &str) -> Js<'v> {
+/// Null and undefined have no members.
+fn something(item: &Js<'_>, name: &str) -> Result<(), TemplateError> {
+    if item.is_nullish() { Err(TemplateError::new(format!("`{name}` of a member of nothing"))) } else { Ok(()) }
+}
+
+fn attributes<'v>(list: Vec<Js<'v>>, key: &Js<'v>, name: &str) -> Result<Vec<Js<'v>>, TemplateError> {
+    let attribute = |item: Js<'v>| something(&item, name).map(|()| member(item, key));
+    list.into_iter().map(attribute).collect()
+}
+
+pub(super) fn path<'v>(item: Js<'v>, path: &str) -> Js<'v> {
     path.split('.').fold(item, |item, part| member(item, &Js::text(part)))
 }
 
@@ -329,91 +356,81 @@ fn parse_int(text: &str, radix: u32) -> Option<f64> {
     value.map(|value: f64| sign * value)
 }
 
+/// JavaScript's `parseFloat`: the longest beginning that is a number.
 fn parse_float(text: &str) -> Option<f64> {
     let text = text.trim_start_matches(is_space);
-    (1..=text.len())
-        .rev()
-        .filter_map(|end| text.get(..end))
-        .filter(|part| part.ends_with(|last: char| last.is_ascii_digit() || last == '.'))
-        .find_map(|part| {
-            let plain = part.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-            if plain { part.parse().ok() } else { None }
-        })
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+    if unsigned.starts_with("Infinity") {
+        return Some(sign * f64::INFINITY);
+    }
+    let digits = |from: &str| from.bytes().take_while(u8::is_ascii_digit).count();
+    let whole = digits(unsigned);
+    let after = unsigned.get(whole..).unwrap_or_default();
+    let fraction = after.strip_prefix('.').map_or(0, digits);
+    if whole + fraction == 0 {
+        return None;
+    }
+    let mut end = whole + if after.starts_with('.') { fraction + 1 } else { 0 };
+    if let Some(exponent) = unsigned.get(end..).and_then(|rest| rest.strip_prefix(['e', 'E'])) {
+        let plain = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        if digits(plain) > 0 {
+            end += 1 + (exponent.len() - plain.len()) + digits(plain);
+        }
+    }
+    unsigned.get(..end)?.parse().ok().map(|number: f64| sign * number)
 }
 
-fn slice<'v>(list: Vec<Js<'v>>, count: &Js<'v>, filler: &Js<'v>) -> Filtered<'v> {
+fn slice<'v>(input: &Js<'v>, count: &Js<'v>, filler: &Js<'v>) -> Filtered<'v> {
     let count = count.to_number();
     if !(1.0..=1e5).contains(&count) {
         return Err(TemplateError::new("`slice` takes a number of slices"));
     }
-    let list: Vec<Value> = list.into_iter().map(Js::into_value).collect();
     let count = count as usize;
-    let (length, extra) = (list.len() / count, list.len() % count);
-    let mut rest = list.into_iter();
+    fits(count.saturating_mul(filler.as_value().map_or(0, bytes_of)))?;
+    // A text is cut into texts, and a list into lists.
+    let (units, list): (Vec<u16>, Vec<Value>) = match input.as_str() {
+        Some(text) => (text.encode_utf16().collect(), Vec::new()),
+        None => (Vec::new(), list_of(input, "slice")?.into_iter().map(Js::into_value).collect()),
+    };
+    let whole = units.len().max(list.len());
+    let (length, extra) = (whole / count, whole % count);
     let mut slices = Vec::new();
+    let mut start = 0;
     for index in 0..count {
-        let mut part: Vec<Value> = rest.by_ref().take(length + usize::from(index < extra)).collect();
-        if filler.is_true() && index >= extra {
-            part.push(filler.clone().into_value());
-        }
-        slices.push(Value::Array(part));
+        let end = start + length + usize::from(index < extra);
+        let fills = filler.is_true() && index >= extra;
+        slices.push(if input.as_str().is_some() {
+            if fills {
+                return Err(TemplateError::new("`slice` fills up no text"));
+            }
+            Value::from(units.get(start..end).map(String::from_utf16_lossy).unwrap_or_default())
+        } else {
+            let mut part = list.get(start..end).unwrap_or_default().to_vec();
+            part.extend(fills.then(|| filler.clone().into_value()));
+            Value::Array(part)
+        });
+        start = end;
     }
     Ok(Js::owned(Value::Array(slices)))
 }
 
-fn folded<'v>(value: Js<'v>, exact: bool) -> Js<'v> {
-    match value.as_str() {
-        Some(text) if !exact => Js::text(text.to_lowercase()),
-        Some(_) | None => value,
-    }
-}
-
-fn sort<'v>(mut list: Vec<Js<'v>>, reverse: bool, exact: bool, attribute: &Js<'v>) -> Js<'v> {
-    let key = |item: &Js<'v>| {
-        let item = if attribute.is_true() { path(item.clone(), &attribute.string()) } else { item.clone() };
-        folded(item, exact)
-    };
-    list.sort_by(|left, right| {
-        let by = order(&key(left), &key(right)).unwrap_or(Ordering::Equal);
-        if reverse { by.reverse() } else { by }
-    });
-    values(list.into_iter())
-}
-
-fn dictsort<'v>(input: &Js<'v>, exact: bool, by: &Js<'v>) -> Filtered<'v> {
-    let Some(Value::Object(fields)) = input.as_value() else {
-        return Err(TemplateError::new("`dictsort` of what is no object"));
-    };
-    let by_value = match by.as_str() {
-        None | Some("key") => false,
-        Some("value") => true,
-        Some(_) => return Err(TemplateError::new("`dictsort` sorts by `key` or `value`")),
-    };
-    let mut pairs: Vec<(&String, &Value)> = fields.iter().collect();
-    pairs.sort_by(|left, right| {
-        let key = |pair: &(&String, &Value)| {
-            folded(if by_value { Js::owned(pair.1.clone()) } else { Js::text(pair.0.as_str()) }, exact)
-        };
-        order(&key(left), &key(right)).unwrap_or(Ordering::Equal)
-    });
-    let row = |(key, value): (&String, &Value)| Value::Array(vec![Value::from(key.as_str()), value.clone()]);
-    Ok(Js::owned(Value::Array(pairs.into_iter().map(row).collect())))
-}
-
-fn replace<'v>(input: Js<'v>, old: &Js<'v>, new: &Js<'v>, most: &Js<'v>) -> Js<'v> {
+fn replace<'v>(input: Js<'v>, old: &Js<'v>, new: &Js<'v>, most: &Js<'v>) -> Filtered<'v> {
     let text_of = |value: &Js<'_>| match value.as_value() {
         Some(Value::String(text)) => Some(text.clone()),
         Some(Value::Number(_)) => Some(value.string()),
         Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => None,
     };
-    let (Some(text), Some(old)) = (text_of(&input), text_of(old)) else { return input };
+    let (Some(text), Some(old)) = (text_of(&input), text_of(old)) else { return Ok(input) };
     let new = new.string();
+    let places = if old.is_empty() { text.len() + 2 } else { text.matches(&old).count() };
+    fits(text.len().saturating_add(places.saturating_mul(new.len())))?;
     let most = if matches!(most, Js::Undefined) { -1.0 } else { most.to_number() };
     if old.is_empty() {
         let letters = text.chars().map(|letter| letter.to_string()).collect::<Vec<_>>();
-        return Js::text(format!("{new}{}{new}", letters.join(&new)));
+        return Ok(Js::text(format!("{new}{}{new}", letters.join(&new))));
     }
-    Js::text(if most < 0.0 { text.replace(&old, &new) } else { text.replacen(&old, &new, most as usize) })
+    Ok(Js::text(if most < 0.0 { text.replace(&old, &new) } else { text.replacen(&old, &new, most as usize) }))
 }
 
 fn without_tags(text: &str, keeps_lines: bool) -> String {
@@ -456,34 +473,4 @@ fn without_tags(text: &str, keeps_lines: bool) -> String {
         shortened = shortened.replace("\n\n\n", "\n\n");
     }
     shortened
-}
-
-/// A test behind `is`.
-pub(super) fn test(name: &str, input: &Js<'_>, argument: &Js<'_>) -> Result<bool, TemplateError> {
-    let ordered = |holds: fn(Ordering) -> bool| order(input, argument).is_some_and(holds);
-    Ok(match name {
-        "defined" => !matches!(input, Js::Undefined),
-        "undefined" => matches!(input, Js::Undefined),
-        "null" | "none" => input.as_value().is_some_and(Value::is_null),
-        "callable" => matches!(input, Js::Function(_)),
-        "escaped" => false,
-        "eq" | "equalto" | "sameas" => strictly_equal(input, argument),
-        "ne" => !strictly_equal(input, argument),
-        "truthy" => input.is_true(),
-        "falsy" => !input.is_true(),
-        "number" => matches!(input, Js::Strange(_)) || input.as_value().is_some_and(Value::is_number),
-        "string" => input.as_str().is_some(),
-        "even" => input.to_number() % 2.0 == 0.0,
-        "odd" => input.to_number() % 2.0 == 1.0,
-        "divisibleby" => input.to_number() % argument.to_number() == 0.0,
-        "ge" => ordered(Ordering::is_ge),
-        "gt" | "greaterthan" => ordered(Ordering::is_gt),
-        "le" => ordered(Ordering::is_le),
-        "lt" | "lessthan" => ordered(Ordering::is_lt),
-        "lower" => input.as_str().is_some_and(|text| text.to_lowercase() == text),
-        "upper" => input.as_str().is_some_and(|text| text.to_uppercase() == text),
-        "iterable" => input.as_value().is_some_and(|value| value.is_array() || value.is_string()),
-        "mapping" => input.as_value().is_some_and(Value::is_object),
-        _ => return Err(TemplateError::new(format!("the test `{name}` is not there"))),
-    })
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::TemplateError;
-use super::value::{Function, Js, strictly_equal};
+use super::value::{Function, Js, fits, strictly_equal};
 use crate::eval::promptfoo::assert::{is_space, trimmed};
 
 const OF_TEXT: &[&str] = &[
@@ -187,7 +187,11 @@ fn of_text<'v>(text: &str, method: &str, listed: &[Js<'v>]) -> Result<Js<'v>, Te
             if at < 0.0 { Js::text("") } else { part(at, at + 1.0) }
         }
         "replace" => Js::text(text.replacen(&needle, &second.string(), 1)),
-        "replaceAll" => Js::text(text.replace(&needle, &second.string())),
+        "replaceAll" => {
+            let new = second.string();
+            fits(text.len().saturating_add(text.matches(&needle).count().saturating_mul(new.len())))?;
+            Js::text(text.replace(&needle, &new))
+        }
         "repeat" => {
             let times = whole(&first, 0.0);
             if times < 0.0 || times * count > 1e6 {
@@ -218,7 +222,7 @@ fn of_list<'v>(items: &[Value], method: &str, listed: &[Js<'v>]) -> Result<Js<'v
     Ok(match method {
         "join" => {
             let between = if matches!(first, Js::Undefined) { ",".to_owned() } else { first.string() };
-            Js::text(joined(items, &between))
+            Js::text(joined(items, &between)?)
         }
         "includes" => Js::flag(position().is_some()),
         "indexOf" => Js::number(position().map_or(-1.0, |at| at as f64)),
@@ -248,7 +252,8 @@ fn of_list<'v>(items: &[Value], method: &str, listed: &[Js<'v>]) -> Result<Js<'v
 }
 
 /// `list.join(between)`: null is nothing.
-pub(super) fn joined(items: &[Value], between: &str) -> String {
+pub(super) fn joined(items: &[Value], between: &str) -> Result<String, TemplateError> {
+    fits(items.len().saturating_mul(between.len()))?;
     let text = |item: &Value| if item.is_null() { String::new() } else { Js::Plain(Cow::Borrowed(item)).string() };
-    items.iter().map(text).collect::<Vec<_>>().join(between)
+    Ok(items.iter().map(text).collect::<Vec<_>>().join(between))
 }

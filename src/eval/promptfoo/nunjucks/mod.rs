@@ -6,9 +6,11 @@
 mod evaluate;
 mod expression;
 mod filters;
+mod is;
 mod lex;
 mod members;
 mod parse;
+mod sorting;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -55,9 +57,12 @@ impl Template {
         vars: &Map<String, Value>,
         environment: &BTreeMap<String, String>,
     ) -> Result<String, TemplateError> {
-        evaluate::render(&self.nodes, vars, environment)
+        evaluate::render(&self.nodes, vars, environment, &|_, _| None)
     }
 }
+
+/// Filters of a config's own: what one of a name gives for its input and arguments, which are made for it; none where there is no filter of that name.
+pub(super) type Filters<'a> = &'a dyn Fn(&str, &dyn Fn() -> Vec<Value>) -> Option<Result<Value, String>>;
 
 /// Whether a text has any mark of a template; one that has none renders as it is.
 pub(super) fn has_marks(text: &str) -> bool {
@@ -71,6 +76,20 @@ pub(super) fn render(
     environment: &BTreeMap<String, String>,
 ) -> Result<String, TemplateError> {
     if has_marks(text) { Template::read(text)?.render(vars, environment) } else { Ok(text.to_owned()) }
+}
+
+/// Likewise, with filters of the config's own, which come before those of the language.
+pub(super) fn render_with(
+    text: &str,
+    vars: &Map<String, Value>,
+    environment: &BTreeMap<String, String>,
+    filters: Filters<'_>,
+) -> Result<String, TemplateError> {
+    if has_marks(text) {
+        evaluate::render(&Template::read(text)?.nodes, vars, environment, filters)
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// Renders every text in a value, at any depth; keys stay.

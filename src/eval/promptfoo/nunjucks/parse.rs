@@ -169,7 +169,7 @@ impl Parser {
         loop {
             match end.as_deref() {
                 Some("case") => {
-                    let value = self.primary()?;
+                    let value = self.expression()?;
                     self.end(&Token::BlockEnd)?;
                     let (body, next) = self.nodes(&["case", "default", "endswitch"])?;
                     arms.push((value, body));

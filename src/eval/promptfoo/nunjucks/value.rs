@@ -12,6 +12,30 @@ use super::evaluate::Frame;
 use super::parse::{Definition, Operator};
 use crate::eval::promptfoo::assert::{json_of, number_of, number_text, string_of};
 
+/// The longest text, and the largest value, that a template may make, in bytes.
+pub(super) const LONGEST: usize = 8 * 1024 * 1024;
+
+/// Refuses what would be too large, before it is made.
+pub(super) fn fits(bytes: usize) -> Result<(), TemplateError> {
+    if bytes > LONGEST {
+        return Err(TemplateError::new(format!("the template makes more than {LONGEST} bytes")));
+    }
+    Ok(())
+}
+
+/// What a value takes in memory, in bytes, about.
+pub(super) fn bytes_of(value: &Value) -> usize {
+    const ITEM: usize = 32;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => ITEM,
+        Value::String(text) => ITEM + text.len(),
+        Value::Array(items) => items.iter().fold(ITEM, |sum, item| sum.saturating_add(bytes_of(item))),
+        Value::Object(fields) => fields.iter().fold(ITEM, |sum, (key, item)| {
+            sum.saturating_add(key.len()).saturating_add(ITEM).saturating_add(bytes_of(item))
+        }),
+    }
+}
+
 /// A value while a template is rendered.
 #[derive(Clone)]
 pub(super) enum Js<'v> {
@@ -57,6 +81,14 @@ impl<'v> Js<'v> {
         match self {
             Js::Plain(value) => value.into_owned(),
             Js::Undefined | Js::Strange(_) | Js::Function(_) => Value::Null,
+        }
+    }
+
+    /// The bytes of a value that was made here; what belongs to the vars costs nothing.
+    pub(super) fn owned_bytes(&self) -> usize {
+        match self {
+            Js::Plain(Cow::Owned(value)) => bytes_of(value),
+            Js::Plain(Cow::Borrowed(_)) | Js::Undefined | Js::Strange(_) | Js::Function(_) => 0,
         }
     }
 
@@ -247,6 +279,11 @@ pub(super) fn add<'v>(left: &Js<'v>, right: &Js<'v>) -> Js<'v> {
     Js::number(left.to_number() + right.to_number())
 }
 
+/// JavaScript's `**`: where Rust's gives 1 for 1 to the power of what is no number, or of infinity, it gives no number.
+fn power(base: f64, exponent: f64) -> f64 {
+    if exponent.is_nan() || (base.abs() == 1.0 && exponent.is_infinite()) { f64::NAN } else { base.powf(exponent) }
+}
+
 /// An operator over two values that are both known.
 pub(super) fn apply<'v>(operator: Operator, left: &Js<'v>, right: &Js<'v>) -> Result<Js<'v>, TemplateError> {
     let numbers = |made: fn(f64, f64) -> f64| Js::number(made(left.to_number(), right.to_number()));
@@ -262,7 +299,7 @@ pub(super) fn apply<'v>(operator: Operator, left: &Js<'v>, right: &Js<'v>) -> Re
         Operator::Divide => numbers(|left, right| left / right),
         Operator::FloorDivide => numbers(|left, right| (left / right).floor()),
         Operator::Remainder => numbers(|left, right| left % right),
-        Operator::Power => numbers(f64::powf),
+        Operator::Power => numbers(power),
         Operator::Equal => Js::flag(loosely_equal(left, right)),
         Operator::NotEqual => Js::flag(!loosely_equal(left, right)),
         Operator::StrictlyEqual => Js::flag(strictly_equal(left, right)),

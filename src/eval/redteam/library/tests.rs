@@ -190,6 +190,7 @@ fn judged(probe: &Probe, answer: &str, turns: &[Turn], built: &mut BTreeMap<Stri
             stop: Vec::new(),
             format: OutputFormat::Text,
             logprobs: false,
+            told: None,
         }),
         dialogue: Dialogue::Once,
         attack: None,

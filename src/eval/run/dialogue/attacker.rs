@@ -207,6 +207,7 @@ impl<'a> Attacker<'a> {
             stop: Vec::new(),
             format: OutputFormat::Json,
             logprobs: false,
+            told: None,
         });
         let key = key(talk.bench, self.model, &request, talk.repeat);
         let asked = Asked { case: talk.case, request: &request, repeat: talk.repeat, cancel: talk.cancel };

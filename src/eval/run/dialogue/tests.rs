@@ -109,6 +109,7 @@ fn case(prompt: Prompt, dialogue: Dialogue) -> Case {
         stop: Vec::new(),
         format: OutputFormat::Text,
         logprobs: false,
+        told: None,
     });
     let detector = Assertion {
         kind: "contains",

@@ -31,6 +31,7 @@ fn case() -> Case {
             stop: Vec::new(),
             format: OutputFormat::Text,
             logprobs: false,
+            told: None,
         }),
         dialogue: Dialogue::Once,
         attack: None,

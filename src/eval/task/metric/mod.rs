@@ -55,6 +55,16 @@ pub(super) fn of_text(doc: &Doc, metric: &MetricSpec, said: &Filtered) -> Result
     }
 }
 
+/// The parts of a metric of how much of a text its reference holds; none for other metrics.
+pub(crate) fn overlap(metric: &str, said: &str, gold: &str) -> Option<(Aggregate, Vec<f64>)> {
+    match metric {
+        "bleu" => Some((Aggregate::Bleu, overlap::bleu(said, &[gold]))),
+        "chrf" => Some((Aggregate::Chrf, overlap::chrf(said, &[gold], 0))),
+        "chrf++" => Some((Aggregate::Chrf, overlap::chrf(said, &[gold], 2))),
+        _ => None,
+    }
+}
+
 fn exact_match(metric: &MetricSpec, said: &Filtered, golds: &[&str]) -> Result<f64, String> {
     let truth = |key: &str| metric.options.get(key).and_then(Value::as_bool).unwrap_or(false);
     let ignored = match metric.options.get("regexes_to_ignore") {

@@ -79,7 +79,7 @@ fn unpaired(rule: &RegressionRule, baseline: Summary, candidate: Summary) -> Jud
     let alpha = Alpha::new(1.0 - rule.confidence).unwrap();
     let asked =
         Asked { subject: &subject, rule, against: "baseline", margin: rule.margin, alpha, family: 4, staged: None };
-    compare_summaries(&asked, baseline, candidate)
+    compare_summaries(&asked, Scale::Share, baseline, candidate)
 }
 
 #[test]

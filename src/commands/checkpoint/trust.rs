@@ -1,0 +1,71 @@
+//! Who may have put a checkpoint there. A pull request brings files; none of them may be the answers that judge it.
+
+use std::path::Path;
+
+use crate::commands::git::git;
+use crate::commands::{CommandError, Context};
+use crate::trust::Untrusted;
+
+/// Refuses a folder of the checkout whose files git knows, where the run is about a pull request. The folder is there.
+pub(super) fn check(folder: &Path, context: &Context) -> Result<(), CommandError> {
+    if context.host.review().is_none() {
+        return Ok(());
+    }
+    let here = std::env::current_dir().map_err(|error| CommandError::environment(&error))?;
+    match is_of_git(folder, &here) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(refused("holds files of the repository")),
+        Err(why) => Err(refused(&why)),
+    }
+}
+
+fn refused(why: &str) -> CommandError {
+    CommandError::Inputs(Untrusted::new(format!(
+        "the folder of the checkpoint {why}: a pull request could bring the answers that judge it; \
+         give a folder that is no part of the repository, or a bucket"
+    )))
+}
+
+/// Whether git knows files in a folder. What cannot be told is an error.
+fn is_of_git(folder: &Path, here: &Path) -> Result<bool, String> {
+    let untold = || "is in a checkout that git cannot tell about".to_owned();
+    let place = here.join(folder).canonicalize().map_err(|_| untold())?;
+    let Some(top) = git(here, &["rev-parse", "--show-toplevel"])? else { return Err(untold()) };
+    let top = String::from_utf8(top).map_err(|_| untold())?;
+    let top = Path::new(top.trim_end_matches('\n')).canonicalize().map_err(|_| untold())?;
+    if !place.starts_with(&top) {
+        return Ok(false);
+    }
+    let path = place.to_str().ok_or_else(untold)?;
+    let known = git(here, &["--literal-pathspecs", "ls-files", "-z", "--", path])?;
+    known.map(|files| !files.is_empty()).ok_or_else(untold)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_that_git_knows_make_a_folder_the_pull_requests() {
+        let folder = tempfile::tempdir().unwrap();
+        let (top, outside) = (folder.path().join("checkout"), folder.path().join("outside"));
+        for made in [top.join("kept/ab"), top.join("free/ab"), outside.clone()] {
+            std::fs::create_dir_all(made).unwrap();
+        }
+        // Outside of any checkout nothing can be told.
+        assert!(is_of_git(Path::new("kept"), &top).is_err());
+        let run = |arguments: &[&str]| assert!(git(&top, arguments).unwrap().is_some(), "{arguments:?}");
+        run(&["init", "-q"]);
+        for file in ["kept/ab/cd", "free/ab/cd"] {
+            std::fs::File::create(top.join(file)).unwrap();
+        }
+        run(&["add", "kept"]);
+        assert_eq!(is_of_git(Path::new("kept"), &top), Ok(true));
+        assert_eq!(is_of_git(Path::new("free"), &top), Ok(false));
+        assert_eq!(is_of_git(&outside, &top), Ok(false));
+        // A link that the pull request brings leads to files that it brings.
+        std::os::unix::fs::symlink("kept", top.join("link")).unwrap();
+        assert_eq!(is_of_git(Path::new("link"), &top), Ok(true));
+        assert!(is_of_git(Path::new("not-there"), &top).is_err());
+    }
+}
