@@ -50,9 +50,8 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     let schemas = schemas.chain([redteam::schema()]).chain(rollout);
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
-    for program in
-        [&gate, &Program::RegressionCheck.command(), &Program::SafetyGate.command(), &Program::CanaryPromote.command()]
-    {
+    let others = [Program::RegressionCheck, Program::SafetyGate, Program::CanaryPromote, Program::GpuCheck];
+    for program in std::iter::once(&gate).chain(&others.map(Program::command)) {
         let name = program.get_name();
         files.push((format!("actions/{name}/action.yml"), spec::action(program)));
         files.push((format!("gitlab-templates/{name}.yml"), spec::template(program)));

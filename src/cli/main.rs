@@ -17,6 +17,10 @@ use crate::trust::{Redactor, Secret, Untrusted};
 
 /// Runs a program. A panic is a bug of ours, and ends with 70 like every other one.
 pub fn main(program: Program) -> ExitCode {
+    // The same binary asks the driver of GPUs, in a process that may be lost.
+    if let Some(end) = crate::gpu::serve() {
+        return end;
+    }
     // A panic's text may quote anything: only its place is shown.
     std::panic::set_hook(Box::new(|panic| {
         // The probe of a broken driver panics on its own thread, and says so by its result.
@@ -133,6 +137,10 @@ async fn dispatch(
         Invocation::Merge(args) => {
             let folder = args.out.clone();
             commands::merge::run(args, context).await.map_err(|error| (error, Some(folder)))
+        }
+        Invocation::GpuCheck(args) => {
+            let folder = args.out.clone();
+            commands::gpu_check::run(args, context).await.map_err(|error| (error, Some(folder)))
         }
         Invocation::Check(args) => commands::check::run(&args, context).map_err(|error| (error, None)),
         Invocation::Plan(args) => commands::plan::run(&args, context).map_err(|error| (error, None)),

@@ -8,6 +8,7 @@ use crate::commands::canary_promote::CanaryPromoteArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
+use crate::commands::gpu_check::GpuCheckArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::post::PostArgs;
@@ -26,6 +27,8 @@ pub enum Program {
     SafetyGate,
     /// `canary-promote`.
     CanaryPromote,
+    /// `gpu-check`.
+    GpuCheck,
     /// `canary-promote-post`: the step after a job that brings a version out.
     CanaryPromotePost,
     /// `llmci-post`: the step after a job.
@@ -63,6 +66,13 @@ struct CanaryPromote {
 }
 
 #[derive(Parser)]
+#[command(name = "gpu-check", version, about = "Checks a machine's GPUs before a job spends hours on them", long_about = None)]
+struct GpuCheck {
+    #[command(flatten)]
+    args: GpuCheckArgs,
+}
+
+#[derive(Parser)]
 #[command(name = "canary-promote-post", version, about = "Returns the traffic to stable where a killed step left a rollout open", long_about = None)]
 struct CanaryPromotePost {
     #[command(flatten)]
@@ -94,6 +104,8 @@ pub enum Invocation {
     SafetyGate(SafetyGateArgs),
     /// Bring a version to its users step by step, or bring it back
     CanaryPromote(CanaryPromoteArgs),
+    /// Check the machine's GPUs before a job spends hours on them
+    GpuCheck(GpuCheckArgs),
     /// Report every problem of policy and suites at once, without running anything
     Check(CheckArgs),
     /// Say what the policy's rules can show with these cases: asks no model
@@ -138,6 +150,7 @@ impl Program {
             "regression-check" => Program::RegressionCheck,
             "safety-gate" => Program::SafetyGate,
             "canary-promote" => Program::CanaryPromote,
+            "gpu-check" => Program::GpuCheck,
             "canary-promote-post" => Program::CanaryPromotePost,
             "llmci-post" => Program::Post,
             _ => self,
@@ -151,6 +164,7 @@ impl Program {
             Program::RegressionCheck => RegressionCheck::command(),
             Program::SafetyGate => SafetyGate::command(),
             Program::CanaryPromote => CanaryPromote::command(),
+            Program::GpuCheck => GpuCheck::command(),
             Program::CanaryPromotePost => CanaryPromotePost::command(),
             Program::Post => Post::command(),
             Program::Llmci => Llmci::command(),
@@ -170,6 +184,7 @@ impl Program {
             Program::CanaryPromote => {
                 CanaryPromote::try_parse_from(arguments).map(|parsed| Invocation::CanaryPromote(parsed.args))
             }
+            Program::GpuCheck => GpuCheck::try_parse_from(arguments).map(|parsed| Invocation::GpuCheck(parsed.args)),
             Program::CanaryPromotePost => {
                 CanaryPromotePost::try_parse_from(arguments).map(|parsed| Invocation::CanaryPromotePost(parsed.args))
             }
@@ -191,8 +206,9 @@ impl Invocation {
             Invocation::SafetyGate(args) if args.plan || args.replay.is_some() => None,
             Invocation::SafetyGate(args) => Some(("safety-gate", args.publish.clone())),
             Invocation::Merge(args) => Some(("eval-gate", args.publish.clone())),
-            // A rollout has no pull request: it is shown as a deployment.
+            // A rollout has no pull request: it is shown as a deployment; a machine is no pull request's matter.
             Invocation::CanaryPromote(_)
+            | Invocation::GpuCheck(_)
             | Invocation::CanaryPromotePost(_)
             | Invocation::Check(_)
             | Invocation::Plan(_)

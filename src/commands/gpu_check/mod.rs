@@ -1,5 +1,8 @@
 //! `gpu-check`: looks at the machine's GPUs before a job spends hours on them.
 
 mod args;
+mod run;
+mod view;
 
-pub use args::{LeaseArgs, NeedArgs};
+pub use args::{GpuCheckArgs, HealthArg, LeaseArgs, NeedArgs};
+pub use run::run;

@@ -1,0 +1,3 @@
+//! Every cause from what was seen, by table.
+
+use super::*;
