@@ -119,6 +119,7 @@ fn without_device(facts: &Facts, watched: Option<&Watched>) -> Cause {
         Some(_) | None => match hidden_from_container(facts) {
             Some(hidden) => hidden,
             None if facts.container && facts.github && facts.device_files.is_empty() => Cause::JobContainer,
+            None if !facts.kernel_files && facts.device_files.is_empty() => Cause::NoDriver,
             None if facts.container && facts.device_files.is_empty() => Cause::NoRuntime,
             None => Cause::NoDevice,
         },
@@ -141,7 +142,9 @@ impl Cause {
     /// One word, for outputs.
     pub fn word(&self) -> &'static str {
         match self {
-            Cause::NoDriver => "no-driver",
+            Cause::NoDriver => {
+                "this machine has no NVIDIA driver: the kernel does not know one (no /proc/driver/nvidia)".to_owned()
+            }
             Cause::NoLibrary => "no-library",
             Cause::NoRuntime => "no-runtime",
             Cause::JobContainer => "job-container",

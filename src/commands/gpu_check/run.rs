@@ -101,6 +101,7 @@ fn publish(checked: &Checked, args: &GpuCheckArgs, context: &Context) -> Result<
         ("report", report),
     ];
     let markdown = view::markdown(checked, sink);
+    // GitLab's variables are short, and its file too: the devices are in gpu.json there.
     for warning in context.host.publish_values(&values, &markdown, &args.out) {
         context.host.print_error(&format!("warning: {}\n", sink.line(&warning, 500)));
     }

@@ -178,6 +178,16 @@ pub fn judge(device: &GpuDevice, finding: &Finding) -> Health {
     if kind.is_none() {
         notes.push("its kind is not in the table: the speeds are shown, and not judged".to_owned());
     }
+    if let Some(monitor) = &device.monitor {
+        if let Some(errors) = monitor.ecc_uncorrected.filter(|errors| *errors > 0) {
+            faults.push(format!("{errors} memory errors since the driver's start that ECC could not correct"));
+        }
+        let by_hardware = monitor.throttled.iter().filter(|word| word.starts_with("hw_"));
+        let by_hardware: Vec<&str> = by_hardware.map(String::as_str).collect();
+        if !by_hardware.is_empty() {
+            faults.push(format!("the hardware lowers its clocks: {}", by_hardware.join(", ")));
+        }
+    }
     let healthy = faults.is_empty();
     faults.extend(notes);
     Health { uuid: device.uuid.clone(), healthy, notes: faults, measured: Some(measured.clone()), bandwidth_share }
@@ -200,6 +210,7 @@ fn code_words(code: u32) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::device::Monitor;
     use super::*;
 
     fn card(name: &str) -> GpuDevice {
@@ -246,6 +257,10 @@ mod tests {
             let health = judge(&h100, &Finding::Ran(bad.clone()));
             assert!(!health.healthy && health.notes.len() == 1, "{bad:?}: {health:?}");
         }
+        let watched = |monitor| judge(&GpuDevice { monitor: Some(monitor), ..h100.clone() }, &Finding::Ran(good()));
+        assert!(watched(Monitor { throttled: vec!["sw_power_cap".to_owned()], ..Monitor::default() }).healthy);
+        assert!(!watched(Monitor { throttled: vec!["hw_slowdown".to_owned()], ..Monitor::default() }).healthy);
+        assert!(!watched(Monitor { ecc_uncorrected: Some(1), ..Monitor::default() }).healthy);
         for finding in [
             Finding::NoRoom("full".to_owned()),
             Finding::Broke("cuLaunchKernel".to_owned(), 719),
