@@ -57,7 +57,8 @@ pub(in crate::cli) fn inputs_page(command: &Command) -> String {
 
 /// The outputs that GitLab's dotenv file can hold, as its variables.
 fn variables(program: &str) -> String {
-    let names = outputs_of(program).into_iter().map(|(name, _)| name).filter(|name| !matches!(*name, "metrics" | "devices"));
+    let names =
+        outputs_of(program).into_iter().map(|(name, _)| name).filter(|name| !matches!(*name, "metrics" | "devices"));
     let mut names: Vec<String> =
         names.map(|name| format!("`LLMCI_{}`", name.to_uppercase().replace('-', "_"))).collect();
     let last = names.pop().unwrap_or_default();
