@@ -10,6 +10,7 @@ use crate::document::Problem;
 use crate::document::schema_text;
 use crate::eval::{policy, redteam, suite};
 use crate::gate::plan::PlanReport;
+use crate::gpu::kinds;
 use crate::report;
 use crate::store::file::{make_folder, write_atomically};
 
@@ -70,5 +71,6 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     };
     fill("README.md", "eval-gate-inputs", &spec::inputs_table(&gate))?;
     fill("docs/how-to/attacks.md", "strategies", &redteam::strategies_table())?;
+    fill("docs/how-to/gpu.md", "gpu-kinds", &kinds::table())?;
     Ok(files)
 }
