@@ -86,7 +86,8 @@ fn run(program: Program) -> Exit {
     }
     log::start(&environment, &sink);
     host.mask(&known);
-    if Path::new("/proc/driver/nvidia").exists() {
+    // Only a report names them: nothing else asks a driver that it does not need.
+    if invocation.publishing().is_some() && Path::new("/proc/driver/nvidia").exists() {
         host.set_gpus(commands::doctor::gpus());
     }
     let context = Context { cancel, host, environment, redactor, sink, clock };

@@ -41,9 +41,12 @@ enum State {
     Absent,
 }
 
+/// The longest that a gate waits for the driver when it only wants the GPUs' names for its report.
+const FOR_A_NAME: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The machine's GPUs for the report; empty without any.
 pub fn gpus() -> Vec<Gpu> {
-    let devices = gpu::devices().unwrap_or_default();
+    let devices = gpu::machine_within(FOR_A_NAME).map(|machine| machine.devices).unwrap_or_default();
     let gpu = |device: gpu::GpuDevice| Gpu {
         name: device.name.into(),
         uuid: device.uuid.into(),

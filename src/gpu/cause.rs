@@ -142,9 +142,7 @@ impl Cause {
     /// One word, for outputs.
     pub fn word(&self) -> &'static str {
         match self {
-            Cause::NoDriver => {
-                "this machine has no NVIDIA driver: the kernel does not know one (no /proc/driver/nvidia)".to_owned()
-            }
+            Cause::NoDriver => "no-driver",
             Cause::NoLibrary => "no-library",
             Cause::NoRuntime => "no-runtime",
             Cause::JobContainer => "job-container",
@@ -167,7 +165,9 @@ impl Cause {
     /// What is wrong.
     fn sentence(&self) -> String {
         match self {
-            Cause::NoDriver => "this machine has no NVIDIA driver: libcuda.so.1 is not there, nor /proc/driver/nvidia".to_owned(),
+            Cause::NoDriver => {
+                "this machine has no NVIDIA driver: the kernel does not know one (no /proc/driver/nvidia)".to_owned()
+            }
             Cause::NoLibrary => "the kernel has NVIDIA's driver, but libcuda.so.1 is not there".to_owned(),
             Cause::NoRuntime => "the host has an NVIDIA driver, but this container was started without NVIDIA's runtime".to_owned(),
             Cause::JobContainer => "this container of a GitHub job has no GPU: the runner starts an action's container beside the job's, and never gives it the job's `--gpus`".to_owned(),
