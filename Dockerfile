@@ -44,7 +44,7 @@ FROM nvidia/cuda:${CUDA_VERSION}-runtime-ubuntu22.04 AS cuda
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates git && rm -rf /var/lib/apt/lists/* \
   && git config --system safe.directory /github/workspace
 COPY --from=compile-cuda /src/target/dist/llmci /usr/local/bin/llmci
-RUN for name in eval-gate regression-check safety-gate canary-promote canary-promote-post llmci-post; do ln -s llmci "/usr/local/bin/$name"; done
+RUN for name in eval-gate regression-check safety-gate canary-promote gpu-check canary-promote-post llmci-post; do ln -s llmci "/usr/local/bin/$name"; done
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 ENTRYPOINT ["/usr/local/bin/llmci"]
 

@@ -237,7 +237,7 @@ fn the_release_tree_resolves_each_action_as_the_runner_does() {
     run("cp", &["-r", "../_staging/llmci-1.2.3", "../v1"]);
 
     let tree = at("v1");
-    for name in ["eval-gate", "regression-check", "safety-gate", "canary-promote"] {
+    for name in ["eval-gate", "regression-check", "safety-gate", "canary-promote", "gpu-check"] {
         let action = std::fs::read_to_string(tree.join(name).join("action.yml")).unwrap();
         let wanted = format!("image: docker://ghcr.io/org/llmci@{digest}\n  entrypoint: /usr/local/bin/{name}\n");
         assert!(action.contains(&wanted), "{action}");

@@ -1,4 +1,4 @@
-//! GPUs that are lent: the real programs, real processes, and a driver of ours that shows devices (`gpu_stub/cuda.c`).
+//! GPUs that are lent: the real programs, real processes, and a driver of ours that shows devices (`gpu_stub/several.c`).
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "gpu_lease/crowd.rs"]
@@ -31,7 +31,7 @@ fn driver() -> &'static Path {
         std::fs::create_dir_all(&folder).unwrap();
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-o"]).arg(folder.join("libcuda.so.1"));
-        let output = compiler.arg(root().join("tests/gpu_stub/cuda.c")).output().unwrap();
+        let output = compiler.arg(root().join("tests/gpu_stub/several.c")).output().unwrap();
         assert!(output.status.success(), "{}", text(&output));
         folder
     })

@@ -60,7 +60,7 @@ fn plan(kube: &Kube, folder: &Path, arguments: &[&str]) -> Output {
     write(folder, "kubeconfig", &kube.kubeconfig());
     let prices = "currency: USD\ninstances:\n  p4d.24xlarge: {on_demand: 32.00, spot: 12.00}\n  g4dn.12xlarge: {on_demand: 4.00}\n";
     write(folder, "prices.yaml", prices);
-    llmci(folder).args(["gpu-plan", "--kubeconfig", "kubeconfig"]).args(arguments).output().unwrap()
+    llmci(folder).args(["gpu-check", "plan", "--kubeconfig", "kubeconfig"]).args(arguments).output().unwrap()
 }
 
 #[test]

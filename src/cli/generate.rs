@@ -10,6 +10,7 @@ use crate::document::Problem;
 use crate::document::schema_text;
 use crate::eval::{policy, redteam, suite};
 use crate::gate::plan::PlanReport;
+use crate::gpu::kinds;
 use crate::report;
 use crate::store::file::{make_folder, write_atomically};
 
@@ -50,9 +51,8 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     let schemas = schemas.chain([redteam::schema()]).chain(rollout);
     files.extend(schemas.map(|(name, text)| (format!("docs/schema/{name}"), text)));
     let gate = Program::EvalGate.command();
-    for program in
-        [&gate, &Program::RegressionCheck.command(), &Program::SafetyGate.command(), &Program::CanaryPromote.command()]
-    {
+    let others = [Program::RegressionCheck, Program::SafetyGate, Program::CanaryPromote, Program::GpuCheck];
+    for program in std::iter::once(&gate).chain(&others.map(Program::command)) {
         let name = program.get_name();
         files.push((format!("actions/{name}/action.yml"), spec::action(program)));
         files.push((format!("gitlab-templates/{name}.yml"), spec::template(program)));
@@ -71,5 +71,6 @@ fn files(root: &Path) -> Result<Vec<(String, String)>, Problem> {
     };
     fill("README.md", "eval-gate-inputs", &spec::inputs_table(&gate))?;
     fill("docs/how-to/attacks.md", "strategies", &redteam::strategies_table())?;
+    fill("docs/how-to/gpu.md", "gpu-kinds", &kinds::table())?;
     Ok(files)
 }

@@ -20,6 +20,10 @@ pub fn main(program: Program) -> ExitCode {
     if std::env::args_os().next().is_some_and(|name| name == supervise::NAME) {
         return supervise::main();
     }
+    // The same binary asks the driver of GPUs, in a process that may be lost.
+    if let Some(end) = crate::gpu::serve() {
+        return end;
+    }
     // A panic's text may quote anything: only its place is shown.
     std::panic::set_hook(Box::new(|panic| {
         // The probe of a broken driver panics on its own thread, and says so by its result.
@@ -89,7 +93,8 @@ fn run(program: Program) -> Exit {
     }
     log::start(&environment, &sink);
     host.mask(&known);
-    if Path::new("/proc/driver/nvidia").exists() {
+    // Only a report names them: nothing else asks a driver that it does not need.
+    if invocation.publishing().is_some() && Path::new("/proc/driver/nvidia").exists() {
         host.set_gpus(commands::doctor::gpus());
     }
     let cancel = interrupter.token().clone();
@@ -147,6 +152,10 @@ async fn dispatch(
             let folder = args.out.clone();
             commands::merge::run(args, context).await.map_err(|error| (error, Some(folder)))
         }
+        Invocation::GpuCheck(args) => {
+            let folder = args.out.clone();
+            commands::gpu_check::run(args, context).await.map_err(|error| (error, Some(folder)))
+        }
         Invocation::Check(args) => commands::check::run(&args, context).map_err(|error| (error, None)),
         Invocation::Plan(args) => commands::plan::run(&args, context).map_err(|error| (error, None)),
         Invocation::Calibrate(args) => {
@@ -154,10 +163,6 @@ async fn dispatch(
             commands::calibrate::run(args, context).await.map_err(|error| (error, Some(folder)))
         }
         Invocation::Doctor(args) => commands::doctor::run(&args, context).await.map_err(|error| (error, None)),
-        Invocation::GpuPlan(args) => {
-            commands::gpu_check::plan::run(&args, context).await.map_err(|error| (error, None))
-        }
-        Invocation::GpuCheck(args) => commands::gpu_check::run(args, context).await.map_err(|error| (error, None)),
         Invocation::Post(_) => Ok(commands::post::run(context).await),
         Invocation::Generate(args) => generate::run(&args).map_err(|error| (error, None)),
         Invocation::ReleaseTree(args) => release_tree::run(&args).map_err(|error| (error, None)),

@@ -9,7 +9,6 @@ use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::eval_gate::EvalGateArgs;
 use crate::commands::gpu_check::GpuCheckArgs;
-use crate::commands::gpu_check::plan::PlanArgs as GpuPlanArgs;
 use crate::commands::merge::MergeArgs;
 use crate::commands::plan::PlanArgs;
 use crate::commands::post::PostArgs;
@@ -29,6 +28,8 @@ pub enum Program {
     SafetyGate,
     /// `canary-promote`.
     CanaryPromote,
+    /// `gpu-check`.
+    GpuCheck,
     /// `canary-promote-post`: the step after a job that brings a version out.
     CanaryPromotePost,
     /// `llmci-post`: the step after a job.
@@ -66,6 +67,13 @@ struct CanaryPromote {
 }
 
 #[derive(Parser)]
+#[command(name = "gpu-check", version, about = "Checks a machine's GPUs before a job spends hours on them", long_about = None)]
+struct GpuCheck {
+    #[command(flatten)]
+    args: GpuCheckArgs,
+}
+
+#[derive(Parser)]
 #[command(name = "canary-promote-post", version, about = "Returns the traffic to stable where a killed step left a rollout open", long_about = None)]
 struct CanaryPromotePost {
     #[command(flatten)]
@@ -97,6 +105,8 @@ pub enum Invocation {
     SafetyGate(SafetyGateArgs),
     /// Bring a version to its users step by step, or bring it back
     CanaryPromote(CanaryPromoteArgs),
+    /// Check the machine's GPUs before a job spends hours on them
+    GpuCheck(GpuCheckArgs),
     /// Report every problem of policy and suites at once, without running anything
     Check(CheckArgs),
     /// Say what the policy's rules can show with these cases: asks no model
@@ -107,11 +117,6 @@ pub enum Invocation {
     Merge(MergeArgs),
     /// Say what this machine and host can do: tokens, GPU, stores, models
     Doctor(DoctorArgs),
-    /// Say where in a cluster a job's GPUs are, when, and for how much: writes nothing
-    #[command(hide = true)]
-    GpuPlan(GpuPlanArgs),
-    /// Hold GPUs for a command, which sees these alone
-    GpuCheck(GpuCheckArgs),
     /// Return the traffic to stable where a killed step left a rollout open
     #[command(hide = true)]
     CanaryPromotePost(CanaryPromoteArgs),
@@ -146,6 +151,7 @@ impl Program {
             "regression-check" => Program::RegressionCheck,
             "safety-gate" => Program::SafetyGate,
             "canary-promote" => Program::CanaryPromote,
+            "gpu-check" => Program::GpuCheck,
             "canary-promote-post" => Program::CanaryPromotePost,
             "llmci-post" => Program::Post,
             _ => self,
@@ -159,6 +165,7 @@ impl Program {
             Program::RegressionCheck => RegressionCheck::command(),
             Program::SafetyGate => SafetyGate::command(),
             Program::CanaryPromote => CanaryPromote::command(),
+            Program::GpuCheck => GpuCheck::command(),
             Program::CanaryPromotePost => CanaryPromotePost::command(),
             Program::Post => Post::command(),
             Program::Llmci => Llmci::command(),
@@ -178,6 +185,7 @@ impl Program {
             Program::CanaryPromote => {
                 CanaryPromote::try_parse_from(arguments).map(|parsed| Invocation::CanaryPromote(parsed.args))
             }
+            Program::GpuCheck => GpuCheck::try_parse_from(arguments).map(|parsed| Invocation::GpuCheck(parsed.args)),
             Program::CanaryPromotePost => {
                 CanaryPromotePost::try_parse_from(arguments).map(|parsed| Invocation::CanaryPromotePost(parsed.args))
             }
@@ -201,7 +209,6 @@ impl Invocation {
             | Invocation::Check(_)
             | Invocation::Plan(_)
             | Invocation::Doctor(_)
-            | Invocation::GpuPlan(_)
             | Invocation::GpuCheck(_)
             | Invocation::Post(_)
             | Invocation::Generate(_)
@@ -220,15 +227,14 @@ impl Invocation {
             Invocation::SafetyGate(args) if args.plan || args.replay.is_some() => None,
             Invocation::SafetyGate(args) => Some(("safety-gate", args.publish.clone())),
             Invocation::Merge(args) => Some(("eval-gate", args.publish.clone())),
-            // A rollout has no pull request: it is shown as a deployment.
+            // A rollout has no pull request: it is shown as a deployment; a machine is no pull request's matter.
             Invocation::CanaryPromote(_)
+            | Invocation::GpuCheck(_)
             | Invocation::CanaryPromotePost(_)
             | Invocation::Check(_)
             | Invocation::Plan(_)
             | Invocation::Calibrate(_)
             | Invocation::Doctor(_)
-            | Invocation::GpuPlan(_)
-            | Invocation::GpuCheck(_)
             | Invocation::Post(_)
             | Invocation::Generate(_)
             | Invocation::ReleaseTree(_) => None,

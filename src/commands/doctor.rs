@@ -42,10 +42,13 @@ enum State {
     Absent,
 }
 
+/// The longest that a gate waits for the driver when it only wants the GPUs' names for its report.
+const FOR_A_NAME: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The machine's GPUs for the report; empty without any.
 pub fn gpus() -> Vec<Gpu> {
-    let devices = gpu::devices().unwrap_or_default();
-    devices.iter().map(|device| described(device, None)).collect()
+    let Ok(machine) = gpu::machine_within(FOR_A_NAME) else { return Vec::new() };
+    machine.devices.iter().map(|device| described(device, machine.driver_version.as_deref())).collect()
 }
 
 /// Looks at everything, and exits with 4 where something that is configured does not work.

@@ -11,7 +11,7 @@ use super::gpu_check::{LeaseArgs, NeedArgs};
 use super::{CommandError, Context, Interrupter, Interruption};
 use crate::gpu::lease::{Lease, LeaseError, Waiting, Wish, private_to_container, take};
 use crate::gpu::need::unfit;
-use crate::gpu::{self, Capability, GpuDevice, Need};
+use crate::gpu::{self, GpuDevice, Machine, Need};
 use crate::report::Gpu;
 use crate::trust::{Digest, Untrusted};
 
@@ -85,7 +85,8 @@ pub(crate) async fn obtain(
     }
     let patience = patience(lease)?;
     let began = Instant::now();
-    let fitting = fitting(&need, devices().await?)?;
+    let Machine { driver_version, devices, .. } = machine().await?;
+    let fitting = fitting(&need, devices)?;
     let wish = Wish {
         devices: fitting.iter().map(|device| device.uuid.clone()).collect(),
         count: gpus,
@@ -105,7 +106,7 @@ pub(crate) async fn obtain(
     }
     let devices = of_lease(&fitting, &taken);
     until_unused(&need, &devices, patience.saturating_sub(began.elapsed()), context).await?;
-    context.host.set_gpus(devices.iter().map(|device| described(device, None)).collect());
+    context.host.set_gpus(devices.iter().map(|device| described(device, driver_version.as_deref())).collect());
     let visible = taken.visible();
     tracing::info!("{}", context.sink.line(&Untrusted::new(format!("GPUs of this run: {visible}")), 1000));
     let watch = Watch(tokio::spawn(give_way(taken.wanted_back(), context.interrupter.clone())));
@@ -120,41 +121,25 @@ async fn give_way(wanted: CancellationToken, interrupter: Interrupter) {
 }
 
 /// The machine's GPUs. The driver may take its time, so a thread of its own asks it.
-async fn devices() -> Result<Vec<GpuDevice>, CommandError> {
-    let asked = tokio::task::spawn_blocking(gpu::devices).await;
+async fn machine() -> Result<Machine, CommandError> {
+    let asked = tokio::task::spawn_blocking(gpu::machine).await;
     let asked = asked.map_err(|error| CommandError::Bug(format!("the probe of the GPUs broke off: {error}")))?;
     asked.map_err(|error| CommandError::environment(&error))
 }
 
 /// What the inputs ask for.
 fn wanted(gpus: u32, args: &NeedArgs) -> Result<Need, CommandError> {
-    let wrong = |text: String| CommandError::Inputs(Untrusted::new(text));
-    let NeedArgs { min_memory_gb, compute_capability, gpu_type, max_used_memory_mb } = args;
     let given = [
-        ("min-memory-gb", min_memory_gb.is_some()),
-        ("compute-capability", compute_capability.is_some()),
-        ("gpu-type", !gpu_type.is_empty()),
-        ("max-used-memory-mb", max_used_memory_mb.is_some()),
+        ("min-memory-gb", args.min_memory_gb.is_some()),
+        ("compute-capability", args.compute_capability.is_some()),
+        ("gpu-type", !args.gpu_type.is_empty()),
+        ("max-used-memory-mb", args.max_used_memory_mb.is_some()),
     ];
     if let Some((name, _)) = given.iter().find(|(_, given)| *given && gpus == 0) {
-        return Err(wrong(format!("--{name} has no meaning without GPUs: say how many with --gpus")));
+        let text = format!("--{name} has no meaning without GPUs: say how many with --gpus");
+        return Err(CommandError::Inputs(Untrusted::new(text)));
     }
-    if min_memory_gb.is_some_and(|memory| !memory.is_finite() || memory <= 0.0) {
-        return Err(wrong("--min-memory-gb: more than 0 is wanted".to_owned()));
-    }
-    let capability = compute_capability.as_deref().map(|text| {
-        let parts = text
-            .split_once('.')
-            .and_then(|(major, minor)| Some(Capability { major: major.parse().ok()?, minor: minor.parse().ok()? }));
-        parts.ok_or_else(|| wrong(format!("--compute-capability {text}: a version such as 8.0 is wanted")))
-    });
-    Ok(Need {
-        count: gpus,
-        min_memory_gb: *min_memory_gb,
-        capability: capability.transpose()?,
-        kinds: gpu_type.clone(),
-        max_used_memory_mb: *max_used_memory_mb,
-    })
+    args.need(gpus)
 }
 
 fn patience(lease: &LeaseArgs) -> Result<Duration, CommandError> {
@@ -214,7 +199,7 @@ async fn until_unused(
     let until = Instant::now() + patience;
     let mut told = false;
     loop {
-        let now = devices().await?;
+        let now = machine().await?.devices;
         let now: Vec<&GpuDevice> = now.iter().filter(|device| ours.iter().any(|own| own.uuid == device.uuid)).collect();
         let used: Vec<String> = now
             .iter()
@@ -273,7 +258,7 @@ pub(crate) fn described(device: &GpuDevice, driver: Option<&str>) -> Gpu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::Monitor;
+    use crate::gpu::{Capability, Monitor};
 
     fn device(uuid: &str, used: Option<u64>) -> GpuDevice {
         let monitor = used.map(|used| Monitor { used_bytes: Some(used), ..Monitor::default() });

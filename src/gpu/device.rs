@@ -1,9 +1,9 @@
 //! One GPU, and all that driver and NVML say about it. Plain data: what asks for it is `probe`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A CUDA compute capability, such as 9.0.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Capability {
     /// The digit before the point.
     pub major: u32,
@@ -12,7 +12,7 @@ pub struct Capability {
 }
 
 /// What NVML says about a device; what a device or an old driver does not tell is `None`.
-#[derive(Clone, PartialEq, Default, Debug, Serialize)]
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct Monitor {
     /// Free memory in bytes.
     pub free_bytes: Option<u64>,
@@ -43,7 +43,7 @@ pub struct Monitor {
 }
 
 /// One GPU.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct GpuDevice {
     /// The driver's number for it.
     pub index: usize,
@@ -59,8 +59,28 @@ pub struct GpuDevice {
     pub monitor: Option<Monitor>,
 }
 
+impl std::fmt::Display for Capability {
+    fn fmt(&self, form: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(form, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl std::str::FromStr for Capability {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "two numbers with a point between them, such as 8.0";
+        let (major, minor) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+        let number = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits.then(|| text.parse().ok()).flatten().ok_or(FORM)
+        };
+        Ok(Self { major: number(major)?, minor: number(minor)? })
+    }
+}
+
 /// The GPUs of a machine, and the driver behind them.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Machine {
     /// The driver's own version, such as `580.159.04`; NVML says it.
     pub driver_version: Option<String>,
@@ -68,4 +88,6 @@ pub struct Machine {
     pub cuda_version: Option<(u32, u32)>,
     /// At least one.
     pub devices: Vec<GpuDevice>,
+    /// Why NVML says nothing, where it does not.
+    pub unmonitored: Option<String>,
 }

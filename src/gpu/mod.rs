@@ -1,101 +1,142 @@
-//! What GPUs this machine has, by the driver's own word. The driver is opened at run time: a machine without one gets an
-//! answer, never a crash. The only room where `unsafe` is allowed: the driver's interface is C.
+//! What GPUs this machine has, by the driver's own word, and whether they are well. The driver is opened at run time, in a
+//! process of our own: a machine without one, or with a broken one, gets an answer, never a crash. The only room where
+//! `unsafe` is allowed: the driver's interface is C.
 #![expect(unsafe_code, reason = "the driver's interface is C")]
 
+mod cause;
+mod child;
 mod device;
+mod driver;
+mod facts;
+pub mod health;
+pub mod kinds;
 pub mod lease;
 pub mod need;
+mod nvml;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{OnceLock, mpsc};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use cudarc::driver::result;
-use cudarc::driver::sys;
-
+pub use cause::Cause;
+pub use child::serve;
 pub use device::{Capability, GpuDevice, Machine, Monitor};
 pub use need::Need;
+pub use nvml::used_memory;
+
+use child::Lost;
+use driver::Answer;
+use nvml::Watched;
 
 /// Why there is no GPU.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NoGpu {
-    /// libcuda is not on the machine, or not in the container.
-    #[error("no NVIDIA driver: libcuda.so.1 is not there (in a container, start it with the nvidia runtime)")]
-    NoDriver,
-    /// libcuda is there and does not work: a stub, or an old one.
-    #[error("the NVIDIA driver does not answer: {0}")]
-    Broken(String),
-    /// The driver shows no device.
-    #[error("the NVIDIA driver shows no device (look at NVIDIA_VISIBLE_DEVICES and CUDA_VISIBLE_DEVICES)")]
-    NoDevice,
-}
+#[error("{0}")]
+pub struct NoGpu(pub Cause);
 
-/// The name of the thread that asks the driver.
+/// The name of the thread that asks the driver where no process can be started for it.
 pub const PROBE: &str = "gpu-probe";
-/// The longest that the driver may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest that the driver may take to answer, unless somebody says otherwise: without persistence mode it loads itself
+/// into every card first.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The GPUs that the driver shows, at least one. A driver that hangs is given up after five seconds.
+/// The GPUs that the driver shows, at least one.
 pub fn devices() -> Result<Vec<GpuDevice>, NoGpu> {
+    machine().map(|machine| machine.devices)
+}
+
+/// The machine's GPUs and driver, with what NVML says of them.
+pub fn machine() -> Result<Machine, NoGpu> {
+    machine_within(PATIENCE)
+}
+
+/// The same, with another time after which a driver counts as hanging. It blocks.
+pub fn machine_within(patience: Duration) -> Result<Machine, NoGpu> {
+    let (answer, watched) = ask(patience);
+    if let Ok(Answer::Devices(version, devices)) = &answer
+        && !devices.is_empty()
+    {
+        return Ok(together(*version, devices.clone(), watched));
+    }
+    Err(NoGpu(cause::find(&facts::look(), &answer, watched.as_ref().ok())))
+}
+
+/// Asks driver and NVML, each of which may be lost.
+fn ask(patience: Duration) -> (Result<Answer, Lost>, Result<Watched, Lost>) {
+    if !child::is_ours() {
+        return ask_by_thread(patience);
+    }
+    let (lines, lost) = child::answers(&["probe".to_owned()], 2, patience);
+    let lost = lost.unwrap_or(Lost::Ended(0));
+    let mut lines = lines.into_iter();
+    let unreadable = |error: serde_json::Error| Lost::Start(format!("its answer cannot be read: {error}"));
+    let answer =
+        lines.next().ok_or_else(|| lost.clone()).and_then(|line| serde_json::from_str(&line).map_err(unreadable));
+    let watched = lines.next().ok_or(lost).and_then(|line| serde_json::from_str(&line).map_err(unreadable));
+    (answer, watched)
+}
+
+/// The thread of a hanging driver cannot be ended: it is left behind, and ends with the process.
+fn ask_by_thread(patience: Duration) -> (Result<Answer, Lost>, Result<Watched, Lost>) {
     let (sender, receiver) = mpsc::channel();
-    // The thread of a hanging driver cannot be ended: it is left behind, and ends with the process.
-    let late = || NoGpu::Broken(format!("no answer within {} s", PATIENCE.as_secs()));
-    let probe = std::thread::Builder::new().name(PROBE.to_owned());
-    probe.spawn(move || sender.send(guarded())).map_err(|error| NoGpu::Broken(error.to_string()))?;
-    receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(late()))
-}
-
-/// Memory of a device in bytes that is in use, whoever uses it; none where NVML is not there, or does not know the device. `uuid` is
-/// as `nvidia-smi -L` shows it.
-pub fn used_memory(uuid: &str) -> Option<u64> {
-    static NVML: OnceLock<Option<nvml_wrapper::Nvml>> = OnceLock::new();
-    let nvml = NVML.get_or_init(|| nvml_wrapper::Nvml::init().ok()).as_ref()?;
-    Some(nvml.device_by_uuid(uuid).ok()?.memory_info().ok()?.used)
-}
-
-fn guarded() -> Result<Vec<GpuDevice>, NoGpu> {
-    // A stub library or a missing symbol makes the bindings panic instead of returning an error.
-    let probed = catch_unwind(AssertUnwindSafe(probe));
-    probed.unwrap_or_else(|_| Err(NoGpu::Broken("a symbol is missing: the library is a stub or too old".to_owned())))
-}
-
-fn probe() -> Result<Vec<GpuDevice>, NoGpu> {
-    // SAFETY: this only tries to open the library, and keeps it open.
-    if !unsafe { sys::is_culib_present() } {
-        return Err(NoGpu::NoDriver);
+    let probe = std::thread::Builder::new().name(PROBE.to_owned()).spawn(move || {
+        let answer = driver::ask();
+        let watched = nvml::watch(&uuids(&answer));
+        sender.send((answer, watched))
+    });
+    if let Err(error) = probe {
+        return (Err(Lost::Start(error.to_string())), Err(Lost::Ended(0)));
     }
-    // The number of the error is enough: asking a broken library for its text can fail again.
-    let broken = |error: result::DriverError| NoGpu::Broken(format!("CUDA error {}", error.0 as u32));
-    result::init().map_err(broken)?;
-    let count = result::device::get_count().map_err(broken)?;
-    let mut devices = Vec::new();
-    for ordinal in 0..count {
-        let device = result::device::get(ordinal).map_err(broken)?;
-        let uuid = result::device::get_uuid(device).map_err(broken)?;
-        // SAFETY: `device` was given by the driver a moment ago.
-        let memory = unsafe { result::device::total_mem(device) }.map_err(broken)?;
-        devices.push(GpuDevice {
-            index: usize::try_from(ordinal).unwrap_or_default(),
-            name: result::device::get_name(device).map_err(broken)?,
-            uuid: format_uuid(&uuid.bytes.map(|byte| byte.to_ne_bytes()[0])),
-            memory_bytes: memory as u64,
-            capability: None,
-            monitor: None,
-        });
+    match receiver.recv_timeout(patience) {
+        Ok((answer, watched)) => (Ok(answer), Ok(watched)),
+        Err(_) => (Err(Lost::Late(patience)), Err(Lost::Late(patience))),
     }
-    if devices.is_empty() { Err(NoGpu::NoDevice) } else { Ok(devices) }
 }
 
-/// `GPU-` and the digits in groups, as the driver's own tools show them.
-fn format_uuid(bytes: &[u8; 16]) -> String {
-    let mut text = String::from("GPU-");
-    for (index, byte) in bytes.iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            text.push('-');
+fn uuids(answer: &Answer) -> Vec<String> {
+    match answer {
+        Answer::Devices(_, devices) => devices.iter().map(|device| device.uuid.clone()).collect(),
+        Answer::NoLibrary | Answer::Missing(_) | Answer::TooOld(_) | Answer::Failed(..) => Vec::new(),
+    }
+}
+
+/// The child's work, by its arguments: the driver first, since a broken NVML must not take its answer away.
+fn work(arguments: &[String], say: &mut dyn FnMut(&str)) {
+    let mut answer = |value: serde_json::Result<String>| {
+        if let Ok(text) = value {
+            say(&text);
         }
-        text.push_str(&format!("{byte:02x}"));
+    };
+    match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("health", rest)) => health::work(rest, &mut answer),
+        Some(_) | None => {
+            let first = driver::ask();
+            answer(serde_json::to_string(&first));
+            answer(serde_json::to_string(&nvml::watch(&uuids(&first))));
+        }
     }
-    text
+}
+
+fn together(version: i32, mut devices: Vec<GpuDevice>, watched: Result<Watched, Lost>) -> Machine {
+    let number = |number: i32| u32::try_from(number).unwrap_or_default();
+    let lost = |lost: Lost| Watched {
+        silent: Some(match lost {
+            Lost::Late(patience) => format!("NVML did not answer within {} s", patience.as_secs_f64()),
+            Lost::Signal(signal) => format!("NVML crashed (signal {signal})"),
+            Lost::Ended(code) => format!("the process that asks NVML ended with {code}"),
+            Lost::Start(why) => why,
+        }),
+        ..Watched::default()
+    };
+    let watched = watched.unwrap_or_else(lost);
+    for device in &mut devices {
+        let own = watched.monitors.iter().find(|(uuid, _)| *uuid == device.uuid);
+        device.monitor = own.map(|(_, monitor)| monitor.clone());
+    }
+    Machine {
+        driver_version: watched.driver_version,
+        cuda_version: Some((number(version / 1000), number(version % 1000 / 10))),
+        devices,
+        unmonitored: watched.silent,
+    }
 }
 
 #[cfg(test)]
@@ -108,11 +149,5 @@ mod tests {
             Ok(devices) => assert!(!devices.is_empty()),
             Err(reason) => assert!(!reason.to_string().is_empty()),
         }
-    }
-
-    #[test]
-    fn a_uuid_reads_as_the_drivers_tools_show_it() {
-        let bytes = std::array::from_fn(|index| u8::try_from(index).unwrap());
-        assert_eq!(format_uuid(&bytes), "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f");
     }
 }

@@ -210,6 +210,15 @@ impl Host {
         }
     }
 
+    /// Publishes outputs and a summary of a program that has no report; `folder` is where GitLab's job keeps its files.
+    pub fn publish_values(&self, values: &[(&'static str, String)], markdown: &str, folder: &Path) -> Vec<Untrusted> {
+        match &self.kind {
+            Kind::GitHub(paths) => paths.publish(values, markdown),
+            Kind::GitLab(paths) => paths.publish_outputs(values, folder),
+            Kind::Local => Vec::new(),
+        }
+    }
+
     /// Writes the job's summary, where the host has one.
     pub fn summarise(&self, markdown: &str) -> Vec<Untrusted> {
         match &self.kind {

@@ -44,10 +44,23 @@ pub const SAFETY_OUTPUTS: [(&str, &str); 4] = [
     ),
 ];
 
+/// Outputs of a program that looks at a machine and judges no model.
+pub(super) const GPU_OUTPUTS: [(&str, &str); 6] = [
+    ("verdict", "pass, or error where GPUs are missing, do not meet the needs or are faulty"),
+    ("passed", "true when as many GPUs as needed may be used, else false"),
+    ("devices", "all GPUs as compact JSON: index, name, uuid, kind, memory, monitor, unfit, health"),
+    ("visible-devices", "UUIDs of the GPUs to use, for CUDA_VISIBLE_DEVICES; empty where passed is false"),
+    ("cause", "why there is no GPU, in one word such as no-driver or no-runtime; empty where there is one"),
+    ("report", "the path of gpu.json"),
+];
+
 /// The outputs of a program by its name, in order, with what they hold.
 pub fn outputs_of(program: &str) -> Vec<(&'static str, &'static str)> {
     if program == "canary-promote" {
         return ROLLOUT_OUTPUTS.to_vec();
+    }
+    if program == "gpu-check" {
+        return GPU_OUTPUTS.to_vec();
     }
     let more: &[(&str, &str)] = if program == "safety-gate" { &SAFETY_OUTPUTS } else { &[] };
     OUTPUTS.iter().chain(more).copied().collect()

@@ -1,24 +1,51 @@
-/* A CUDA driver that shows as many devices as STUB_CUDA_DEVICES says, and does nothing else. */
-#include <stdio.h>
-#include <stdlib.h>
+/* A driver of ours, for tests: it answers like one card, or fails in one of several ways.
+   MISSES: symbols are missing. OLD: it serves an old CUDA. CRASHES, HANGS: in cuInit. CODE: cuInit gives this code.
+   NONE: no device. Sources of the signatures: CUDA driver API. */
 #include <string.h>
-
-static int count(void) {
-    const char *text = getenv("STUB_CUDA_DEVICES");
-    return text ? atoi(text) : 0;
+#include <unistd.h>
+#ifndef CODE
+#define CODE 0
+#endif
+#ifndef NAME
+#define NAME "NVIDIA H100 80GB HBM3"
+#endif
+typedef struct { unsigned char bytes[16]; } uuid;
+#ifdef OLD
+int cuDriverGetVersion(int *version) { *version = 9020; return 0; }
+#else
+int cuDriverGetVersion(int *version) { *version = 12040; return 0; }
+#endif
+#ifndef MISSES
+int cuInit(unsigned flags) {
+    (void)flags;
+#ifdef CRASHES
+    *(volatile int *)0 = 1;
+#endif
+#ifdef HANGS
+    for (;;) pause();
+#endif
+    return CODE;
 }
-
-int cuInit(unsigned flags) { return flags != 0; }
-int cuDriverGetVersion(int *version) { *version = 13000; return 0; }
-int cuDeviceGetCount(int *found) { *found = count(); return 0; }
-int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal < count() ? 0 : 101; }
-int cuDeviceGetName(char *name, int size, int device) { (void)device; snprintf(name, size, "Stub GPU"); return 0; }
-int cuDeviceTotalMem_v2(size_t *bytes, int device) { (void)device; *bytes = (size_t)80 << 30; return 0; }
-int cuDeviceGetUuid(char *uuid, int device) { memset(uuid, 0, 16); uuid[15] = (char)(device + 1); return 0; }
-int cuDeviceGetUuid_v2(char *uuid, int device) { return cuDeviceGetUuid(uuid, device); }
+#endif
+int cuDeviceGetCount(int *count) {
+#ifdef NONE
+    *count = 0;
+#else
+    *count = 1;
+#endif
+    return 0;
+}
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return 0; }
+int cuDeviceGetName(char *name, int room, int device) { (void)device; strncpy(name, NAME, room); return 0; }
+int cuDeviceTotalMem_v2(size_t *bytes, int device) { (void)device; *bytes = 85520809984ull; return 0; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
     (void)device;
-    /* The two halves of the compute capability. */
-    *value = attribute == 75 ? 9 : 0;
-    return attribute == 75 || attribute == 76 ? 0 : 1;
+    *value = attribute == 75 ? 9 : attribute == 76 ? 0 : attribute == 16 ? 132 : 0;
+    return 0;
 }
+int cuDeviceGetUuid(uuid *id, int device) {
+    (void)device;
+    for (int i = 0; i < 16; i++) id->bytes[i] = i;
+    return 0;
+}
+int cuDeviceGetUuid_v2(uuid *id, int device) { return cuDeviceGetUuid(id, device); }

@@ -73,6 +73,11 @@ pub fn write(folder: &Path, name: &str, content: &str) {
     std::fs::File::create(path).and_then(|mut file| file.write_all(content.as_bytes())).unwrap();
 }
 
+/// Writes bytes over a file of a test.
+pub fn write_bytes(path: &Path, bytes: &[u8]) {
+    std::fs::File::create(path).and_then(|mut file| file.write_all(bytes)).unwrap();
+}
+
 /// A suite of `count` cases whose right answer is the prompt's last word, and a policy for an endpoint.
 pub fn words(folder: &Path, count: usize, base: &str, more: &str) {
     let lines: String = (0..count)

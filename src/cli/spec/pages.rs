@@ -34,6 +34,7 @@ pub(in crate::cli) fn inputs_table(command: &Command) -> String {
 /// The reference page of a program.
 pub(in crate::cli) fn inputs_page(command: &Command) -> String {
     let name = command.get_name();
+    let gpu = name == "gpu-check";
     let mut text = format!("{MADE}# {name}\n\n{}\n\n## Inputs\n\n{}\n", about(command), inputs_table(command));
     text.push_str(
         "An input comes from the command line, else from `INPUT_<NAME>` (set by GitHub's runner), else from ",
@@ -46,15 +47,18 @@ pub(in crate::cli) fn inputs_page(command: &Command) -> String {
         text.push_str(&format!("| `{name}` | {} |\n", cell(description)));
     }
     text.push_str(&format!(
-        "\nOn GitHub they are outputs of the step. On GitLab they are in `llmci.env` in the output folder, as {}; `metrics` is only in report.json there.\n",
-        variables(name)
+        "\nOn GitHub they are outputs of the step. On GitLab they are in `llmci.env` in the output folder, as {}; `{}` is only in {} there.\n",
+        variables(name),
+        if gpu { "devices" } else { "metrics" },
+        if gpu { "gpu.json" } else { "report.json" }
     ));
     text
 }
 
 /// The outputs that GitLab's dotenv file can hold, as its variables.
 fn variables(program: &str) -> String {
-    let names = outputs_of(program).into_iter().map(|(name, _)| name).filter(|name| *name != "metrics");
+    let names =
+        outputs_of(program).into_iter().map(|(name, _)| name).filter(|name| !matches!(*name, "metrics" | "devices"));
     let mut names: Vec<String> =
         names.map(|name| format!("`LLMCI_{}`", name.to_uppercase().replace('-', "_"))).collect();
     let last = names.pop().unwrap_or_default();

@@ -66,8 +66,9 @@ pub(in crate::cli) fn template(command: &Command) -> String {
         text.push_str("    # samples.jsonl holds what the model was brought to say.\n    access: developer\n");
     }
     text.push_str("    paths:\n      - \"$[[ inputs.out ]]\"\n    reports:\n");
-    // A rollout has outputs, and no samples to show.
-    let of_this = GITLAB_REPORTS.into_iter().filter(|(report, _)| !moves_traffic || *report == "dotenv");
+    // A rollout and a machine have outputs, and no samples to show.
+    let without_samples = moves_traffic || name == "gpu-check";
+    let of_this = GITLAB_REPORTS.into_iter().filter(|(report, _)| !without_samples || *report == "dotenv");
     for (report, file) in of_this {
         text.push_str(&format!("      {report}: \"$[[ inputs.out ]]/{file}\"\n"));
     }

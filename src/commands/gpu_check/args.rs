@@ -1,8 +1,107 @@
 //! What a job needs of its GPUs, and how it takes them: the same inputs for `gpu-check` and for every program that uses a GPU.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::plan::PlanArgs;
+use crate::commands::CommandError;
+use crate::document::nearest;
+use crate::gpu::{Need, kinds};
+use crate::trust::Untrusted;
+
+/// How much work the health run does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum HealthArg {
+    /// None: the devices are only looked at
+    Off,
+    /// Below ten seconds
+    #[default]
+    Quick,
+    /// The same many times over, for a minute or more
+    Full,
+}
+
+/// The inputs of `gpu-check`.
+#[derive(Args, Clone, Debug)]
+pub struct GpuCheckArgs {
+    /// How many GPUs are needed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+    /// What is needed of each
+    #[command(flatten)]
+    pub need: NeedArgs,
+    /// How much work each GPU that meets the needs has to do well
+    #[arg(long, value_name = "DEPTH", value_enum, default_value = "quick")]
+    pub health: HealthArg,
+    /// Seconds after which a driver that does not answer counts as hanging
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub driver_timeout: f64,
+    /// The folder of gpu.json
+    #[arg(long, value_name = "DIR", default_value = "llmci-gpu")]
+    pub out: PathBuf,
+    /// Hold the GPUs for the command behind `--`, which sees these alone, and end as it ends
+    #[arg(long)]
+    pub lease: bool,
+    /// How they are taken
+    #[command(flatten)]
+    pub how: LeaseArgs,
+    /// The command, with its arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+    /// Something else about GPUs
+    #[command(subcommand)]
+    pub other: Option<Other>,
+}
+
+/// What `gpu-check` does besides looking at this machine.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Other {
+    /// Say where in a cluster a job's GPUs are, when, and for how much: writes nothing
+    Plan(PlanArgs),
+}
+
+impl GpuCheckArgs {
+    /// How long the driver may take.
+    pub fn patience(&self) -> Result<Duration, CommandError> {
+        let wrong = || CommandError::Inputs("--driver-timeout: seconds above 0 and up to 3600 are wanted".into());
+        let seconds = self.driver_timeout;
+        if seconds > 0.0 && seconds <= 3600.0 { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
+    }
+}
+
+impl NeedArgs {
+    /// What is needed of `count` GPUs; wrong values name the input.
+    pub fn need(&self, count: u32) -> Result<Need, CommandError> {
+        let wrong = |text: String| CommandError::Inputs(Untrusted::new(text));
+        if let Some(gb) = self.min_memory_gb.filter(|gb| !(gb.is_finite() && *gb >= 0.0)) {
+            return Err(wrong(format!("--min-memory-gb: {gb} is no amount of memory")));
+        }
+        let capability = self
+            .compute_capability
+            .as_ref()
+            .map(|text| text.parse().map_err(|form| wrong(format!("--compute-capability: {text:?} is not {form}"))));
+        let known = kinds::names();
+        for kind in &self.gpu_type {
+            if !known.contains(&kind.as_str()) {
+                let near = nearest(kind, known.iter().copied());
+                let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+                return Err(wrong(format!(
+                    "--gpu-type: {kind:?} is no kind that is known{near}: {}",
+                    known.join(", ")
+                )));
+            }
+        }
+        Ok(Need {
+            count,
+            min_memory_gb: self.min_memory_gb,
+            capability: capability.transpose()?,
+            kinds: self.gpu_type.clone(),
+            max_used_memory_mb: self.max_used_memory_mb,
+        })
+    }
+}
 
 /// What is needed. Without `--gpus` (and without a model that needs a GPU) no device is looked for.
 #[derive(Args, Clone, Debug, Default)]

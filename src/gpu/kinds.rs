@@ -1,0 +1,227 @@
+//! Kinds of GPUs by the driver's names and their memory, with what their makers publish of them.
+//! Kept out: what follows from it (`need`, `health`).
+
+use super::device::GpuDevice;
+
+/// One kind of GPU, in one of its forms: a kind such as `h100-80gb` may have several with figures of their own.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Kind {
+    /// As an input names it.
+    pub name: &'static str,
+    /// Words that the driver's name has, in upper case, cut at spaces and hyphens.
+    words: &'static [&'static str],
+    /// The memory that it is sold with, in GB; what the driver shows differs by ECC and by reserved parts.
+    pub memory_gb: f64,
+    /// Published bandwidth of its memory in GB/s (10^9 bytes).
+    pub bandwidth_gbs: f64,
+    /// Lanes of PCIe; none where it is not on PCIe.
+    pub pcie_width: Option<u32>,
+    /// Published speed in float32 without tensor cores, in TFLOPS.
+    pub float_tflops: f64,
+}
+
+/// How far the driver's figure for the memory may be from the sold one, as a share. A T4 of 16 GB shows 15.6 GB, an H100 of
+/// 80 GB shows 85.5 GB; the neighbours in one family (16 and 32, 40 and 80) are a factor of two apart.
+const MEMORY_TOLERANCE: f64 = 0.12;
+
+const fn kind(
+    name: &'static str,
+    words: &'static [&'static str],
+    (memory_gb, bandwidth_gbs, lanes, float_tflops): (f64, f64, u32, f64),
+) -> Kind {
+    let pcie_width = if lanes == 0 { None } else { Some(lanes) };
+    Kind { name, words, memory_gb, bandwidth_gbs, pcie_width, float_tflops }
+}
+
+/// All kinds. The first whose words are all there, and whose memory fits, is a device's. In brackets: memory in GB,
+/// bandwidth in GB/s, lanes of PCIe (0: not on PCIe), TFLOPS in float32. A comment names the source of the row above it or
+/// beside it, a vendor's data sheet.
+pub const KINDS: &[Kind] = &[
+    // NVIDIA Blackwell and HGX B200/B300 data sheets: 8 TB/s a GPU; a system's 180 GB a GPU are sold as 180 or 192.
+    kind("b200", &["B200"], (180.0, 7700.0, 16, 75.0)),
+    kind("b200", &["B200"], (192.0, 8000.0, 16, 75.0)),
+    kind("b300", &["B300"], (288.0, 8000.0, 16, 75.0)),
+    // GB200 NVL72 data sheet: 186 GB and 8 TB/s a GPU.
+    kind("gb200", &["GB200"], (186.0, 8000.0, 0, 80.0)),
+    // GH200 Grace Hopper data sheet: 96 GB HBM3 with 4 TB/s, 144 GB HBM3e with 4.9 TB/s.
+    kind("gh200", &["GH200"], (96.0, 4000.0, 0, 67.0)),
+    kind("gh200", &["GH200"], (144.0, 4900.0, 0, 67.0)),
+    // H200 data sheet: 141 GB, 4.8 TB/s; 67 (SXM) and 60 (NVL) TFLOPS.
+    kind("h200-nvl", &["H200", "NVL"], (141.0, 4800.0, 16, 60.0)),
+    kind("h200", &["H200"], (141.0, 4800.0, 16, 67.0)),
+    // H100 data sheet: NVL 94 GB, 3.9 TB/s; SXM 80 GB, 3.35 TB/s; first data sheet, PCIe 80 GB, 2 TB/s, 51 TFLOPS.
+    kind("h100-nvl", &["H100", "NVL"], (94.0, 3900.0, 16, 60.0)),
+    kind("h100-80gb", &["H100", "PCIE"], (80.0, 2000.0, 16, 51.0)),
+    kind("h100-80gb", &["H100", "HBM3"], (80.0, 3350.0, 16, 67.0)),
+    // H800 is H100 with other links between cards.
+    kind("h800-80gb", &["H800"], (80.0, 2000.0, 16, 51.0)),
+    // H20, as its sellers publish it: 96 GB, 4 TB/s, 44 TFLOPS.
+    kind("h20", &["H20"], (96.0, 4000.0, 16, 44.0)),
+    // A100 80GB data sheet: PCIe 1935 GB/s, SXM 2039 GB/s; A100 40GB: 1555 GB/s.
+    kind("a100-80gb", &["A100", "SXM4"], (80.0, 2039.0, 16, 19.5)),
+    kind("a100-80gb", &["A100"], (80.0, 1935.0, 16, 19.5)),
+    kind("a100-40gb", &["A100"], (40.0, 1555.0, 16, 19.5)),
+    // A800 is A100 with other links between cards.
+    kind("a800-80gb", &["A800"], (80.0, 1935.0, 16, 19.5)),
+    // A30, A40, A10, A16 and A2 data sheets; A16 is four GPUs on one card. A10G: Amazon's page of G5 instances.
+    kind("a30", &["A30"], (24.0, 933.0, 16, 10.3)),
+    kind("a40", &["A40"], (48.0, 696.0, 16, 37.4)),
+    kind("a10", &["A10"], (24.0, 600.0, 16, 31.2)),
+    kind("a10g", &["A10G"], (24.0, 600.0, 16, 31.2)),
+    kind("a16", &["A16"], (16.0, 200.0, 16, 4.5)),
+    kind("a2", &["A2"], (16.0, 200.0, 8, 4.5)),
+    // L40S, L40, L4 and L20 data sheets.
+    kind("l40s", &["L40S"], (48.0, 864.0, 16, 91.6)),
+    kind("l40", &["L40"], (48.0, 864.0, 16, 90.5)),
+    kind("l20", &["L20"], (48.0, 864.0, 16, 59.8)),
+    kind("l4", &["L4"], (24.0, 300.0, 16, 30.3)),
+    // V100 and V100S data sheets: SXM2 15.7, PCIe 14, V100S 16.4 TFLOPS.
+    kind("v100-32gb", &["V100S"], (32.0, 1134.0, 16, 16.4)),
+    kind("v100-32gb", &["V100"], (32.0, 900.0, 16, 14.0)),
+    kind("v100-16gb", &["V100"], (16.0, 900.0, 16, 14.0)),
+    // T4, P100 and P40 data sheets.
+    kind("t4-16gb", &["T4"], (16.0, 300.0, 16, 8.1)),
+    kind("p100-16gb", &["P100"], (16.0, 732.0, 16, 9.3)),
+    kind("p40", &["P40"], (24.0, 346.0, 16, 12.0)),
+    // RTX PRO Blackwell data sheets.
+    kind("rtx-pro-6000", &["RTX", "PRO", "6000", "SERVER"], (96.0, 1597.0, 16, 120.0)),
+    kind("rtx-pro-6000", &["RTX", "PRO", "6000"], (96.0, 1792.0, 16, 125.0)),
+    // RTX Ada and RTX A data sheets.
+    kind("rtx-6000-ada", &["RTX", "6000", "ADA"], (48.0, 960.0, 16, 91.1)),
+    kind("rtx-5000-ada", &["RTX", "5000", "ADA"], (32.0, 576.0, 16, 65.3)),
+    kind("rtx-4000-ada", &["RTX", "4000", "ADA"], (20.0, 360.0, 16, 26.7)),
+    kind("rtx-a6000", &["RTX", "A6000"], (48.0, 768.0, 16, 38.7)),
+    kind("rtx-a5000", &["RTX", "A5000"], (24.0, 768.0, 16, 27.8)),
+    kind("rtx-a4000", &["RTX", "A4000"], (16.0, 448.0, 16, 19.2)),
+    // Quadro RTX and TITAN RTX data sheets.
+    kind("quadro-rtx-8000", &["RTX", "8000"], (48.0, 672.0, 16, 16.3)),
+    kind("quadro-rtx-6000", &["QUADRO", "RTX", "6000"], (24.0, 672.0, 16, 16.3)),
+    kind("titan-rtx", &["TITAN", "RTX"], (24.0, 672.0, 16, 16.3)),
+    // GeForce: NVIDIA's architecture papers of Blackwell (RTX), Ada and Ampere (GA102), and Turing.
+    kind("rtx-5090", &["RTX", "5090"], (32.0, 1792.0, 16, 104.8)),
+    kind("rtx-5080", &["RTX", "5080"], (16.0, 960.0, 16, 56.3)),
+    kind("rtx-4090", &["RTX", "4090"], (24.0, 1008.0, 16, 82.6)),
+    kind("rtx-4080", &["RTX", "4080"], (16.0, 716.8, 16, 48.7)),
+    kind("rtx-3090", &["RTX", "3090", "TI"], (24.0, 1008.0, 16, 40.0)),
+    kind("rtx-3090", &["RTX", "3090"], (24.0, 936.0, 16, 35.6)),
+    kind("rtx-3080-10gb", &["RTX", "3080"], (10.0, 760.0, 16, 29.8)),
+    kind("rtx-3060-12gb", &["RTX", "3060"], (12.0, 360.0, 16, 12.7)),
+    kind("rtx-2080-ti", &["RTX", "2080", "TI"], (11.0, 616.0, 16, 13.4)),
+];
+
+/// The kind of a device; none where it is not in the table, or where it is an instance of a card (MIG), which has a part of
+/// everything.
+pub fn of(device: &GpuDevice) -> Option<&'static Kind> {
+    if device.uuid.starts_with("MIG-") {
+        return None;
+    }
+    let name = device.name.to_uppercase();
+    // Parts of laptops have a desktop card's name and less of everything.
+    let words: Vec<&str> = name.split([' ', '-', '/']).collect();
+    if words.contains(&"LAPTOP") || words.contains(&"MAX") {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
+    let memory = device.memory_bytes as f64 / 1e9;
+    let fits = |kind: &&Kind| {
+        kind.words.iter().all(|word| words.contains(word))
+            && (memory - kind.memory_gb).abs() <= kind.memory_gb * MEMORY_TOLERANCE
+    };
+    let nearest = |kind: &&Kind| ((memory - kind.memory_gb).abs() * 1e3) as u64;
+    // Forms of one name are told apart by their memory first, else by their order.
+    let most_words = KINDS.iter().filter(fits).map(|kind| kind.words.len()).max()?;
+    KINDS.iter().filter(fits).filter(|kind| kind.words.len() == most_words).min_by_key(nearest)
+}
+
+/// The names of all kinds, each once, in the table's order.
+pub fn names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    names.dedup();
+    names
+}
+
+/// The table for the reference.
+pub fn table() -> String {
+    let mut text =
+        String::from("| kind | memory | published bandwidth | PCIe | published float32 |\n|---|---:|---:|---:|---:|\n");
+    for kind in KINDS {
+        let lanes = kind.pcie_width.map_or_else(|| "-".to_owned(), |lanes| format!("x{lanes}"));
+        let Kind { name, memory_gb, bandwidth_gbs, float_tflops, .. } = kind;
+        let form = kind.words.join(" ");
+        text.push_str(&format!(
+            "| `{name}` ({form}) | {memory_gb} GB | {bandwidth_gbs} GB/s | {lanes} | {float_tflops} TFLOPS |\n"
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names as drivers show them, with their figures for the memory in MiB, and the kind.
+    const SEEN: &[(&str, u64, Option<&str>)] = &[
+        ("NVIDIA H100 80GB HBM3", 81_559, Some("h100-80gb")),
+        ("NVIDIA H100 PCIe", 81_559, Some("h100-80gb")),
+        ("NVIDIA H100 NVL", 95_830, Some("h100-nvl")),
+        ("NVIDIA H200", 143_771, Some("h200")),
+        ("NVIDIA H200 NVL", 143_771, Some("h200-nvl")),
+        ("NVIDIA GH200 480GB", 97_871, Some("gh200")),
+        ("NVIDIA B200", 183_359, Some("b200")),
+        ("NVIDIA A100-SXM4-40GB", 40_960, Some("a100-40gb")),
+        ("NVIDIA A100-PCIE-40GB", 40_960, Some("a100-40gb")),
+        ("NVIDIA A100-SXM4-80GB", 81_920, Some("a100-80gb")),
+        ("NVIDIA A100 80GB PCIe", 81_920, Some("a100-80gb")),
+        ("A100-SXM4-40GB", 40_536, Some("a100-40gb")),
+        ("Tesla V100-SXM2-16GB", 16_160, Some("v100-16gb")),
+        ("Tesla V100-SXM2-32GB", 32_510, Some("v100-32gb")),
+        ("Tesla V100S-PCIE-32GB", 32_510, Some("v100-32gb")),
+        ("Tesla T4", 14_917, Some("t4-16gb")),
+        ("Tesla T4", 15_360, Some("t4-16gb")),
+        ("NVIDIA L4", 23_034, Some("l4")),
+        ("NVIDIA L40S", 46_068, Some("l40s")),
+        ("NVIDIA L40", 46_068, Some("l40")),
+        ("NVIDIA A10", 23_028, Some("a10")),
+        ("NVIDIA A10G", 22_731, Some("a10g")),
+        ("NVIDIA RTX A6000", 49_140, Some("rtx-a6000")),
+        ("NVIDIA RTX 6000 Ada Generation", 49_140, Some("rtx-6000-ada")),
+        ("NVIDIA GeForce RTX 3090", 24_576, Some("rtx-3090")),
+        ("NVIDIA GeForce RTX 3090 Ti", 24_564, Some("rtx-3090")),
+        ("NVIDIA GeForce RTX 4090", 24_564, Some("rtx-4090")),
+        ("NVIDIA GeForce RTX 5090", 32_607, Some("rtx-5090")),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", 16_376, None),
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", 4_864, None),
+        ("NVIDIA Something New", 81_559, None),
+    ];
+
+    fn device(name: &str, mib: u64) -> GpuDevice {
+        GpuDevice {
+            index: 0,
+            name: name.to_owned(),
+            uuid: "GPU-0".to_owned(),
+            memory_bytes: mib << 20,
+            capability: None,
+            monitor: None,
+        }
+    }
+
+    #[test]
+    fn drivers_names_are_known_by_name_and_memory() {
+        for (name, mib, wanted) in SEEN {
+            assert_eq!(of(&device(name, *mib)).map(|kind| kind.name), *wanted, "{name}");
+        }
+        let ti = of(&device("NVIDIA GeForce RTX 3090 Ti", 24_564)).unwrap();
+        assert_eq!(ti.bandwidth_gbs, 1008.0);
+        let (sxm, pcie) = (device("NVIDIA H100 80GB HBM3", 81_559), device("NVIDIA H100 PCIe", 81_559));
+        assert_eq!((of(&sxm).unwrap().bandwidth_gbs, of(&pcie).unwrap().bandwidth_gbs), (3350.0, 2000.0));
+        let large = of(&device("NVIDIA A100-SXM4-80GB", 81_920)).unwrap();
+        assert_eq!(large.bandwidth_gbs, 2039.0);
+    }
+
+    #[test]
+    fn an_instance_of_a_card_has_no_kind() {
+        let whole = device("NVIDIA H100 80GB HBM3", 81_559);
+        let instance = GpuDevice { uuid: "MIG-0".to_owned(), ..whole.clone() };
+        assert!(of(&whole).is_some() && of(&instance).is_none());
+    }
+}

@@ -1,0 +1,152 @@
+//! What NVML says of the devices. It may be missing, old or of another version than the driver: then the reason is noted,
+//! and nothing is known. It runs in the same process of our own as the driver's questions, behind them.
+
+use std::ffi::OsStr;
+use std::sync::OnceLock;
+
+use nvml_wrapper::bitmasks::device::ThrottleReasons;
+use nvml_wrapper::enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor};
+use nvml_wrapper::enums::device::UsedGpuMemory;
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml};
+use serde::{Deserialize, Serialize};
+
+use super::device::Monitor;
+
+/// The name that a driver installs and that a container is given; the bindings' own default is the name of development files.
+const LIBRARY: &str = "libnvidia-ml.so.1";
+
+/// What NVML said of the machine.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Watched {
+    /// The driver's version.
+    pub driver_version: Option<String>,
+    /// By UUID: each that was asked for.
+    pub monitors: Vec<(String, Monitor)>,
+    /// UUIDs of cards that are split (MIG), and have no instance.
+    pub split_without_instances: Vec<String>,
+    /// Cards that NVML sees.
+    pub cards: u32,
+    /// Whether library and kernel module are of different versions.
+    pub mismatch: bool,
+    /// Why it said nothing.
+    pub silent: Option<String>,
+}
+
+/// Memory of a device in bytes that is in use, whoever uses it; none where NVML is not there, or does not know the device. `uuid` is
+/// as `nvidia-smi -L` shows it. Asked in this process, again and again: only of a machine whose devices a check has named already.
+pub fn used_memory(uuid: &str) -> Option<u64> {
+    static NVML: OnceLock<Option<Nvml>> = OnceLock::new();
+    let open = || Nvml::builder().lib_path(OsStr::new(LIBRARY)).init().ok();
+    let used = || NVML.get_or_init(open).as_ref()?.device_by_uuid(uuid).ok()?.memory_info().ok();
+    Some(super::driver::guarded(used).ok()??.used)
+}
+
+/// Asks NVML about devices that the driver has named.
+pub(super) fn watch(uuids: &[String]) -> Watched {
+    let asked = super::driver::guarded(|| ask(uuids));
+    let silent = |why: String| Watched { silent: Some(why), ..Watched::default() };
+    match asked {
+        Ok(Ok(watched)) => watched,
+        Ok(Err(NvmlError::LibRmVersionMismatch)) => Watched {
+            mismatch: true,
+            ..silent("NVML's library and the kernel's driver are of different versions".to_owned())
+        },
+        Ok(Err(NvmlError::LibloadingError(_))) => silent(format!("{LIBRARY} is not there, or is not for this machine")),
+        Ok(Err(NvmlError::FailedToLoadSymbol(_))) => silent(format!("{LIBRARY} is older than needed")),
+        Ok(Err(error)) => silent(format!("NVML does not answer: {error}")),
+        Err(panic) => silent(format!("NVML's bindings gave up: {panic}")),
+    }
+}
+
+fn ask(uuids: &[String]) -> Result<Watched, NvmlError> {
+    let nvml = Nvml::builder().lib_path(OsStr::new(LIBRARY)).init()?;
+    let monitors = uuids.iter().filter_map(|uuid| {
+        let device = nvml.device_by_uuid(uuid.as_str()).ok()?;
+        Some((uuid.clone(), monitor(&device)))
+    });
+    let monitors = monitors.collect();
+    let cards = nvml.device_count().unwrap_or_default();
+    let without = (0..cards).filter_map(|index| {
+        let card = nvml.device_by_index(index).ok()?;
+        (instances(&card) == Some(0)).then(|| card.uuid().ok()).flatten()
+    });
+    Ok(Watched {
+        driver_version: nvml.sys_driver_version().ok(),
+        split_without_instances: without.collect(),
+        monitors,
+        cards,
+        mismatch: false,
+        silent: None,
+    })
+}
+
+/// A device, or an instance of one: what only the whole card has is asked of the card.
+fn monitor(device: &Device<'_>) -> Monitor {
+    let parent = match device.mig_is_mig_device_handle() {
+        Ok(true) => device.mig_parent_device().ok(),
+        Ok(false) | Err(_) => None,
+    };
+    let card = parent.as_ref().unwrap_or(device);
+    let memory = device.memory_info().ok();
+    let throttled = card.current_throttle_reasons().map(words).unwrap_or_default();
+    let watts = |milliwatts: u32| f64::from(milliwatts) / 1000.0;
+    let pair = |now: Result<u32, NvmlError>, most: Result<u32, NvmlError>| Some((now.ok()?, most.ok()?));
+    Monitor {
+        free_bytes: memory.as_ref().map(|memory| memory.free),
+        used_bytes: memory.as_ref().map(|memory| memory.used),
+        temperature_c: card.temperature(TemperatureSensor::Gpu).ok(),
+        throttled,
+        ecc_uncorrected: card.total_ecc_errors(MemoryError::Uncorrected, EccCounter::Volatile).ok(),
+        persistence: card.is_in_persistent_mode().ok(),
+        mig_instances: instances(card),
+        processes: processes(device),
+        power_limit_w: card.enforced_power_limit().or_else(|_| card.power_management_limit()).ok().map(watts),
+        power_limit_max_w: card.power_management_limit_constraints().ok().map(|limits| watts(limits.max_limit)),
+        pcie_width: pair(card.current_pcie_link_width(), card.max_pcie_link_width()),
+        clock_sm_mhz: pair(card.clock_info(Clock::SM), card.max_clock_info(Clock::SM)),
+        clock_memory_mhz: pair(card.clock_info(Clock::Memory), card.max_clock_info(Clock::Memory)),
+    }
+}
+
+/// How many instances a split card has; none where it is not split.
+fn instances(card: &Device<'_>) -> Option<u32> {
+    // NVML_DEVICE_MIG_ENABLE
+    if card.mig_mode().ok()?.current != 1 {
+        return None;
+    }
+    let most = card.mig_device_count().ok()?;
+    let there = (0..most).filter(|index| card.mig_device_by_index(*index).is_ok()).count();
+    u32::try_from(there).ok()
+}
+
+fn processes(device: &Device<'_>) -> Vec<(u32, Option<u64>)> {
+    let computing = device.running_compute_processes().or_else(|_| device.running_compute_processes_v2());
+    let drawing = device.running_graphics_processes().unwrap_or_default();
+    let mut found: Vec<(u32, Option<u64>)> = computing
+        .unwrap_or_default()
+        .into_iter()
+        .chain(drawing)
+        .map(|process| match process.used_gpu_memory {
+            UsedGpuMemory::Used(bytes) => (process.pid, Some(bytes)),
+            UsedGpuMemory::Unavailable => (process.pid, None),
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup_by_key(|(id, _)| *id);
+    found
+}
+
+/// Reasons that are more than an idle device or its owner's settings.
+fn words(reasons: ThrottleReasons) -> Vec<String> {
+    let known = [
+        (ThrottleReasons::SW_POWER_CAP, "sw_power_cap"),
+        (ThrottleReasons::HW_SLOWDOWN, "hw_slowdown"),
+        (ThrottleReasons::SYNC_BOOST, "sync_boost"),
+        (ThrottleReasons::SW_THERMAL_SLOWDOWN, "sw_thermal_slowdown"),
+        (ThrottleReasons::HW_THERMAL_SLOWDOWN, "hw_thermal_slowdown"),
+        (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "hw_power_brake_slowdown"),
+    ];
+    let there = known.into_iter().filter(|(reason, _)| reasons.contains(*reason));
+    there.map(|(_, word)| word.to_owned()).collect()
+}
