@@ -80,7 +80,8 @@ fn ask_by_thread(patience: Duration) -> (Result<Answer, Lost>, Result<Watched, L
     let probe = std::thread::Builder::new().name(PROBE.to_owned()).spawn(move || {
         let answer = driver::ask();
         let watched = nvml::watch(&uuids(&answer));
-        sender.send((answer, watched))
+        // Whoever asked may have given up.
+        let _ = sender.send((answer, watched));
     });
     if let Err(error) = probe {
         return (Err(Lost::Start(error.to_string())), Err(Lost::Ended(0)));

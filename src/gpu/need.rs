@@ -31,7 +31,7 @@ pub fn unfit(need: &Need, device: &GpuDevice) -> Vec<String> {
         let shown = device.memory_bytes as f64 / 1e9;
         let sold = kind.map_or(0.0, |kind| kind.memory_gb);
         // A limit that is no number is met by nothing.
-        if !(shown.max(sold) >= *least) {
+        if least.is_nan() || shown.max(sold) < *least {
             reasons.push(format!("it has {shown:.1} GB of memory, and {least} GB are needed"));
         }
     }

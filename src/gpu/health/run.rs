@@ -52,7 +52,8 @@ pub(super) fn all(uuids: &[String], depth: Depth, say: &mut dyn FnMut(&str, &Fin
                 Ok(Err(finding)) => finding,
                 Err(what) => Finding::Unknown(format!("the driver misses what the run needs: {what}")),
             };
-            sender.send((uuid, finding))
+            // Nobody listens any more only where the process is at its end.
+            let _ = sender.send((uuid, finding));
         });
     }
     drop(sender);
