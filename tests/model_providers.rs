@@ -135,7 +135,13 @@ fn a_header_is_a_part_of_who_answers_and_a_secrets_value_is_not() {
     let digest = |mut spec: Value, header: &str, key: &'static str| {
         spec.as_object_mut().unwrap().insert("headers".to_owned(), json!({"x-tenant": header}));
         let environment = |_: &str| Some(key.to_owned());
-        let around = Surroundings { folder: Path::new("."), environment: &environment, connections: 4, trusted: &[] };
+        let around = Surroundings {
+            folder: Path::new("."),
+            environment: &environment,
+            connections: 4,
+            trusted: &[],
+            visible_devices: None,
+        };
         let built = build("m", &serde_json::from_value(spec).unwrap(), &around);
         let identity = built.unwrap_or_else(|error| panic!("{error}")).model.identity().clone();
         assert!(identity.cacheable);

@@ -17,6 +17,7 @@ pub(super) fn refuse_rights(policy: &Policy, privileged: bool) -> Result<(), Com
     let what = |model: &ModelSpec| match model {
         ModelSpec::Http(_) => Some("of `provider: http`"),
         ModelSpec::Exec(_) => Some("of `provider: exec`"),
+        ModelSpec::Server(_) => Some("of `provider: server`"),
         ModelSpec::Openai(spec) => {
             let keyed = spec.api_key_env.is_some() || !spec.headers.is_empty();
             (privileged && keyed).then_some("with a key or headers")

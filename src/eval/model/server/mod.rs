@@ -335,5 +335,5 @@ fn identity(name: &str, spec: &ServerSpec, folder: &Path, tokenizer: Option<&Dig
     let program = spec.template().first().cloned().unwrap_or_default();
     let revision = spec.revision.as_ref().map(|revision| format!(", revision {revision}")).unwrap_or_default();
     let description = Untrusted::new(format!("{} behind {program}{revision}", spec.model));
-    ModelIdentity { name: name.to_owned(), provider: "server", digest: hasher.finish(), description }
+    ModelIdentity { name: name.to_owned(), provider: "server", digest: hasher.finish(), cacheable: true, description }
 }

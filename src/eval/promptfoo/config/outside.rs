@@ -177,7 +177,11 @@ pub(super) fn tells(spec: &ModelSpec) -> Option<Tells> {
             let is_json = kind.is_some_and(|(_, kind)| kind.contains("json"));
             vars.then(|| Tells::Endpoint { url: spec.url.clone(), body: spec.body.clone(), is_json })
         }
-        ModelSpec::Openai(_) | ModelSpec::Echo(_) | ModelSpec::Embedded(_) | ModelSpec::Replay(_) => None,
+        ModelSpec::Openai(_)
+        | ModelSpec::Echo(_)
+        | ModelSpec::Embedded(_)
+        | ModelSpec::Replay(_)
+        | ModelSpec::Server(_) => None,
     }
 }
 
