@@ -27,8 +27,8 @@ pub use openai::Surroundings;
 pub use own::OwnModels;
 pub use probe::probe_log_likelihoods;
 pub use spec::{
-    Api, Device, EchoSpec, EchoWord, EmbeddedSpec, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec,
-    OpenAiSpec, OpenAiWord, Price, ReplaySpec, Retry,
+    Api, Device, Dtype, EchoSpec, EchoWord, EmbeddedSpec, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method,
+    ModelSpec, OpenAiSpec, OpenAiWord, Price, ReplaySpec, Retry,
 };
 
 /// Who answered: part of the cache key and of the report.

@@ -1,6 +1,7 @@
 //! The embedded engine: a model that this process runs itself, without Python, network or GPU.
 //! Kept out: everything about suites and scores.
 
+mod batch;
 mod config;
 mod engine;
 mod error;
@@ -10,6 +11,7 @@ mod gguf;
 mod loglikelihood;
 mod rope;
 mod sampler;
+pub mod serve;
 mod tokenizer;
 mod weights;
 
@@ -20,10 +22,11 @@ use std::time::Instant;
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use super::{Answered, Attempt, Device, Model, ModelError, ModelIdentity};
+use super::{Answered, Attempt, Device, Dtype, Model, ModelError, ModelIdentity};
 use crate::eval::request::{Answer, Completion, Finish, Generate, LogLikelihood, Prompt, RankChoices, Request, Usage};
 use crate::trust::Untrusted;
 
+pub use batch::{BatchCounts, BatchLimits, Batcher, Done, Task};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use generate::{Ended, GenerateRequest, Generation};
@@ -84,9 +87,12 @@ impl EmbeddedModel {
                 Err(ModelError::Timeout("the answer was not ready at the deadline".into()))
             }
             Ok(Err(EngineError::Unsuitable(why))) => Err(ModelError::Unsupported(why)),
-            Ok(Err(error @ (EngineError::File { .. } | EngineError::Unusable { .. } | EngineError::Compute(_)))) => {
-                Err(ModelError::Server(error.to_string().into()))
-            }
+            Ok(Err(
+                error @ (EngineError::File { .. }
+                | EngineError::Unusable { .. }
+                | EngineError::Memory(_)
+                | EngineError::Compute(_)),
+            )) => Err(ModelError::Server(error.to_string().into())),
             Err(error) => Err(ModelError::Server(format!("the engine stopped: {error}").into())),
         }
     }
