@@ -30,7 +30,13 @@ fn generate(prompt: &str) -> Request {
 async fn ask(spec: Value, request: &Request, patience: Duration) -> Result<Answered, ModelError> {
     let spec: ModelSpec = serde_json::from_value(spec).unwrap();
     let environment = |name: &str| (name == "KEY").then(|| KEY.to_owned());
-    let around = Surroundings { folder: Path::new("."), environment: &environment, connections: 4, trusted: &[] };
+    let around = Surroundings {
+        folder: Path::new("."),
+        environment: &environment,
+        connections: 4,
+        trusted: &[],
+        visible_devices: None,
+    };
     let built = build("m", &spec, &around).unwrap_or_else(|error| panic!("{error}"));
     let (case, cancel) = (Untrusted::new("a"), CancellationToken::new());
     let attempt = Attempt { suite: "s", case: &case, repeat: 0, deadline: Instant::now() + patience, cancel: &cancel };
@@ -104,7 +110,13 @@ async fn what_an_endpoint_does_wrong_is_never_an_answer() {
 #[test]
 fn an_address_that_nothing_may_be_sent_to_makes_no_model() {
     let environment = |_: &str| None;
-    let around = Surroundings { folder: Path::new("."), environment: &environment, connections: 4, trusted: &[] };
+    let around = Surroundings {
+        folder: Path::new("."),
+        environment: &environment,
+        connections: 4,
+        trusted: &[],
+        visible_devices: None,
+    };
     let of = |more: Value| {
         let mut spec = json!({"provider": "http", "url": "http://localhost"});
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -31,8 +31,13 @@ async fn ask(base: &str, more: Value, request: &Request, patience: Duration) -> 
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let spec: ModelSpec = serde_json::from_value(spec).unwrap();
     let environment = |name: &str| (name == "KEY").then(|| "sk-secret-key-of-the-test".to_owned());
-    let around =
-        Surroundings { folder: std::path::Path::new("."), environment: &environment, connections: 4, trusted: &[] };
+    let around = Surroundings {
+        folder: std::path::Path::new("."),
+        environment: &environment,
+        connections: 4,
+        trusted: &[],
+        visible_devices: None,
+    };
     let built = build("m", &spec, &around).unwrap_or_else(|error| panic!("{error}"));
     let case = Untrusted::new("a");
     let cancel = CancellationToken::new();

@@ -71,7 +71,13 @@ fn model(base: &str) -> Arc<dyn Model> {
         "retry": {"attempts": 2, "max_wait_seconds": 0.02},
     });
     let spec: ModelSpec = serde_json::from_value(spec).unwrap();
-    let around = Surroundings { folder: Path::new("."), environment: &|_| None, connections: 4, trusted: &[] };
+    let around = Surroundings {
+        folder: Path::new("."),
+        environment: &|_| None,
+        connections: 4,
+        trusted: &[],
+        visible_devices: None,
+    };
     build("judge", &spec, &around).unwrap_or_else(|error| panic!("{error}")).model
 }
 

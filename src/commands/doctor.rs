@@ -152,6 +152,7 @@ async fn policy_of(args: &DoctorArgs, context: &Context) -> Vec<Finding> {
             environment: &environment,
             connections: 1,
             trusted: &loaded.policy.trusted_hosts,
+            visible_devices: None,
         };
         let built = model::build(name, spec, &around);
         findings.push(finding(

@@ -73,7 +73,13 @@ pub(super) fn prometheus(
 fn answers_of(session: &Session<'_>, plan: &Plan, answers: &Answers, state: &State) -> Result<Source, CommandError> {
     let context = session.context;
     let variable = |name: &str| context.environment.get(name).map(str::to_owned);
-    let around = Surroundings { folder: Path::new(""), environment: &variable, connections: 8, trusted: &[] };
+    let around = Surroundings {
+        folder: Path::new(""),
+        environment: &variable,
+        connections: 8,
+        trusted: &[],
+        visible_devices: None,
+    };
     let seed = u64::from_str_radix(state.id.get(..8).unwrap_or_default(), 16).unwrap_or(0);
     let built = ShadowSource::new(&plan.shadow, answers, &around, seed, context.cancel.clone());
     let (source, secrets) = built.map_err(|error| match error {

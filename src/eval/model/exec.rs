@@ -165,7 +165,13 @@ mod tests {
     async fn asked(spec: Value, prompt: &str) -> Result<String, ModelError> {
         let spec: ExecSpec = serde_json::from_value(spec).unwrap();
         let folder = PathBuf::from("/");
-        let around = Surroundings { folder: &folder, environment: &variable, connections: 1, trusted: &[] };
+        let around = Surroundings {
+            folder: &folder,
+            environment: &variable,
+            connections: 1,
+            trusted: &[],
+            visible_devices: None,
+        };
         let (model, _) = Exec::new("m", &spec, &around).unwrap();
         let request = Request::Generate(Generate {
             prompt: Prompt::Text(prompt.to_owned()),

@@ -9,6 +9,8 @@ mod forward;
 mod generate;
 mod gguf;
 mod loglikelihood;
+mod place;
+mod remote;
 mod rope;
 mod sampler;
 pub mod serve;
@@ -32,6 +34,8 @@ pub use error::EngineError;
 pub use generate::{Ended, GenerateRequest, Generation};
 pub use loglikelihood::Likelihood;
 pub(super) use loglikelihood::windows;
+pub(super) use place::build;
+pub use remote::{RemoteError, RemoteModel};
 
 /// The engine as a model of the policy. As many requests compute at once as there are processors.
 pub struct EmbeddedModel {
@@ -43,11 +47,17 @@ pub struct EmbeddedModel {
 impl EmbeddedModel {
     /// Names a loaded engine.
     pub fn new(name: &str, engine: Engine) -> Self {
+        Self::with_note(name, engine, None)
+    }
+
+    /// The same, with something that people should know of it.
+    fn with_note(name: &str, engine: Engine, note: Option<String>) -> Self {
+        let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
         let identity = ModelIdentity {
             name: name.to_owned(),
             provider: "embedded",
             digest: engine.digest().clone(),
-            description: Untrusted::new(engine.description()),
+            description: Untrusted::new(format!("{}{note}", engine.description())),
         };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self { engine: Arc::new(engine), identity, places: Semaphore::new(processors) }

@@ -65,6 +65,8 @@ pub struct Surroundings<'a> {
     pub connections: usize,
     /// `trusted_hosts` of the policy.
     pub trusted: &'a [String],
+    /// The devices that a server of ours may use, as `CUDA_VISIBLE_DEVICES` takes them; none where nothing was leased.
+    pub visible_devices: Option<&'a str>,
 }
 
 impl Surroundings<'_> {
