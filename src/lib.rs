@@ -42,13 +42,16 @@
 //! - Everything random takes a seed.
 //! - A run killed at any point is continued by the next one: no journalled sample is asked for twice.
 
+#[cfg(feature = "programs")]
 pub mod cli;
 pub mod cluster;
+#[cfg(feature = "programs")]
 pub mod commands;
 pub mod deliver;
 pub mod document;
 pub mod eval;
 pub mod gate;
+#[cfg(feature = "programs")]
 pub mod gpu;
 pub mod host;
 pub mod net;

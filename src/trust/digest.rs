@@ -24,6 +24,12 @@ impl Digest {
         Self(String::new())
     }
 
+    /// A digest that another process has computed: its 64 hexadecimal digits.
+    pub fn parse(hex: &str) -> Option<Self> {
+        let is_digit = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+        (hex.len() == 64 && hex.bytes().all(is_digit)).then(|| Self(format!("sha256:{hex}")))
+    }
+
     /// The 64 hexadecimal digits, without the prefix.
     pub fn hex(&self) -> &str {
         self.0.strip_prefix("sha256:").unwrap_or(&self.0)

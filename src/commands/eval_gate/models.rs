@@ -100,6 +100,9 @@ impl Prepared {
             let beside = Surroundings { folder, ..around };
             for (key, OwnModel { spec, spot }) in suite.models() {
                 let built = model::build(key, spec, &beside).map(learned).map_err(|error| {
+                    if error.is_of_the_environment() {
+                        return CommandError::environment(&error);
+                    }
                     let message = crate::net::chain_of(&error);
                     CommandError::Problems(vec![Problem::new(suite.shown_path(), *spot, message)])
                 })?;
@@ -162,6 +165,10 @@ impl Prepared {
     fn not_built(&self, name: &str, error: ModelBuildError) -> CommandError {
         match error {
             ModelBuildError::Replay(problem) => CommandError::Problems(vec![*problem]),
+            error if error.is_of_the_environment() => {
+                let text = format!("the model {name}: {}", crate::net::chain_of(&error));
+                CommandError::Environment(Untrusted::new(text))
+            }
             error => {
                 let pointer = format!("/models/{}", pointer_part(name));
                 let message = crate::net::chain_of(&error);

@@ -1,6 +1,5 @@
 //! From a model as the policy writes it to one that can be asked.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::echo::Echo;
@@ -38,6 +37,10 @@ pub enum ModelBuildError {
     #[cfg(feature = "embedded")]
     #[error(transparent)]
     Embedded(#[from] super::embedded::EngineError),
+    /// The engine on a GPU.
+    #[cfg(feature = "embedded")]
+    #[error(transparent)]
+    Remote(#[from] super::embedded::RemoteError),
     /// The engine is not part of this build.
     #[error("this build has no embedded engine; build with the feature `embedded`, or use another provider")]
     NoEngine,
@@ -58,7 +61,7 @@ pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<
             Ok(Built { model: Arc::new(model), secrets: Vec::new(), price: None, server: None })
         }
         ModelSpec::Embedded(spec) => {
-            let model = embedded(name, spec, around.folder)?;
+            let model = embedded(name, spec, around)?;
             Ok(Built { model, secrets: Vec::new(), price: None, server: None })
         }
         ModelSpec::Echo(_) => {
@@ -83,13 +86,24 @@ pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<
 }
 
 #[cfg(feature = "embedded")]
-fn embedded(name: &str, spec: &EmbeddedSpec, folder: &Path) -> Result<Arc<dyn Model>, ModelBuildError> {
-    use super::embedded::{EmbeddedModel, Engine};
-    let engine = Engine::load(&folder.join(&spec.path), spec.device)?;
-    Ok(Arc::new(EmbeddedModel::new(name, engine)))
+fn embedded(name: &str, spec: &EmbeddedSpec, around: &Surroundings<'_>) -> Result<Arc<dyn Model>, ModelBuildError> {
+    Ok(super::embedded::build(name, spec, around)?)
 }
 
 #[cfg(not(feature = "embedded"))]
-fn embedded(_: &str, _: &EmbeddedSpec, _: &Path) -> Result<Arc<dyn Model>, ModelBuildError> {
+fn embedded(_: &str, _: &EmbeddedSpec, _: &Surroundings<'_>) -> Result<Arc<dyn Model>, ModelBuildError> {
     Err(ModelBuildError::NoEngine)
+}
+
+impl ModelBuildError {
+    /// Whether the machine is what has to change, and not the policy.
+    pub fn is_of_the_environment(&self) -> bool {
+        match self {
+            #[cfg(feature = "embedded")]
+            ModelBuildError::Remote(error) => !matches!(error, super::embedded::RemoteError::Unusable(_)),
+            #[cfg(feature = "embedded")]
+            ModelBuildError::Embedded(_) => false,
+            ModelBuildError::OpenAi(_) | ModelBuildError::Replay(_) | ModelBuildError::NoEngine => false,
+        }
+    }
 }

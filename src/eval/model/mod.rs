@@ -28,8 +28,8 @@ pub use openai::Surroundings;
 pub use own::OwnModels;
 pub use probe::probe_log_likelihoods;
 pub use spec::{
-    Api, Device, EchoSpec, EchoWord, EmbeddedSpec, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method, ModelSpec,
-    OpenAiSpec, OpenAiWord, Preset, Price, ReplaySpec, Retry, ServerSpec, ServerWord,
+    Api, Device, Dtype, EchoSpec, EchoWord, EmbeddedSpec, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method,
+    ModelSpec, OpenAiSpec, OpenAiWord, Preset, Price, ReplaySpec, Retry, ServerSpec, ServerWord,
 };
 
 /// Who answered: part of the cache key and of the report.

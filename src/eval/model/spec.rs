@@ -145,6 +145,29 @@ pub enum Device {
     Cuda,
 }
 
+/// The type of numbers that the embedded engine multiplies in on a GPU.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// Four bytes a number: agrees with the CPU to 1e-3.
+    #[default]
+    F32,
+    /// Two bytes, with the range of f32: twice the room and several times the speed, and less exact.
+    Bf16,
+    /// Two bytes, with more digits and less range.
+    F16,
+}
+
+impl std::fmt::Display for Dtype {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Dtype::F32 => "f32",
+            Dtype::Bf16 => "bf16",
+            Dtype::F16 => "f16",
+        })
+    }
+}
+
 /// `provider: embedded`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -153,9 +176,12 @@ pub struct EmbeddedSpec {
     pub provider: EmbeddedWord,
     /// A directory with config.json, safetensors and tokenizer.json, or a .gguf file; relative to the policy.
     pub path: String,
-    /// CPU or CUDA.
+    /// CPU or CUDA. CUDA needs the program `llmci-engine`, built with it.
     #[serde(default)]
     pub device: Device,
+    /// The type of numbers on a GPU: `f32` unless given. On the CPU everything is f32.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dtype: Dtype,
 }
 
 /// `provider: replay`.
@@ -193,4 +219,8 @@ pub enum ReplayWord {
     /// `replay`.
     #[default]
     Replay,
+}
+
+fn is_default(dtype: &Dtype) -> bool {
+    *dtype == Dtype::default()
 }

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device as Target;
+use candle_core::{DType, Device as Target};
 
 use super::config::Config;
 use super::error::EngineError;
 use super::forward::{Cache, Network};
 use super::tokenizer::Text;
 use super::weights::{Weights, files};
-use super::{Device, gguf};
+use super::{Device, Dtype, gguf};
 use crate::eval::request::ChatMessage;
 use crate::trust::{Digest, Hasher};
 
@@ -27,7 +27,13 @@ pub struct Engine {
 impl Engine {
     /// Loads a folder of safetensors with config.json and tokenizer.json, or a .gguf file.
     pub fn load(path: &Path, device: Device) -> Result<Self, EngineError> {
+        Self::load_as(path, device, Dtype::F32)
+    }
+
+    /// The same with the type that products are computed in on a GPU; processors compute in f32.
+    pub fn load_as(path: &Path, device: Device, dtype: Dtype) -> Result<Self, EngineError> {
         let target = target(device)?;
+        let dtype = if target.is_cuda() { dtype } else { Dtype::F32 };
         let (weights, config, text, parts) = if path.extension().is_some_and(|extension| extension == "gguf") {
             let (weights, config, text) = gguf::read(path, &target)?;
             (weights, config, text, vec![path.to_owned()])
@@ -43,12 +49,13 @@ impl Engine {
             (Weights::read(path, &target)?, config, text, parts)
         };
         let digest = digest(&parts)?;
+        let digest = if target.is_cuda() { placed(&digest, dtype) } else { digest };
         #[expect(clippy::cast_precision_loss, reason = "for people")]
         let millions = weights.parameters() as f64 / 1e6;
         let place = if target.is_cuda() { "cuda" } else { "cpu" };
         let description =
-            format!("{}, {millions:.2} M parameters, f32 on {place}, {} positions", config.family, config.longest);
-        let network = Network::new(weights, config.clone(), &target)?;
+            format!("{}, {millions:.2} M parameters, {dtype} on {place}, {} positions", config.family, config.longest);
+        let network = Network::new(weights, config.clone(), &target, computed_in(dtype))?;
         Ok(Self { network, text, config, digest, description })
     }
 
@@ -110,7 +117,19 @@ impl Engine {
         Ok(self.network.forward(tokens, cache, 1)?.squeeze(0)?.to_vec1::<f32>()?)
     }
 
-    fn check_tokens(&self, tokens: &[u32]) -> Result<(), EngineError> {
+    pub(super) fn is_on_gpu(&self) -> bool {
+        self.network.device.is_cuda()
+    }
+
+    pub(super) fn heads(&self) -> usize {
+        self.config.heads
+    }
+
+    pub(super) fn check_positions(&self, tokens: usize) -> Result<(), EngineError> {
+        self.network.check_positions(tokens)
+    }
+
+    pub(super) fn check_tokens(&self, tokens: &[u32]) -> Result<(), EngineError> {
         if let Some(token) = tokens.iter().find(|token| **token as usize >= self.network.vocabulary()) {
             let text =
                 format!("the tokenizer knows the token {token}, the model has only {}", self.network.vocabulary());
@@ -129,6 +148,24 @@ fn target(device: Device) -> Result<Target, EngineError> {
             "this build computes on the CPU only; the build with --features cuda has CUDA".to_owned(),
         )),
         Device::Cuda => Ok(Target::new_cuda(0)?),
+    }
+}
+
+/// Numbers of another device or type are not quite the same: they have a digest of their own.
+fn placed(digest: &Digest, dtype: Dtype) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.part(digest.hex().as_bytes()).part(b"cuda").part(dtype.to_string().as_bytes());
+    hasher.finish()
+}
+
+/// Half as many bytes a number leave the products of f32 their short form as well: what goes into them has no more digits.
+fn computed_in(dtype: Dtype) -> DType {
+    #[cfg(feature = "cuda")]
+    candle_core::cuda::set_gemm_reduced_precision_f32(dtype != Dtype::F32);
+    match dtype {
+        Dtype::F32 => DType::F32,
+        Dtype::Bf16 => DType::BF16,
+        Dtype::F16 => DType::F16,
     }
 }
 

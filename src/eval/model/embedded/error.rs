@@ -28,6 +28,9 @@ pub enum EngineError {
     /// The computation failed.
     #[error("the computation failed: {0}")]
     Compute(String),
+    /// The device's memory is too small for the model or the request.
+    #[error("the device has no memory left: {0}")]
+    Memory(String),
     /// The deadline or a cancellation came first.
     #[error("stopped")]
     Stopped,
@@ -45,6 +48,9 @@ impl EngineError {
 
 impl From<candle_core::Error> for EngineError {
     fn from(error: candle_core::Error) -> Self {
-        EngineError::Compute(error.to_string())
+        let text = error.to_string();
+        // CUDA and cuBLAS say so in these words.
+        let full = ["OUT_OF_MEMORY", "out of memory", "ALLOC_FAILED"].iter().any(|words| text.contains(words));
+        if full { EngineError::Memory(text) } else { EngineError::Compute(text) }
     }
 }

@@ -8,23 +8,29 @@ use super::error::EngineError;
 use super::rope::Rope;
 use super::weights::Weights;
 
-/// A linear map; the bias is there in Qwen2's attention.
-struct Linear {
+/// A linear map; the bias is there in Qwen2's attention. Its weight has the type that products are computed in; what goes in and
+/// comes out is f32.
+pub(super) struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
 }
 
 impl Linear {
-    fn take(weights: &mut Weights, name: &str, outputs: usize, inputs: usize) -> Result<Self, EngineError> {
+    fn take(
+        weights: &mut Weights,
+        name: &str,
+        (outputs, inputs): (usize, usize),
+        dtype: DType,
+    ) -> Result<Self, EngineError> {
         let weight = weights.take(&format!("{name}.weight"), &[outputs, inputs])?;
         // Kept transposed and contiguous: the product with a few rows reads it in order.
-        let weight = weight.t()?.contiguous()?;
+        let weight = weight.to_dtype(dtype)?.t()?.contiguous()?;
         Ok(Self { weight, bias: weights.take_if_there(&format!("{name}.bias"), &[outputs])? })
     }
 
     /// (tokens, inputs) -> (tokens, outputs)
-    fn apply(&self, rows: &Tensor) -> Result<Tensor, EngineError> {
-        let product = rows.matmul(&self.weight)?;
+    pub(super) fn apply(&self, rows: &Tensor) -> Result<Tensor, EngineError> {
+        let product = rows.to_dtype(self.weight.dtype())?.matmul(&self.weight)?.to_dtype(DType::F32)?;
         match &self.bias {
             Some(bias) => Ok(product.broadcast_add(bias)?),
             None => Ok(product),
@@ -32,12 +38,12 @@ impl Linear {
     }
 }
 
-struct Layer {
-    before_attention: Tensor,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    output: Linear,
+pub(super) struct Layer {
+    pub(super) before_attention: Tensor,
+    pub(super) query: Linear,
+    pub(super) key: Linear,
+    pub(super) value: Linear,
+    pub(super) output: Linear,
     before_mlp: Tensor,
     gate: Linear,
     up: Linear,
@@ -61,34 +67,41 @@ impl Cache {
 /// A model's layers.
 pub(super) struct Network {
     embedding: Tensor,
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
     last_norm: Tensor,
     head: Tensor,
-    rope: Rope,
-    config: Config,
-    device: Device,
+    pub(super) rope: Rope,
+    pub(super) config: Config,
+    pub(super) device: Device,
 }
 
 impl Network {
-    /// Puts the weights in their places; what does not fit is an error.
-    pub(super) fn new(mut weights: Weights, config: Config, device: &Device) -> Result<Self, EngineError> {
+    /// Puts the weights in their places; what does not fit is an error. Products with the layers' weights are computed in `dtype`,
+    /// everything else, and the head, in f32.
+    pub(super) fn new(
+        mut weights: Weights,
+        config: Config,
+        device: &Device,
+        dtype: DType,
+    ) -> Result<Self, EngineError> {
         let Config { hidden, heads, key_heads, head_size, .. } = config;
         let vocabulary = weights.rows("model.embed_tokens.weight").unwrap_or(0);
         let embedding = weights.take("model.embed_tokens.weight", &[vocabulary, hidden])?;
+        let narrow = embedding.to_dtype(dtype)?;
         let mut layers = Vec::with_capacity(config.layers);
         for number in 0..config.layers {
             let name = |part: &str| format!("model.layers.{number}.{part}");
             let inner = weights.rows(&name("mlp.gate_proj.weight")).unwrap_or(0);
             layers.push(Layer {
                 before_attention: weights.take(&name("input_layernorm.weight"), &[hidden])?,
-                query: Linear::take(&mut weights, &name("self_attn.q_proj"), heads * head_size, hidden)?,
-                key: Linear::take(&mut weights, &name("self_attn.k_proj"), key_heads * head_size, hidden)?,
-                value: Linear::take(&mut weights, &name("self_attn.v_proj"), key_heads * head_size, hidden)?,
-                output: Linear::take(&mut weights, &name("self_attn.o_proj"), hidden, heads * head_size)?,
+                query: Linear::take(&mut weights, &name("self_attn.q_proj"), (heads * head_size, hidden), dtype)?,
+                key: Linear::take(&mut weights, &name("self_attn.k_proj"), (key_heads * head_size, hidden), dtype)?,
+                value: Linear::take(&mut weights, &name("self_attn.v_proj"), (key_heads * head_size, hidden), dtype)?,
+                output: Linear::take(&mut weights, &name("self_attn.o_proj"), (hidden, heads * head_size), dtype)?,
                 before_mlp: weights.take(&name("post_attention_layernorm.weight"), &[hidden])?,
-                gate: Linear::take(&mut weights, &name("mlp.gate_proj"), inner, hidden)?,
-                up: Linear::take(&mut weights, &name("mlp.up_proj"), inner, hidden)?,
-                down: Linear::take(&mut weights, &name("mlp.down_proj"), hidden, inner)?,
+                gate: Linear::take(&mut weights, &name("mlp.gate_proj"), (inner, hidden), dtype)?,
+                up: Linear::take(&mut weights, &name("mlp.up_proj"), (inner, hidden), dtype)?,
+                down: Linear::take(&mut weights, &name("mlp.down_proj"), (hidden, inner), dtype)?,
             });
         }
         let last_norm = weights.take("model.norm.weight", &[hidden])?;
@@ -101,7 +114,7 @@ impl Network {
         };
         let head = head.t()?.contiguous()?;
         let rope = Rope::new(&config, device)?;
-        Ok(Self { embedding, layers, last_norm, head, rope, config, device: device.clone() })
+        Ok(Self { embedding: narrow, layers, last_norm, head, rope, config, device: device.clone() })
     }
 
     /// Tokens in the vocabulary.
@@ -119,8 +132,24 @@ impl Network {
         let count = tokens.len();
         let rows = self.rows(tokens, cache)?;
         let wanted = wanted.clamp(1, count);
-        let last = rows.narrow(0, count - wanted, wanted)?;
-        Ok(self.norm(&last, &self.last_norm)?.matmul(&self.head)?)
+        self.logits(&rows.narrow(0, count - wanted, wanted)?)
+    }
+
+    /// The logits of states behind the last layer: (rows, hidden) -> (rows, vocabulary).
+    pub(super) fn logits(&self, rows: &Tensor) -> Result<Tensor, EngineError> {
+        Ok(self.norm(rows, &self.last_norm)?.matmul(&self.head)?)
+    }
+
+    /// The states before the first layer: (tokens) -> (tokens, hidden).
+    pub(super) fn embed(&self, ids: &Tensor) -> Result<Tensor, EngineError> {
+        Ok(self.embedding.index_select(ids, 0)?.to_dtype(DType::F32)?)
+    }
+
+    /// What a layer's second half adds to the states: (tokens, hidden) -> (tokens, hidden).
+    pub(super) fn mlp(&self, layer: &Layer, rows: &Tensor) -> Result<Tensor, EngineError> {
+        let normed = self.norm(rows, &layer.before_mlp)?;
+        let gated = (candle_nn::ops::silu(&layer.gate.apply(&normed)?)? * layer.up.apply(&normed)?)?;
+        layer.down.apply(&gated)
     }
 
     /// The mean of the last hidden states, behind the last norm, of tokens that nothing precedes: (hidden).
@@ -129,31 +158,35 @@ impl Network {
         Ok(self.norm(&rows, &self.last_norm)?.mean(0)?)
     }
 
+    /// Whether so many tokens have a position.
+    pub(super) fn check_positions(&self, tokens: usize) -> Result<(), EngineError> {
+        if tokens > self.config.longest {
+            let text = format!("{tokens} tokens; the model has {} positions", self.config.longest);
+            return Err(EngineError::Unsuitable(text.into()));
+        }
+        Ok(())
+    }
+
     /// The states behind the last layer: (tokens, hidden).
     fn rows(&self, tokens: &[u32], cache: &mut Cache) -> Result<Tensor, EngineError> {
         let start = cache.tokens;
         let count = tokens.len();
-        if start + count > self.config.longest {
-            let text = format!("{} tokens; the model has {} positions", start + count, self.config.longest);
-            return Err(EngineError::Unsuitable(text.into()));
-        }
+        self.check_positions(start + count)?;
         let ids = Tensor::new(tokens, &self.device)?;
-        let mut rows = self.embedding.index_select(&ids, 0)?;
+        let mut rows = self.embed(&ids)?;
         let mask = if count > 1 { Some(self.mask(count, start)?) } else { None };
         for (layer, kept) in self.layers.iter().zip(&mut cache.layers) {
             let attended =
                 self.attend(layer, &self.norm(&rows, &layer.before_attention)?, kept, start, mask.as_ref())?;
             rows = (rows + attended)?;
-            let normed = self.norm(&rows, &layer.before_mlp)?;
-            let gated = (candle_nn::ops::silu(&layer.gate.apply(&normed)?)? * layer.up.apply(&normed)?)?;
-            rows = (rows + layer.down.apply(&gated)?)?;
+            rows = (&rows + self.mlp(layer, &rows)?)?;
         }
         cache.tokens = start + count;
         Ok(rows)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the library takes the epsilon as f32")]
-    fn norm(&self, rows: &Tensor, weight: &Tensor) -> Result<Tensor, EngineError> {
+    pub(super) fn norm(&self, rows: &Tensor, weight: &Tensor) -> Result<Tensor, EngineError> {
         Ok(candle_nn::ops::rms_norm(&rows.contiguous()?, weight, self.config.norm_epsilon as f32)?)
     }
 

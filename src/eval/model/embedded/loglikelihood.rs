@@ -34,7 +34,7 @@ impl Engine {
         continuations: &[String],
         proceed: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Vec<Likelihood>, EngineError> {
-        let pairs: Vec<Pair> = continuations.iter().map(|text| self.pair(context, text)).collect::<Result<_, _>>()?;
+        let pairs = self.pairs(context, continuations)?;
         // The shared part ends before the first token whose logits anybody needs.
         let shared = common_prefix(&pairs).min(pairs.iter().map(|pair| pair.context - 1).min().unwrap_or(0));
         let mut prefix = self.network().cache();
@@ -73,33 +73,39 @@ impl Engine {
         Ok(whole)
     }
 
-    fn pair(&self, context: &str, continuation: &str) -> Result<Pair, EngineError> {
-        if continuation.is_empty() {
+    /// Context and each of its continuations in tokens.
+    pub(super) fn pairs(&self, context: &str, continuations: &[String]) -> Result<Vec<Pair>, EngineError> {
+        if continuations.iter().any(String::is_empty) {
             return Err(EngineError::Unsuitable("an empty continuation has no likelihood".into()));
         }
         if context.is_empty() {
-            let mut tokens = vec![self.prefix_token()?];
-            tokens.extend(self.tokenizer().encode_bare(continuation)?);
-            // A continuation that begins with the prefix token has it as its context.
-            if tokens.first() == tokens.get(1) {
-                tokens.remove(0);
-            }
-            return checked(Pair { tokens, context: 1 });
+            return continuations.iter().map(|continuation| self.pair_alone(continuation)).collect();
         }
         // White space at the context's end belongs to the continuation's first token.
         let kept = context.trim_end();
-        let moved = context.get(kept.len()..).unwrap_or_default();
-        let whole = self.tokenizer().encode(&format!("{kept}{moved}{continuation}"))?;
-        let mut split = self.tokenizer().encode(kept)?.len();
-        let mut tokens = whole;
-        if split == 0 {
-            tokens.insert(0, self.prefix_token()?);
-            split = 1;
+        let before = self.tokenizer().encode(kept)?.len();
+        let pair = |continuation: &String| {
+            let mut tokens = self.tokenizer().encode(&format!("{context}{continuation}"))?;
+            if before == 0 {
+                tokens.insert(0, self.prefix_token()?);
+            }
+            checked(Pair { tokens, context: before.max(1) })
+        };
+        continuations.iter().map(pair).collect()
+    }
+
+    fn pair_alone(&self, continuation: &str) -> Result<Pair, EngineError> {
+        let mut tokens = vec![self.prefix_token()?];
+        tokens.extend(self.tokenizer().encode_bare(continuation)?);
+        // A continuation that begins with the prefix token has it as its context.
+        if tokens.first() == tokens.get(1) {
+            tokens.remove(0);
         }
-        checked(Pair { tokens, context: split })
+        checked(Pair { tokens, context: 1 })
     }
 
     fn score(&self, pair: &Pair, shared: usize, cache: &mut super::forward::Cache) -> Result<Likelihood, EngineError> {
+        self.check_tokens(&pair.tokens)?;
         let inputs = pair.tokens.get(shared..pair.tokens.len() - 1).unwrap_or_default();
         let targets = pair.tokens.get(pair.context..).unwrap_or_default();
         let logits = self.network().forward(inputs, cache, targets.len())?.to_vec2::<f32>()?;

@@ -1,6 +1,7 @@
 //! The embedded engine: a model that this process runs itself, without Python, network or GPU.
 //! Kept out: everything about suites and scores.
 
+mod batch;
 mod config;
 mod engine;
 mod error;
@@ -8,8 +9,11 @@ mod forward;
 mod generate;
 mod gguf;
 mod loglikelihood;
+mod place;
+mod remote;
 mod rope;
 mod sampler;
+pub mod serve;
 mod tokenizer;
 mod weights;
 
@@ -20,15 +24,18 @@ use std::time::Instant;
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use super::{Answered, Attempt, Device, Model, ModelError, ModelIdentity};
+use super::{Answered, Attempt, Device, Dtype, Model, ModelError, ModelIdentity};
 use crate::eval::request::{Answer, Completion, Finish, Generate, LogLikelihood, Prompt, RankChoices, Request, Usage};
 use crate::trust::Untrusted;
 
+pub use batch::{BatchCounts, BatchLimits, Batcher, Done, Task};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use generate::{Ended, GenerateRequest, Generation};
 pub use loglikelihood::Likelihood;
 pub(super) use loglikelihood::windows;
+pub(super) use place::build;
+pub use remote::{RemoteError, RemoteModel};
 
 /// The engine as a model of the policy. As many requests compute at once as there are processors.
 pub struct EmbeddedModel {
@@ -40,12 +47,18 @@ pub struct EmbeddedModel {
 impl EmbeddedModel {
     /// Names a loaded engine.
     pub fn new(name: &str, engine: Engine) -> Self {
+        Self::with_note(name, engine, None)
+    }
+
+    /// The same, with something that people should know of it.
+    fn with_note(name: &str, engine: Engine, note: Option<String>) -> Self {
+        let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
         let identity = ModelIdentity {
             name: name.to_owned(),
             provider: "embedded",
             digest: engine.digest().clone(),
             cacheable: true,
-            description: Untrusted::new(engine.description()),
+            description: Untrusted::new(format!("{}{note}", engine.description())),
         };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self { engine: Arc::new(engine), identity, places: Semaphore::new(processors) }
@@ -85,9 +98,12 @@ impl EmbeddedModel {
                 Err(ModelError::Timeout("the answer was not ready at the deadline".into()))
             }
             Ok(Err(EngineError::Unsuitable(why))) => Err(ModelError::Unsupported(why)),
-            Ok(Err(error @ (EngineError::File { .. } | EngineError::Unusable { .. } | EngineError::Compute(_)))) => {
-                Err(ModelError::Server(error.to_string().into()))
-            }
+            Ok(Err(
+                error @ (EngineError::File { .. }
+                | EngineError::Unusable { .. }
+                | EngineError::Memory(_)
+                | EngineError::Compute(_)),
+            )) => Err(ModelError::Server(error.to_string().into())),
             Err(error) => Err(ModelError::Server(format!("the engine stopped: {error}").into())),
         }
     }

@@ -27,6 +27,16 @@ impl Rope {
         Ok(Self { cos: angles.cos()?, sin: angles.sin()? })
     }
 
+    /// Cosines and sines of the positions of rows: (rows * length) -> (rows, length, head size / 2).
+    pub(super) fn at(
+        &self,
+        positions: &Tensor,
+        (count, length): (usize, usize),
+    ) -> Result<(Tensor, Tensor), EngineError> {
+        let of = |table: &Tensor| table.index_select(positions, 0)?.reshape((count, length, ()));
+        Ok((of(&self.cos)?, of(&self.sin)?))
+    }
+
     /// Turns queries or keys (1, heads, tokens, head size) that begin at a position.
     pub(super) fn apply(&self, vectors: &Tensor, start: usize) -> Result<Tensor, EngineError> {
         let tokens = vectors.dim(2)?;

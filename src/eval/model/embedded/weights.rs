@@ -13,7 +13,7 @@ use super::error::EngineError;
 /// The longest header that is read, in bytes. Source: the format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// A model's tensors by name, in f32.
+/// A model's tensors by name, in the types of the file until they are taken: in f32.
 pub(super) struct Weights {
     tensors: BTreeMap<String, Tensor>,
     place: PathBuf,
@@ -44,7 +44,7 @@ impl Weights {
             let loaded = candle_core::safetensors::load_buffer(&bytes, device)
                 .map_err(|error| EngineError::unusable(&path, format!("not readable as safetensors: {error}")))?;
             for (name, tensor) in loaded {
-                tensors.insert(name, tensor.to_dtype(DType::F32)?);
+                tensors.insert(name, tensor);
             }
         }
         Ok(Self::new(folder, tensors))
@@ -68,7 +68,7 @@ impl Weights {
             let what = format!("the tensor {name} has the shape {:?}; the config asks for {shape:?}", tensor.dims());
             return Err(EngineError::unusable(&self.place, what));
         }
-        Ok(Some(tensor))
+        Ok(Some(tensor.to_dtype(DType::F32)?))
     }
 
     /// The number of rows of a tensor that is still there.

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use crate::gpu;
-
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -57,6 +55,12 @@ impl Drop for Peak {
 }
 
 /// The sum over all devices; none where one of them does not say.
+#[cfg(feature = "programs")]
 fn used(devices: &[String]) -> Option<u64> {
-    devices.iter().map(|device| gpu::used_memory(device)).sum()
+    devices.iter().map(|device| crate::gpu::used_memory(device)).sum()
+}
+
+#[cfg(not(feature = "programs"))]
+fn used(_: &[String]) -> Option<u64> {
+    None
 }

@@ -1,0 +1,278 @@
+//! The engine as a child process: its start, its answers, its end. It ends with us: its input closes, and it is killed when nobody
+//! holds it any more.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::sync::oneshot;
+
+use super::super::serve::protocol::{FromEngine, Kind, NAME, Reply, ToEngine};
+
+/// How long the engine may take to say its first word.
+const GREETING: Duration = Duration::from_secs(120);
+/// How long it may take to load a model.
+const LOADING: Duration = Duration::from_secs(30 * 60);
+/// Bytes of the end of its error output that are kept.
+const KEPT_ERRORS: usize = 4096;
+/// Lines of the end of its error output that are shown.
+const SHOWN_LINES: usize = 5;
+
+/// One answer, or why there is none.
+pub(super) type Word = Result<Reply, (Kind, String)>;
+
+/// What it says of the model.
+pub(super) struct Loaded {
+    pub(super) digest: String,
+    pub(super) description: String,
+    pub(super) load_ms: f64,
+}
+
+/// Who it says it is.
+pub(super) struct Hello {
+    pub(super) version: String,
+    pub(super) cuda: bool,
+}
+
+/// A running engine.
+pub(super) struct Engine {
+    child: Mutex<Child>,
+    group: Option<Pid>,
+    lines: Sender<Vec<u8>>,
+    shared: Arc<Shared>,
+    next: std::sync::atomic::AtomicU64,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    errors: Mutex<VecDeque<u8>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    answers: BTreeMap<u64, oneshot::Sender<Word>>,
+    /// Set once: nothing will be answered any more.
+    ended: Option<String>,
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.kill("it was not needed any more");
+        let _ = locked(&self.child).wait();
+    }
+}
+
+/// What it says before it can be asked.
+pub(super) struct Greeting(Receiver<FromEngine>);
+
+impl Engine {
+    /// Starts the program.
+    pub(super) fn start(
+        program: &Path,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<(Self, Greeting, Hello), String> {
+        let mut child = Command::new(program)
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("it cannot be started: {error}"))?;
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let shared = Arc::new(Shared::default());
+        let (lines, written) = channel();
+        let (boot, greeting) = channel();
+        let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        std::thread::spawn(move || feed(input, &written));
+        let kept = Arc::clone(&shared);
+        std::thread::spawn(move || keep_errors(errors, &kept));
+        let told = Arc::clone(&shared);
+        std::thread::spawn(move || listen(output, &boot, &told));
+        let next = std::sync::atomic::AtomicU64::new(0);
+        let engine = Self { child: Mutex::new(child), group, lines, shared, next };
+        let greeting = Greeting(greeting);
+        match engine.heard(&greeting, GREETING)? {
+            FromEngine::Hello { program, version, cuda } if program == NAME => {
+                Ok((engine, greeting, Hello { version, cuda }))
+            }
+            _ => Err(format!("it is not {NAME}")),
+        }
+    }
+
+    /// Has it load a model.
+    pub(super) fn load(
+        &self,
+        greeting: &Greeting,
+        load: super::super::serve::protocol::Load,
+    ) -> Result<Loaded, (Kind, String)> {
+        self.send(&ToEngine::Load(load)).map_err(|text| (Kind::Compute, text))?;
+        match self.heard(greeting, LOADING).map_err(|text| (Kind::Compute, text))? {
+            FromEngine::Loaded { digest, description, load_ms } => Ok(Loaded { digest, description, load_ms }),
+            FromEngine::Refused { kind, text } => Err((kind, text)),
+            _ => Err((Kind::Compute, "it said something else than whether the model is there".to_owned())),
+        }
+    }
+
+    /// Asks; the answer comes by the channel, which closes when there will be none.
+    pub(super) fn ask(
+        &self,
+        request: &crate::eval::request::Request,
+    ) -> Result<(u64, oneshot::Receiver<Word>), String> {
+        let id = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut waiting = locked(&self.shared.waiting);
+            if let Some(why) = &waiting.ended {
+                return Err(why.clone());
+            }
+            waiting.answers.insert(id, sender);
+        }
+        self.send(&ToEngine::Ask { id, request: request.clone() })?;
+        Ok((id, receiver))
+    }
+
+    /// Nobody waits for an answer any more; the channel still says when the engine has given it up.
+    pub(super) fn give_up(&self, id: u64) {
+        let _ = self.send(&ToEngine::Cancel(id));
+    }
+
+    /// Ends it at once; what waits gets no answer.
+    pub(super) fn kill(&self, why: &str) {
+        end(&self.shared, why);
+        if let Some(group) = self.group {
+            // A group that is gone already is what is wanted.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+
+    /// Why it will answer nothing any more.
+    pub(super) fn ended(&self) -> String {
+        let why = locked(&self.shared.waiting).ended.clone().unwrap_or_else(|| "it gave no answer".to_owned());
+        self.with_errors(&why)
+    }
+
+    fn send(&self, what: &ToEngine) -> Result<(), String> {
+        let mut line = serde_json::to_vec(what).map_err(|error| error.to_string())?;
+        line.push(b'\n');
+        self.lines.send(line).map_err(|_| self.ended())
+    }
+
+    fn heard(&self, greeting: &Greeting, patience: Duration) -> Result<FromEngine, String> {
+        match greeting.0.recv_timeout(patience) {
+            Ok(word) => Ok(word),
+            Err(RecvTimeoutError::Timeout) => {
+                self.kill("it was killed");
+                Err(self.with_errors(&format!("it said nothing within {} s, and was killed", patience.as_secs())))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.status();
+                Err(self.with_errors(&status))
+            }
+        }
+    }
+
+    /// How it ended; its output is closed already.
+    fn status(&self) -> String {
+        let until = Instant::now() + Duration::from_secs(5);
+        loop {
+            match locked(&self.child).try_wait() {
+                Ok(Some(status)) => return in_words(status),
+                Ok(None) if Instant::now() < until => std::thread::yield_now(),
+                Ok(None) | Err(_) => return "it closed its output".to_owned(),
+            }
+        }
+    }
+
+    fn with_errors(&self, why: &str) -> String {
+        let bytes: Vec<u8> = locked(&self.shared.errors).iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let shown = lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default();
+        if shown.is_empty() { why.to_owned() } else { format!("{why}; its last words: {}", shown.join(" | ")) }
+    }
+}
+
+fn in_words(status: ExitStatus) -> String {
+    match status.code() {
+        // The loader's code for a library that is missing.
+        Some(127) => "it ended with 127 before it began: a library that it needs is missing".to_owned(),
+        Some(_) | None => format!("it ended with {status}"),
+    }
+}
+
+fn end(shared: &Shared, why: &str) {
+    let mut waiting = locked(&shared.waiting);
+    waiting.ended.get_or_insert_with(|| why.to_owned());
+    waiting.answers.clear();
+}
+
+fn feed(input: Option<ChildStdin>, lines: &Receiver<Vec<u8>>) {
+    let Some(mut input) = input else { return };
+    // Its end closes the pipe, which ends the engine.
+    while let Ok(line) = lines.recv() {
+        if input.write_all(&line).and_then(|()| input.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+fn listen(output: Option<impl Read>, boot: &Sender<FromEngine>, shared: &Shared) {
+    let Some(output) = output else { return };
+    let mut lines = BufReader::new(output);
+    let mut line = Vec::new();
+    let why = loop {
+        line.clear();
+        match lines.read_until(b'\n', &mut line) {
+            Ok(0) => break "it ended".to_owned(),
+            Ok(_) => {}
+            Err(error) => break format!("its output cannot be read: {error}"),
+        }
+        let (id, word) = match serde_json::from_slice(&line) {
+            Ok(FromEngine::Answered { id, reply }) => (id, Ok(reply)),
+            Ok(FromEngine::Failed { id, kind, text }) => (id, Err((kind, text))),
+            Ok(word @ (FromEngine::Hello { .. } | FromEngine::Loaded { .. })) => {
+                let _ = boot.send(word);
+                continue;
+            }
+            Ok(FromEngine::Refused { kind, text }) => {
+                let why = text.clone();
+                let _ = boot.send(FromEngine::Refused { kind, text });
+                break why;
+            }
+            Err(error) => break format!("a line of its output is not understood: {error}"),
+        };
+        let sender = locked(&shared.waiting).answers.remove(&id);
+        if let Some(sender) = sender {
+            // Whoever has stopped waiting is free to.
+            let _ = sender.send(word);
+        }
+    };
+    end(shared, &why);
+}
+
+fn keep_errors(errors: Option<impl Read>, shared: &Shared) {
+    let Some(mut errors) = errors else { return };
+    let mut buffer = [0; 4096];
+    while let Ok(read) = errors.read(&mut buffer) {
+        if read == 0 {
+            return;
+        }
+        let mut kept = locked(&shared.errors);
+        kept.extend(buffer.get(..read).unwrap_or_default());
+        let excess = kept.len().saturating_sub(KEPT_ERRORS);
+        kept.drain(..excess);
+    }
+}
