@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use llmci::eval::model::embedded::{EmbeddedModel, Engine, RemoteError, RemoteModel};
 use llmci::eval::model::{self, Attempt, Device, EmbeddedSpec, Model, ModelError, ModelSpec, Surroundings};
-use llmci::eval::request::{Answer, Embed, Generate, OutputFormat, Prompt, RankChoices, Request, Rolling};
+use llmci::eval::{Answer, Embed, Generate, OutputFormat, Prompt, RankChoices, Request, Rolling};
 use llmci::trust::Untrusted;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
