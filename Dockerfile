@@ -28,8 +28,9 @@ RUN apt-get update && image-root /image
 FROM scratch AS prepared
 COPY image/root/ /image/
 
-# The second tag: kernels of the embedded engine, built for one compute capability and newer ones. The project's own tests do not
-# build it: it needs nvcc.
+# The second tag: the programs as in the first, and beside them llmci-engine, which has CUDA. Its kernels are PTX for one compute
+# capability: the driver compiles them for newer cards at the first start, and keeps the result. The project's own tests do not build
+# it: it needs nvcc.
 FROM nvidia/cuda:${CUDA_VERSION}-devel-ubuntu22.04 AS compile-cuda
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates build-essential
 COPY --from=toolchain /usr/local/rustup /usr/local/rustup
@@ -38,12 +39,15 @@ ENV RUSTUP_HOME=/usr/local/rustup CARGO_HOME=/usr/local/cargo PATH=/usr/local/ca
 WORKDIR /src
 COPY . .
 ARG CUDA_COMPUTE_CAP=80
-RUN CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP} cargo build --locked --profile dist --features cuda --bin llmci
+RUN cargo build --locked --profile dist --bin llmci \
+  && CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP} CARGO_TARGET_DIR=target/cuda \
+    cargo build --locked --profile dist --no-default-features --features cuda --bin llmci-engine
 
 FROM nvidia/cuda:${CUDA_VERSION}-runtime-ubuntu22.04 AS cuda
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates git && rm -rf /var/lib/apt/lists/* \
   && git config --system safe.directory /github/workspace
 COPY --from=compile-cuda /src/target/dist/llmci /usr/local/bin/llmci
+COPY --from=compile-cuda /src/target/cuda/dist/llmci-engine /usr/local/bin/llmci-engine
 RUN for name in eval-gate regression-check safety-gate canary-promote gpu-check canary-promote-post llmci-post; do ln -s llmci "/usr/local/bin/$name"; done
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 ENTRYPOINT ["/usr/local/bin/llmci"]

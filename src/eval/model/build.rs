@@ -87,7 +87,7 @@ pub fn build(name: &str, spec: &ModelSpec, around: &Surroundings<'_>) -> Result<
 
 #[cfg(feature = "embedded")]
 fn embedded(name: &str, spec: &EmbeddedSpec, around: &Surroundings<'_>) -> Result<Arc<dyn Model>, ModelBuildError> {
-    Ok(super::embedded::build(name, spec, around)?)
+    super::embedded::build(name, spec, around)
 }
 
 #[cfg(not(feature = "embedded"))]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::oneshot;
@@ -19,6 +19,10 @@ use super::super::serve::protocol::{FromEngine, Kind, NAME, Reply, ToEngine};
 const GREETING: Duration = Duration::from_secs(120);
 /// How long it may take to load a model.
 const LOADING: Duration = Duration::from_secs(30 * 60);
+/// How long a program that has closed its output may take to end.
+const ENDING: Duration = Duration::from_secs(2);
+/// What is known of an engine whose output is at its end.
+const ENDED: &str = "it ended";
 /// Bytes of the end of its error output that are kept.
 const KEPT_ERRORS: usize = 4096;
 /// Lines of the end of its error output that are shown.
@@ -42,7 +46,9 @@ pub(super) struct Hello {
 
 /// A running engine.
 pub(super) struct Engine {
-    child: Mutex<Child>,
+    child: Arc<Mutex<Child>>,
+    /// Closed when its error output is read to the end.
+    errors_end: Mutex<Receiver<()>>,
     group: Option<Pid>,
     lines: Sender<Vec<u8>>,
     shared: Arc<Shared>,
@@ -98,11 +104,13 @@ impl Engine {
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         std::thread::spawn(move || feed(input, &written));
         let kept = Arc::clone(&shared);
-        std::thread::spawn(move || keep_errors(errors, &kept));
+        let (reading, errors_end) = channel();
+        std::thread::spawn(move || keep_errors(errors, &kept, &reading));
         let told = Arc::clone(&shared);
         std::thread::spawn(move || listen(output, &boot, &told));
         let next = std::sync::atomic::AtomicU64::new(0);
-        let engine = Self { child: Mutex::new(child), group, lines, shared, next };
+        let (child, errors_end) = (Arc::new(Mutex::new(child)), Mutex::new(errors_end));
+        let engine = Self { child, errors_end, group, lines, shared, next };
         let greeting = Greeting(greeting);
         match engine.heard(&greeting, GREETING)? {
             FromEngine::Hello { program, version, cuda } if program == NAME => {
@@ -186,13 +194,18 @@ impl Engine {
 
     /// How it ended; its output is closed already.
     fn status(&self) -> String {
-        let until = Instant::now() + Duration::from_secs(5);
-        loop {
-            match locked(&self.child).try_wait() {
-                Ok(Some(status)) => return in_words(status),
-                Ok(None) if Instant::now() < until => std::thread::yield_now(),
-                Ok(None) | Err(_) => return "it closed its output".to_owned(),
-            }
+        let why = locked(&self.shared.waiting).ended.clone();
+        if let Some(why) = why.filter(|why| why != ENDED) {
+            return why;
+        }
+        let (sender, receiver) = channel();
+        let child = Arc::clone(&self.child);
+        std::thread::spawn(move || sender.send(locked(&child).wait()));
+        let status = receiver.recv_timeout(ENDING);
+        let _ = locked(&self.errors_end).recv_timeout(ENDING);
+        match status {
+            Ok(Ok(status)) => in_words(status),
+            Ok(Err(_)) | Err(_) => "it closed its output".to_owned(),
         }
     }
 
@@ -236,7 +249,7 @@ fn listen(output: Option<impl Read>, boot: &Sender<FromEngine>, shared: &Shared)
     let why = loop {
         line.clear();
         match lines.read_until(b'\n', &mut line) {
-            Ok(0) => break "it ended".to_owned(),
+            Ok(0) => break ENDED.to_owned(),
             Ok(_) => {}
             Err(error) => break format!("its output cannot be read: {error}"),
         }
@@ -263,7 +276,7 @@ fn listen(output: Option<impl Read>, boot: &Sender<FromEngine>, shared: &Shared)
     end(shared, &why);
 }
 
-fn keep_errors(errors: Option<impl Read>, shared: &Shared) {
+fn keep_errors(errors: Option<impl Read>, shared: &Shared, _reading: &Sender<()>) {
     let Some(mut errors) = errors else { return };
     let mut buffer = [0; 4096];
     while let Ok(read) = errors.read(&mut buffer) {
