@@ -63,6 +63,7 @@ fn generate(prompt: &str, temperature: f64) -> Request {
         stop: Vec::new(),
         format: OutputFormat::Text,
         logprobs: true,
+        told: None,
     })
 }
 

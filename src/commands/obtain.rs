@@ -280,7 +280,7 @@ mod tests {
         assert!(wanted(0, &NeedArgs::default()).is_ok());
         let capability = |text: &str| NeedArgs { compute_capability: Some(text.to_owned()), ..NeedArgs::default() };
         assert_eq!(wanted(1, &capability("8.6")).unwrap().capability, Some(Capability { major: 8, minor: 6 }));
-        assert!(matches!(wanted(1, &capability("8")), Err(CommandError::Inputs(_))));
+        assert!(matches!(wanted(1, &capability("eight")), Err(CommandError::Inputs(_))));
     }
 
     #[test]

@@ -85,7 +85,8 @@ impl RemoteModel {
         let digest =
             Digest::parse(&loaded.digest).ok_or_else(|| refused("its digest of the model is none".to_owned()))?;
         let description = Untrusted::new(format!("{}, loaded in {:.1} s", loaded.description, loaded.load_ms / 1e3));
-        let identity = ModelIdentity { name: name.to_owned(), provider: "embedded", digest, cacheable: true, description };
+        let identity =
+            ModelIdentity { name: name.to_owned(), provider: "embedded", digest, cacheable: true, description };
         Ok(Self { engine: Arc::new(engine), identity })
     }
 
