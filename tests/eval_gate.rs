@@ -301,7 +301,8 @@ fn gitlab_gets_a_dotenv_file_and_junit() {
         .unwrap();
     assert_eq!(code(&output), 0, "{}", text(&output));
     let dotenv = std::fs::read_to_string(folder.path().join("o/llmci.env")).unwrap();
-    assert_eq!(dotenv, "LLMCI_VERDICT=pass\nLLMCI_PASSED=true\nLLMCI_PASS_RATE=1.000000\nLLMCI_REPORT=o/report.json\n");
+    let wanted = "LLMCI_VERDICT=pass\nLLMCI_PASSED=true\nLLMCI_PASS_RATE=1.000000\nLLMCI_REPORT=o/report.json\nLLMCI_RESUMABLE=false\n";
+    assert_eq!(dotenv, wanted);
     let junit = std::fs::read_to_string(folder.path().join("o/junit.xml")).unwrap();
     assert!(junit.contains("<testsuites") && junit.contains("tests=\"2\""), "{junit}");
 }

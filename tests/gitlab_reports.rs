@@ -130,7 +130,7 @@ fn the_dotenv_file_is_small_and_the_links_lead_to_the_jobs_artifacts() {
     assert!(dotenv.lines().all(|one| line.is_match(one)), "{dotenv}");
     let names: BTreeSet<&str> = dotenv.lines().filter_map(|one| one.split('=').next()).collect();
     // A path with a space in it is no safe value: the others are there.
-    assert_eq!(names, BTreeSet::from(["LLMCI_PASSED", "LLMCI_PASS_RATE", "LLMCI_VERDICT"]));
+    assert_eq!(names, BTreeSet::from(["LLMCI_PASSED", "LLMCI_PASS_RATE", "LLMCI_RESUMABLE", "LLMCI_VERDICT"]));
     let links: Value = serde_json::from_str(&read(folder.path(), "gl-annotations.json")).unwrap();
     let first = &links["llmci eval-gate"][0]["external_link"];
     assert_eq!(first["url"], "https://gitlab.example.com/g/p/-/jobs/7/artifacts/file/evals/out%20put/report.md");
