@@ -182,10 +182,18 @@ fn a_server_is_started_asked_and_ended_with_all_that_it_has_started() {
 fn answers_of_the_cache_start_no_server() {
     let bench = Bench::new(5, &["--starts=starts"], "");
     let policy = std::fs::read_to_string(bench.path().join("llmci.yaml")).unwrap();
-    write(bench.path(), "llmci.yaml", &policy.replace("concurrency: 4", "concurrency: 4, cache: kept"));
-    assert_eq!(code(&bench.run()), 0);
+    let kept = policy.replace("concurrency: 4", "concurrency: 4, cache: kept");
+    // Without its `revision` nobody knows which weights a server has.
+    for starts in [1, 2] {
+        write(bench.path(), "llmci.yaml", &kept);
+        assert_eq!((code(&bench.run()), bench.starts()), (0, starts));
+    }
+    let known = kept.replace("provider: server\n", "provider: server\n    revision: one\n");
+    assert_ne!(known, kept);
+    write(bench.path(), "llmci.yaml", &known);
+    assert_eq!((code(&bench.run()), bench.starts()), (0, 3));
     let again = bench.run();
-    assert_eq!((code(&again), bench.starts()), (0, 1), "{}", text(&again));
+    assert_eq!((code(&again), bench.starts()), (0, 3), "{}", text(&again));
     assert_eq!(report(&bench.path().join("llmci-out"))["counts"]["cached"], 5);
     bench.is_gone();
 }
