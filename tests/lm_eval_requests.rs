@@ -1,9 +1,10 @@
 //! What a task asks is byte for byte what lm-eval 0.4.13 asks: `tests/lm_eval_requests/record.py` has recorded it.
-#![expect(clippy::panic, reason = "tests")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
 
 use llmci::eval::suite::{Around, Asked, Suite, load};
+use llmci::eval::task::TaskChat;
 use llmci::eval::{Prompt, Request};
 use serde_json::{Value, json};
 
@@ -11,9 +12,16 @@ fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lm_eval_requests")
 }
 
+/// `TASK@FORM`, or a task as it is put to a model where nobody says anything.
 fn suites(name: &str) -> Vec<Suite> {
+    let (name, form) = name.split_once('@').unwrap_or((name, ""));
+    let chat = TaskChat {
+        apply_chat_template: form.starts_with("chat"),
+        system_instruction: form.ends_with("system").then(|| "Be brief.".to_owned()),
+        fewshot_as_multiturn: form == "chat_turns",
+    };
     let path = folder().join("tasks").join(format!("{name}.yaml"));
-    let around = Around { environment: &|_| None, asked: Asked::Policy, judge: None, working: None };
+    let around = Around { environment: &|_| None, asked: Asked::Policy, judge: None, working: None, chat: Some(&chat) };
     load(&path, name, around).unwrap_or_else(|problems| {
         let problems = problems.sorted().into_iter().map(|problem| problem.render(&|text| text.raw().to_owned()));
         panic!("{name}: {}", problems.collect::<Vec<_>>().join("\n"))
@@ -22,7 +30,12 @@ fn suites(name: &str) -> Vec<Suite> {
 
 /// The requests of a case in the form of the recording.
 fn asked(document: usize, request: &Request) -> Vec<Value> {
-    let Prompt::Text(text) = request.prompt() else { panic!("a text") };
+    let text = match request.prompt() {
+        Prompt::Text(text) => text.clone(),
+        // The recording's template writes the messages down.
+        Prompt::Chat(messages) => serde_json::to_string(messages).unwrap(),
+        Prompt::Written(_) => panic!("no chat of a suite's own"),
+    };
     match request {
         Request::RankChoices(rank) => {
             let with = rank.continuations.iter().map(|choice| json!([document, "loglikelihood", [text, choice]]));
@@ -51,7 +64,7 @@ fn comparable(mut row: Value) -> Value {
 fn every_request_of_every_task_is_the_one_that_lm_eval_makes() {
     let text = std::fs::read_to_string(folder().join("expected.json")).unwrap();
     let expected: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
-    assert!(expected.len() >= 12);
+    assert!(expected.len() >= 50);
     for (name, rows) in expected {
         let [suite] = &suites(&name)[..] else { panic!("one suite") };
         let mut found = Vec::new();

@@ -63,7 +63,8 @@ fn the_share_of_public_configs_that_is_read_without_a_refusal() {
     };
     let mut files = Vec::new();
     files_below(&folder, &mut files);
-    let around = Around { environment: &|_| None, asked: Asked::Policy, judge: Some("judge"), working: None };
+    let around =
+        Around { environment: &|_| None, asked: Asked::Policy, judge: Some("judge"), working: None, chat: None };
     let (mut read, mut absent, mut refused, mut placeless) = (0, 0, 0, Vec::new());
     let (mut bare, mut attacks) = (0, 0);
     let mut kinds: BTreeMap<String, (usize, String)> = BTreeMap::new();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::input;
 use super::model::{ModelSpec, OpenAiSpec};
 use super::redteam::SafetyPolicy;
+use super::task::TaskChat;
 use crate::document::{self, Document, Problems};
 use crate::gate::compare::RegressionPolicy;
 use crate::gate::{
@@ -92,6 +93,9 @@ pub struct Policy {
     /// Results of other tools, judged beside the suites.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub results: Vec<ResultsSpec>,
+    /// How tasks of lm-eval are put to a model.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lm_eval: TaskChat,
     /// The rules.
     #[serde(default)]
     pub gate: GatePolicy,
@@ -107,6 +111,10 @@ pub struct Policy {
     /// Hosts (`name` or `name:port`) that a pull request may point a model at, besides those of its base's models.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_hosts: Vec<String>,
+}
+
+fn is_default(chat: &TaskChat) -> bool {
+    *chat == TaskChat::default()
 }
 
 /// A policy that has been read and checked.
@@ -159,6 +167,10 @@ fn check(policy: &Policy, document: &Document, problems: &mut Problems) {
             ModelSpec::Server(spec) => models::check_server(spec, &pointer, document, problems),
             ModelSpec::Embedded(_) | ModelSpec::Replay(_) | ModelSpec::Echo(_) => {}
         }
+    }
+    if policy.lm_eval.fewshot_as_multiturn && !policy.lm_eval.apply_chat_template {
+        let problem = document.problem("/lm_eval/fewshot_as_multiturn", "only a chat has turns");
+        problems.push(problem.help("set `lm_eval.apply_chat_template: true` too"));
     }
     check_gate(policy, document, problems);
     regression::check(&policy.regression, document, problems);

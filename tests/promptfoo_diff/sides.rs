@@ -131,7 +131,7 @@ const POLICY: &str = "version: 1\nsuites: [promptfooconfig.yaml]\ngate:\n  model
 
 /// Runs `eval-gate` on a folder whose config names its own providers.
 pub(crate) fn llmci(folder: &Path) -> Side {
-    let around = Around { environment: &|_| None, asked: Asked::Own, judge: None, working: None };
+    let around = Around { environment: &|_| None, asked: Asked::Own, judge: None, working: None, chat: None };
     let suites = suite::load(&folder.join(CONFIG), CONFIG, around).map_err(|problems| {
         let lines: Vec<String> =
             problems.sorted().iter().map(|problem| problem.render(&|text| text.raw().to_owned())).collect();

@@ -73,7 +73,8 @@ pub(crate) fn around<'a>(
     environment: &'a dyn Fn(&str) -> Option<String>,
 ) -> Around<'a> {
     let policy = &loaded.policy;
-    Around { environment, asked: asked(policy, model), judge: policy.gate.judge.as_deref(), working: None }
+    let judge = policy.gate.judge.as_deref();
+    Around { environment, asked: asked(policy, model), judge, working: None, chat: Some(&policy.lm_eval) }
 }
 
 /// The suites of the command line, of the gate, or all of the policy.

@@ -317,6 +317,11 @@ fn lists(policy: &mut Policy, head: &Policy, log: &mut Log) {
         let more: Vec<String> = all.iter().filter(|suite| !ours.contains(suite)).cloned().collect();
         ours.extend(more);
     }
+    // Another form of the questions is what is tested, as another prompt is.
+    if head.lm_eval != policy.lm_eval {
+        log.add(ChangeKind::Other, "lm_eval", "tasks are put to the model in another form".to_owned());
+        policy.lm_eval = head.lm_eval.clone();
+    }
     // A program that is started, and files that are believed, are the base's to choose.
     if head.results != policy.results {
         log.loosened("results", "changed");

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::document::{Problem, Spot};
 use crate::eval::case::{Case, Level};
 use crate::eval::model::ModelSpec;
+use crate::eval::task::TaskChat;
 use crate::gate::Declared;
 use crate::trust::Digest;
 
@@ -75,6 +76,8 @@ pub struct Around<'a> {
     pub judge: Option<&'a str>,
     /// The folder from which a task's data is sought first, as lm-eval seeks it from where it runs; none for where this process runs.
     pub working: Option<&'a Path>,
+    /// How tasks of lm-eval are put to a model; none for lm-eval's own default, one text.
+    pub chat: Option<&'a TaskChat>,
 }
 
 /// Who answers the cases of a suite that names models itself.

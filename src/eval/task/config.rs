@@ -36,7 +36,11 @@ pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Vec<Suite>, 
     let mut suites: Vec<Suite> = Vec::with_capacity(tasks.len());
     for task in tasks {
         let loaded = spec::read(task.name, task.at.clone(), task.keys, task.folder)
-            .map(|spec| spec::Spec { working: around.working.map(Path::to_owned).unwrap_or_default(), ..spec })
+            .map(|spec| spec::Spec {
+                working: around.working.map(Path::to_owned).unwrap_or_default(),
+                chat: around.chat.cloned().unwrap_or_default(),
+                ..spec
+            })
             .and_then(|spec| source::suite(spec, &task.digest, &task.groups));
         match loaded {
             Ok(suite) if suites.iter().any(|other| other.name() == suite.name()) => {

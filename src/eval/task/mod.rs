@@ -20,6 +20,7 @@ mod rules;
 mod source;
 mod spec;
 mod template;
+mod turns;
 mod wording;
 
 pub use config::load;
@@ -29,6 +30,7 @@ pub use doc::{
 pub use judge::{judge, unjudged};
 pub(crate) use metric::overlap;
 pub use results::{Evaluated, of_run, results};
+pub use turns::TaskChat;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use super::doc::{About, Doc, Group, OutputType, TaskRules, metric_key};
 use super::file::Entry;
 use super::spec::Spec;
 use super::template::Templates;
+use super::turns::{self, TaskChat, Turn};
 use super::wording::Words;
 use super::{expected, fewshot, rules};
 use crate::document::{Problem, Problems};
@@ -42,7 +43,7 @@ struct Task {
     /// The examples in front of each question, as places in the pool.
     drawn: Vec<Vec<usize>>,
     /// The wording of each example that is drawn, by its place.
-    examples: BTreeMap<usize, String>,
+    examples: BTreeMap<usize, Vec<Turn>>,
     /// Whether any answer needs the unconditional likelihoods of the choices.
     alone: bool,
     /// The files of its data.
@@ -55,6 +56,9 @@ pub(super) fn suite(spec: Spec, digest: &str, groups: &[Arc<Group>]) -> Result<S
     hasher.part(b"lm-eval-task-1").part(digest.as_bytes()).part(spec.name.as_bytes());
     for (key, entry) in &spec.keys {
         hasher.part(key.as_bytes()).part(entry.value.to_string().as_bytes());
+    }
+    if spec.chat != TaskChat::default() {
+        hasher.part(b"chat").part(&serde_json::to_vec(&spec.chat).unwrap_or_default());
     }
     let metrics = rules::metrics(spec.keys.get("metric_list"), spec.output_type)?;
     let pipelines = rules::pipelines(spec.keys.get("filter_list"))?;
@@ -236,24 +240,29 @@ impl Task {
             Words { templates: &self.templates, columns: &self.columns, has_choices: spec.wording.choice.is_some() };
         let target = words.target(&spec.wording, row)?;
         let choices = words.choices(&spec.wording, row)?;
-        let mut context = words.field(spec.description.as_ref(), row, "description")?.unwrap_or_default();
+        let description = words.field(spec.description.as_ref(), row, "description")?.unwrap_or_default();
+        let mut asked = Vec::from_iter(spec.chat.system(&description, &spec.wording.fewshot_delimiter));
         for place in self.drawn.get(index).into_iter().flatten() {
-            context.push_str(self.examples.get(place).ok_or("an example is missing")?);
+            asked.extend_from_slice(self.examples.get(place).ok_or("an example is missing")?);
         }
-        if spec.output_type != OutputType::LogLikelihoodRolling {
-            context.push_str(&words.question(&spec.wording, row)?);
+        let is_text = spec.output_type == OutputType::LogLikelihoodRolling;
+        if !is_text {
+            asked.extend(words.question(&spec.wording, row)?);
         }
+        let mut context = turns::text(&asked);
         let text_of = |target: &Value| match target {
             Value::String(text) => Ok(text.clone()),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                 Err("`doc_to_target` gives no text".to_owned())
             }
         };
-        let prompt = Prompt::Text(context.clone());
+        // A text as a whole has neither questions nor turns.
+        let prompt = if is_text { Prompt::Text(String::new()) } else { spec.chat.prompt(&asked)? };
         let request = match spec.output_type {
             OutputType::MultipleChoice => {
                 let choices = choices.as_ref().filter(|choices| !choices.is_empty()).ok_or("there is no choice")?;
-                let continuation = |choice: &String| format!("{}{choice}", spec.wording.target_delimiter);
+                let delimiter = spec.chat.target_delimiter(&spec.wording.target_delimiter);
+                let continuation = |choice: &String| format!("{delimiter}{choice}");
                 let continuations: Vec<String> = choices.iter().map(continuation).collect();
                 if continuations.iter().any(String::is_empty) {
                     return Err("an empty choice has no likelihood".to_owned());

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::doc::OutputType;
 use super::file::{Entry, Keys, NEEDS_PYTHON};
+use super::turns::TaskChat;
 use crate::document::{Problem, Problems, nearest};
 
 /// Keys of a task that are followed, or that change nothing of what is asked and measured.
@@ -118,6 +119,8 @@ pub(super) struct Spec {
     pub(super) folder: PathBuf,
     /// Where data is sought before `folder`; empty for where the process runs.
     pub(super) working: PathBuf,
+    /// How it is put to a model.
+    pub(super) chat: TaskChat,
     pub(super) keys: Keys,
     pub(super) output_type: OutputType,
     pub(super) description: Option<Entry>,
@@ -198,6 +201,7 @@ fn checked(name: String, at: Entry, keys: Keys, folder: PathBuf) -> Result<Spec,
         tags,
         folder,
         working: PathBuf::new(),
+        chat: TaskChat::default(),
         output_type,
         description: given(&keys, "description"),
         examples: examples(&keys, &wording)?,

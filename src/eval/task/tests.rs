@@ -9,7 +9,7 @@ use crate::eval::suite::{Around, Asked, Suite};
 use super::{Expected, load};
 
 pub(super) fn loaded(folder: &Path, file: &str) -> Result<Vec<Suite>, String> {
-    let around = Around { environment: &|_| None, asked: Asked::Policy, judge: None, working: None };
+    let around = Around { environment: &|_| None, asked: Asked::Policy, judge: None, working: None, chat: None };
     load(&folder.join(file), file, around).map_err(|problems| {
         let lines = problems.sorted().into_iter().map(|problem| problem.render(&|text| text.raw().to_owned()));
         lines.collect::<Vec<_>>().join("\n")

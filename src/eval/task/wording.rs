@@ -8,6 +8,8 @@ use super::python;
 use super::regex::is_space;
 use super::spec::Wording;
 use super::template::Templates;
+use super::turns::Turn;
+use crate::eval::request::Role;
 
 /// What is needed to word a row.
 pub(super) struct Words<'a> {
@@ -95,13 +97,13 @@ impl Words<'_> {
     }
 
     /// One example with its answer, and what stands behind it.
-    pub(super) fn example(&self, wording: &Wording, row: &Row) -> Result<String, String> {
+    pub(super) fn example(&self, wording: &Wording, row: &Row) -> Result<Vec<Turn>, String> {
         let question = self.text(wording, row)?;
         let choices = self.choices(wording, row)?;
         let target = self.target(wording, row)?;
         let prefix = self.field(wording.prefix.as_ref(), row, "gen_prefix")?.filter(|prefix| !prefix.is_empty());
         if target.is_null() || target.as_str() == Some("") {
-            return Ok(open(&question, prefix.as_deref(), &wording.target_delimiter));
+            return Ok(open(question, prefix, &wording.target_delimiter));
         }
         let answer = answer(&target, choices.as_deref())?;
         let delimiter = match &prefix {
@@ -109,23 +111,26 @@ impl Words<'_> {
             Some(_) | None => &wording.target_delimiter,
         };
         let answer = delimited(prefix.as_deref().unwrap_or_default(), &answer, " ");
-        Ok(format!("{question}{delimiter}{answer}{}", wording.fewshot_delimiter))
+        let answer = Turn::new(Role::Assistant, answer, wording.fewshot_delimiter.as_str());
+        Ok(vec![Turn::new(Role::User, question, delimiter), answer])
     }
 
     /// The question itself, without its answer.
-    pub(super) fn question(&self, wording: &Wording, row: &Row) -> Result<String, String> {
+    pub(super) fn question(&self, wording: &Wording, row: &Row) -> Result<Vec<Turn>, String> {
         let question = self.text(wording, row)?;
         let prefix = self.field(wording.prefix.as_ref(), row, "gen_prefix")?;
-        Ok(open(&question, prefix.as_deref(), &wording.target_delimiter))
+        Ok(open(question, prefix, &wording.target_delimiter))
     }
 }
 
 /// A question, and the beginning of its answer where there is one.
-fn open(question: &str, prefix: Option<&str>, delimiter: &str) -> String {
+fn open(question: String, prefix: Option<String>, delimiter: &str) -> Vec<Turn> {
     match prefix.filter(|prefix| !prefix.is_empty()) {
-        Some(prefix) if is_apart(question, prefix) => format!("{question}{delimiter}{prefix}"),
-        Some(prefix) => format!("{question}{prefix}"),
-        None => question.to_owned(),
+        Some(prefix) => {
+            let delimiter = if is_apart(&question, &prefix) { delimiter } else { "" };
+            vec![Turn::new(Role::User, question, delimiter), Turn::new(Role::Assistant, prefix, "")]
+        }
+        None => vec![Turn::new(Role::User, question, "")],
     }
 }
 

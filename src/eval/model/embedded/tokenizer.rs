@@ -53,9 +53,11 @@ impl Text {
         Self { tokenizer, chat_template, begin, end }
     }
 
-    /// Tokens of a text, with the special tokens that the tokenizer itself adds.
+    /// Tokens of a text, with the special tokens that the tokenizer itself adds; a text that begins with the first of them, such as a
+    /// chat that the model's template has written, has them already.
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, EngineError> {
-        let encoding = self.tokenizer.encode_fast(text, true);
+        let begins = !self.begin.is_empty() && text.starts_with(&self.begin);
+        let encoding = self.tokenizer.encode_fast(text, !begins);
         Ok(encoding.map_err(|error| EngineError::Compute(format!("the tokenizer failed: {error}")))?.get_ids().to_vec())
     }
 
@@ -126,4 +128,28 @@ fn python_method(
         ("split", Some(part)) if !part.is_empty() => text.split(part).map(str::to_owned).collect::<Vec<_>>().into(),
         (_, _) => return Err(unknown()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_begins_with_the_first_token_gets_no_second_one() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/models/good/tokenizer.json");
+        let mut json: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let first = serde_json::json!({"SpecialToken": {"id": "<|end|>", "type_id": 0}});
+        let text = serde_json::json!({"Sequence": {"id": "A", "type_id": 0}});
+        json["post_processor"] = serde_json::json!({
+            "type": "TemplateProcessing",
+            "single": [first, text],
+            "pair": [first, text],
+            "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [0], "tokens": ["<|end|>"]}},
+        });
+        let tokenizer = Tokenizer::from_bytes(serde_json::to_vec(&json).unwrap()).unwrap();
+        let text = Text::new(tokenizer, None, "<|end|>".to_owned(), String::new());
+        let plain = text.encode("The sky").unwrap();
+        assert_eq!(plain.first(), Some(&0));
+        assert_eq!(text.encode("<|end|>The sky").unwrap(), plain);
+    }
 }

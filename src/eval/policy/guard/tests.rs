@@ -37,6 +37,16 @@ fn settings_that_open_the_gate_stay_the_bases() {
 }
 
 #[test]
+fn the_form_of_tasks_is_the_pull_requests_and_is_listed() {
+    let base = policy("{}");
+    let mut head = base.clone();
+    head.lm_eval.apply_chat_template = true;
+    let guarded = guard(&base, &head, None).unwrap();
+    assert!(guarded.policy.lm_eval.apply_chat_template);
+    assert_eq!(kinds(&guarded), [ChangeKind::Other]);
+}
+
+#[test]
 fn margins_may_shrink_and_not_grow() {
     let with = |margin: f64| -> Policy {
         let text = format!(

@@ -24,7 +24,7 @@ fn around(asked: Asked) -> Around<'static> {
         "OPENAI_API_KEY" | "MY_TOKEN" => Some("sk-very-secret".to_owned()),
         _ => None,
     };
-    Around { environment, asked, judge: None, working: None }
+    Around { environment, asked, judge: None, working: None, chat: None }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a file of the test")]
