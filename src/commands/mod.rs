@@ -18,6 +18,7 @@ mod outcome;
 pub mod plan;
 pub mod post;
 pub mod preemption;
+mod prior;
 pub mod regression_check;
 pub mod safety_gate;
 

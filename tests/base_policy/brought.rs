@@ -248,3 +248,18 @@ async fn promptfoo_is_not_started_with_a_config_of_the_pull_request() {
     refused(&repository, "the pull request brings ci/promptfooconfig.yaml");
     assert!(!repository.path().join("started").exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_and_verdicts_that_a_pull_request_commits_are_refused() {
+    for key in ["cache", "verdicts"] {
+        let policy = format!("version: 1\nsuites: [words.jsonl]\n{MODEL}{RULE}run: {{{key}: kept}}\n");
+        let repository = with(&policy, &[]).await;
+        // A folder that git does not know is the runner's.
+        write(repository.path(), ".git/info/exclude", "/kept\n");
+        repository.judged();
+        assert!(repository.path().join("kept").exists());
+        repository.judged();
+        write(repository.path(), ".git/info/exclude", "");
+        refused(&repository, &format!("the folder of the {key} (kept) holds files of the repository"));
+    }
+}

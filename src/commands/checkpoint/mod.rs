@@ -1,10 +1,9 @@
 //! A run that was interrupted on one machine goes on on another: its journal is kept in a store under a key that names all that
 //! the samples depend on, and is removed when the run has come to its end.
-//! Kept out: the form of what is kept (`form`), how it is believed (`take`), who may have put it there (`trust`), and why a run stops (`interruption`).
+//! Kept out: the form of what is kept (`form`), how it is believed (`take`), who may have put it there (`prior`), and why a run stops (`interruption`).
 
 mod form;
 mod take;
-mod trust;
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::preemption::PreemptionArgs;
-use super::{CommandError, Context};
+use super::{CommandError, Context, prior};
 use crate::eval::journal::{self, Header};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::run::{Collected, Ended, Plan, Resume, Run, RunError};
@@ -67,9 +66,7 @@ impl Checkpoint {
             (None, None) => return Ok(None),
         };
         let cells = open_cells(address, folder).await.map_err(|error| CommandError::environment(&error))?;
-        if !address.contains("://") {
-            trust::check(&folder.join(address), context)?;
-        }
+        prior::check("checkpoint", address, folder, context)?;
         let commit = context.host.info().commit;
         let mut hasher = Hasher::new();
         hasher.part(b"llmci-checkpoint-1").part(env!("CARGO_PKG_VERSION").as_bytes()).part(program.as_bytes());

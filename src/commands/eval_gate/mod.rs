@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use super::base::{Changes, TrustArgs, hold};
 use super::ledger::{Key, Ledger, identity, said_again};
-use super::{CommandError, Context, Exit, Outcome};
+use super::{CommandError, Context, Exit, Outcome, prior};
 use crate::eval::early::{Schedule, ThresholdTrial, Trial, Watch};
 use crate::eval::journal::FolderLock;
 use crate::eval::policy::{self, EarlyStop};
@@ -177,6 +177,7 @@ async fn open_ledger(
         suite: suite_info(&session.suites, &session.plan, &session.filter).digest,
         rules: Digest::of(&rules),
     };
+    prior::check("verdicts", address, &folder, context)?;
     Ok(Some(Ledger::open(address, &folder, key).await?))
 }
 

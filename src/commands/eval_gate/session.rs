@@ -9,7 +9,7 @@ use super::prepare::Prepared;
 use crate::commands::checkpoint::{self, Checkpoint, Stop};
 use crate::commands::obtain::Obtained;
 use crate::commands::preemption::PreemptionArgs;
-use crate::commands::{CommandError, Context};
+use crate::commands::{CommandError, Context, prior};
 use crate::eval::cache::Cache;
 use crate::eval::early::Watch;
 use crate::eval::model::server::{ServerTrouble, Servers, Setting};
@@ -87,6 +87,7 @@ impl Session {
         let plan = Arc::new(prepared.plan(&selection)?);
         let cache = match &run_policy.cache {
             Some(address) => {
+                prior::check("cache", address, &prepared.loaded.folder, context)?;
                 let opened = store::open(address, &prepared.loaded.folder).await;
                 Some(opened.map_err(|error| CommandError::environment(&error))?)
             }

@@ -90,7 +90,7 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
         suite: candidate.suite(),
         rules: rules_digest.clone(),
     };
-    let ledger = open_ledger(&args, loaded.as_ref(), key).await?;
+    let ledger = open_ledger(&args, loaded.as_ref(), key, context).await?;
     let (earlier, stored) = ledger.last().await?;
 
     make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
@@ -234,6 +234,7 @@ async fn open_ledger(
     args: &RegressionCheckArgs,
     loaded: Option<&LoadedPolicy>,
     key: Key,
+    context: &Context,
 ) -> Result<Ledger, CommandError> {
     let from_policy = loaded.and_then(|loaded| Some((loaded.policy.run.verdicts.clone()?, loaded.folder.clone())));
     let here = PathBuf::new();
@@ -242,7 +243,8 @@ async fn open_ledger(
         (None, Some(policy)) => policy,
         (None, None) => (VERDICTS.to_owned(), here),
     };
-    Ledger::open(&address, Path::new(&folder), key).await
+    super::prior::check("verdicts", &address, &folder, context)?;
+    Ledger::open(&address, &folder, key).await
 }
 
 /// What is judged: a run that is there, or one that is made now.

@@ -1,4 +1,5 @@
-//! Who may have put a checkpoint there. A pull request brings files; none of them may be the answers that judge it.
+//! Who may have put there what earlier runs keep: a checkpoint, answers, verdicts. A pull request brings files; none of them may be what
+//! judges it.
 
 use std::path::Path;
 
@@ -6,24 +7,23 @@ use crate::commands::git::git;
 use crate::commands::{CommandError, Context};
 use crate::trust::Untrusted;
 
-/// Refuses a folder of the checkout whose files git knows, where the run is about a pull request. The folder is there.
-pub(super) fn check(folder: &Path, context: &Context) -> Result<(), CommandError> {
-    if context.host.review().is_none() {
+/// Refuses a store that is a folder of the checkout whose files git knows, where the run is about a pull request. `what` it holds; a
+/// folder that is not there holds nothing.
+pub(super) fn check(what: &str, address: &str, relative_to: &Path, context: &Context) -> Result<(), CommandError> {
+    let folder = relative_to.join(address);
+    if context.host.review().is_none() || address.contains("://") || !folder.exists() {
         return Ok(());
     }
     let here = std::env::current_dir().map_err(|error| CommandError::environment(&error))?;
-    match is_of_git(folder, &here) {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(refused("holds files of the repository")),
-        Err(why) => Err(refused(&why)),
-    }
-}
-
-fn refused(why: &str) -> CommandError {
-    CommandError::Inputs(Untrusted::new(format!(
-        "the folder of the checkpoint {why}: a pull request could bring the answers that judge it; \
+    let why = match is_of_git(&folder, &here) {
+        Ok(false) => return Ok(()),
+        Ok(true) => "holds files of the repository".to_owned(),
+        Err(why) => why,
+    };
+    Err(CommandError::Inputs(Untrusted::new(format!(
+        "the folder of the {what} ({address}) {why}: a pull request could bring what judges it; \
          give a folder that is no part of the repository, or a bucket"
-    )))
+    ))))
 }
 
 /// Whether git knows files in a folder. What cannot be told is an error.
