@@ -28,10 +28,10 @@ pub(super) struct Board {
 #[derive(Default)]
 pub(super) struct Devices(BTreeMap<String, File>);
 
-/// Milliseconds since the machine was started.
+/// Microseconds since the machine was started: two jobs that arrive in one millisecond have an order too.
 pub(super) fn now() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
-    Duration::try_from(now).map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    Duration::try_from(now).map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// A name's part that no other process has: process ids are no help, since every container's first process is 1.
@@ -108,7 +108,7 @@ impl Board {
                 device: device.clone(),
                 holder: holding.holder.clone(),
                 pid: holding.pid,
-                since: Duration::from_millis(now.saturating_sub(holding.since)),
+                since: Duration::from_micros(now.saturating_sub(holding.since)),
             })
         };
         devices.iter().filter_map(of).collect()

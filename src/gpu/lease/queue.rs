@@ -15,7 +15,7 @@ pub(super) struct Ticket {
     /// The name of its file.
     #[serde(skip)]
     pub(super) name: String,
-    /// Milliseconds since the machine was started: the same clock for all jobs, which nobody sets.
+    /// Microseconds since the machine was started: the same clock for all jobs, which nobody sets.
     pub(super) arrival: u64,
     pub(super) priority: u8,
     pub(super) count: u32,
@@ -46,7 +46,7 @@ pub(super) struct Holding {
 impl Ticket {
     /// The smaller, the earlier its turn. Waiting counts continuously, so two jobs never change places while they wait.
     fn turn(&self) -> i128 {
-        let step = i128::from(AGING.as_secs()) * 1000;
+        let step = i128::from(AGING.as_secs()) * 1_000_000;
         i128::from(self.arrival) - i128::from(self.priority.min(10)) * step
     }
 
@@ -134,7 +134,7 @@ mod tests {
     fn ticket(name: &str, minutes: u64, priority: u8, count: u32, devices: &[&str]) -> Ticket {
         Ticket {
             name: name.to_owned(),
-            arrival: minutes * 60_000,
+            arrival: minutes * 60_000_000,
             priority,
             count,
             devices: set(devices).into_iter().collect(),
