@@ -296,6 +296,8 @@ async fn a_merge_request_is_told_of_harm_beside_what_the_other_gate_says_and_of_
 #[test]
 fn a_text_that_is_there_already_is_not_sent_again() {
     let job = Job::new();
+    // Of what lies in a checkout git says that the merge request has not brought it.
+    support::git::git(job.path(), &["init", "-q"]);
     // A kept verdict is said again with its own times, so that its text is the same from the second run on.
     for pipeline in [100, 101, 102, 103] {
         let output = job.run("no", pipeline, &[("LLMCI_VERDICTS", "kept")]);

@@ -30,7 +30,11 @@ pub(super) fn check(what: &str, address: &str, relative_to: &Path, context: &Con
 fn is_of_git(folder: &Path, here: &Path) -> Result<bool, String> {
     let untold = || "is in a checkout that git cannot tell about".to_owned();
     let place = here.join(folder).canonicalize().map_err(|_| untold())?;
-    let Some(top) = git(here, &["rev-parse", "--show-toplevel"])? else { return Err(untold()) };
+    let Some(top) = git(here, &["rev-parse", "--show-toplevel"])? else {
+        // Files of a repository without their history may be anywhere below.
+        let here = here.canonicalize().map_err(|_| untold())?;
+        return if place.starts_with(here) { Err(untold()) } else { Ok(false) };
+    };
     let top = String::from_utf8(top).map_err(|_| untold())?;
     let top = Path::new(top.trim_end_matches('\n')).canonicalize().map_err(|_| untold())?;
     if !place.starts_with(&top) {
@@ -52,8 +56,9 @@ mod tests {
         for made in [top.join("kept/ab"), top.join("free/ab"), outside.clone()] {
             std::fs::create_dir_all(made).unwrap();
         }
-        // Outside of any checkout nothing can be told.
+        // Outside of any checkout nothing can be told of what is below.
         assert!(is_of_git(Path::new("kept"), &top).is_err());
+        assert_eq!(is_of_git(&outside, &top), Ok(false));
         let run = |arguments: &[&str]| assert!(git(&top, arguments).unwrap().is_some(), "{arguments:?}");
         run(&["init", "-q"]);
         for file in ["kept/ab/cd", "free/ab/cd"] {
