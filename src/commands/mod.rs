@@ -6,6 +6,7 @@ pub mod calibrate;
 pub mod canary_promote;
 pub mod check;
 mod checkpoint;
+mod cluster;
 pub mod doctor;
 pub mod eval_gate;
 mod git;

@@ -1,6 +1,5 @@
 //! What every order needs: the cluster, the clock, the plan with its namespace, the lock, and who is told.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,8 @@ use super::args::{CanaryPromoteArgs, Order};
 use super::load::load;
 use super::owner::owner;
 use super::trust;
-use crate::cluster::{Claim, Cluster, Connection, Contender, Guard, LEASE, Turn};
+use crate::cluster::{Claim, Cluster, Contender, Guard, LEASE, Turn};
+use crate::commands::cluster::connect;
 use crate::commands::{CommandError, Context};
 use crate::deliver::alert::Channels;
 use crate::deliver::begin;
@@ -52,7 +52,7 @@ impl<'a> Session<'a> {
         context: &'a Context,
     ) -> Result<Self, CommandError> {
         let plan = presets::expand(&load(args, purpose)?);
-        let cluster = connect(&plan, args, context).await?;
+        let cluster = connect(args.kubeconfig.as_deref(), plan.workload.context.clone(), context).await?;
         let mut plan = plan;
         let namespace = plan.workload.namespace.get_or_insert_with(|| cluster.namespace().to_owned()).clone();
         let owner = owner(context)?;
@@ -142,33 +142,6 @@ impl<'a> Session<'a> {
         self.context.host.mask(std::slice::from_ref(&secret));
         Some(secret)
     }
-}
-
-async fn connect(plan: &Plan, args: &CanaryPromoteArgs, context: &Context) -> Result<Cluster, CommandError> {
-    let kubeconfig = match args.kubeconfig.as_deref() {
-        None => None,
-        // What could be the text itself is never taken for a path, which an error would quote.
-        Some(text) if text.contains('\n') || text.trim_start().starts_with('{') || text.contains("apiVersion") => {
-            Some(text.to_owned())
-        }
-        Some(path) => {
-            let read = std::fs::read_to_string(Path::new(path));
-            Some(read.map_err(|error| CommandError::Inputs(format!("the file of --kubeconfig: {error}").into()))?)
-        }
-    };
-    let connection = Connection {
-        context: plan.workload.context.clone(),
-        kubeconfig,
-        no_proxy: context.environment.get("NO_PROXY").or(context.environment.get("no_proxy")).map(str::to_owned),
-    };
-    let secrets = connection.secrets();
-    context.redactor.learn(&secrets);
-    context.host.mask(&secrets);
-    let cluster = Cluster::connect(&connection).await.map_err(|error| command_error(error.into()))?;
-    let secrets = cluster.secrets();
-    context.redactor.learn(secrets);
-    context.host.mask(secrets);
-    Ok(cluster)
 }
 
 /// A trouble as an exit code: a plan that does not fit is an input, everything else is outside.

@@ -13,11 +13,10 @@ mod tests;
 mod wait;
 mod words;
 
-use std::path::Path;
-
 use serde_json::Value;
 
-use crate::cluster::{Cluster as Api, ClusterError, Connection, NODE, POD};
+use crate::cluster::{NODE, POD};
+use crate::commands::cluster::{connect, trouble};
 use crate::commands::{CommandError, Context, Exit, Outcome};
 use crate::trust::Untrusted;
 use kinds::GpuKind;
@@ -36,7 +35,7 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<Outcome, CommandE
         Some(path) => Prices::load(path).map_err(|found| CommandError::Problems(found.sorted()))?,
         None => Prices::default(),
     };
-    let api = connect(args, context).await?;
+    let api = connect(args.kubeconfig.as_deref(), args.kube_context.clone(), context).await?;
     let nodes = api.everywhere(NODE).await.map_err(|error| trouble(&error))?;
     let pods = api.everywhere(POD).await.map_err(|error| trouble(&error))?;
     let nodes: Vec<Node> =
@@ -209,34 +208,4 @@ fn job(args: &PlanArgs) -> Result<Job, CommandError> {
         priority: args.priority,
         hours,
     })
-}
-
-async fn connect(args: &PlanArgs, context: &Context) -> Result<Api, CommandError> {
-    let kubeconfig = match args.kubeconfig.as_deref() {
-        None => None,
-        // What could be the text itself is never taken for a path, which an error would quote.
-        Some(text) if text.contains('\n') || text.trim_start().starts_with('{') || text.contains("apiVersion") => {
-            Some(text.to_owned())
-        }
-        Some(path) => {
-            let read = std::fs::read_to_string(Path::new(path));
-            Some(read.map_err(|error| CommandError::Inputs(format!("the file of --kubeconfig: {error}").into()))?)
-        }
-    };
-    let connection = Connection {
-        context: args.kube_context.clone(),
-        kubeconfig,
-        no_proxy: context.environment.get("NO_PROXY").or(context.environment.get("no_proxy")).map(str::to_owned),
-    };
-    let secrets = connection.secrets();
-    context.redactor.learn(&secrets);
-    context.host.mask(&secrets);
-    let api = Api::connect(&connection).await.map_err(|error| trouble(&error))?;
-    context.redactor.learn(api.secrets());
-    context.host.mask(api.secrets());
-    Ok(api)
-}
-
-fn trouble(error: &ClusterError) -> CommandError {
-    CommandError::Environment(error.words())
 }
