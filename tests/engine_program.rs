@@ -37,6 +37,7 @@ fn started(program: &str, device: Device) -> Result<RemoteModel, RemoteError> {
         connections: 4,
         trusted: &[],
         visible_devices: Some(""),
+        cancel: None,
     };
     RemoteModel::start("m", &spec(json!({})), device, &around)
 }
@@ -158,11 +159,23 @@ async fn batches_give_the_same_likelihoods_and_a_cancelled_request_ends() {
     }
     let Request::Generate(mut endless) = generate("x", 1.0) else { panic!("no generation") };
     endless.max_tokens = 100_000;
+    // One behind many others is given up at once, and not when its turn comes.
+    let many = 200..260;
+    for id in many.clone() {
+        talk.say(&json!({"ask": {"id": id, "request": Request::Generate(endless.clone())}}));
+    }
     talk.say(&json!({"ask": {"id": 90, "request": Request::Generate(endless)}}));
     talk.say(&json!({"cancel": 90}));
-    let word = talk.hear();
-    let ended = &word["failed"]["id"] == 90 || &word["answered"]["id"] == 90;
-    assert!(ended, "{word}");
+    let mut answered = 0;
+    let word = loop {
+        let word = talk.hear();
+        if word["answered"].is_null() {
+            break word;
+        }
+        answered += 1;
+    };
+    assert_eq!((&word["failed"]["id"], &word["failed"]["kind"]), (&json!(90), &json!("stopped")), "{word}");
+    assert!(answered < many.len(), "it came when its turn came");
     assert_eq!(talk.code(), Some(0));
 }
 
@@ -262,6 +275,7 @@ fn a_gpu_that_is_not_there_is_of_the_environment_and_auto_does_without() {
         connections: 4,
         trusted: &[],
         visible_devices: Some(""),
+        cancel: None,
     };
     let built = |more: Value| model::build("m", &ModelSpec::Embedded(spec(more)), &around);
     let Err(error) = built(json!({"device": "cuda"})) else { panic!("there is no GPU") };

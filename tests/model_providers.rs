@@ -37,6 +37,7 @@ async fn ask(spec: Value, request: &Request, patience: Duration) -> Result<Answe
         connections: 4,
         trusted: &[],
         visible_devices: None,
+        cancel: None,
     };
     let built = build("m", &spec, &around).unwrap_or_else(|error| panic!("{error}"));
     let (case, cancel) = (Untrusted::new("a"), CancellationToken::new());
@@ -117,6 +118,7 @@ fn an_address_that_nothing_may_be_sent_to_makes_no_model() {
         connections: 4,
         trusted: &[],
         visible_devices: None,
+        cancel: None,
     };
     let of = |more: Value| {
         let mut spec = json!({"provider": "http", "url": "http://localhost"});
@@ -141,6 +143,7 @@ fn a_header_is_a_part_of_who_answers_and_a_secrets_value_is_not() {
             connections: 4,
             trusted: &[],
             visible_devices: None,
+            cancel: None,
         };
         let built = build("m", &serde_json::from_value(spec).unwrap(), &around);
         let identity = built.unwrap_or_else(|error| panic!("{error}")).model.identity().clone();

@@ -38,6 +38,7 @@ async fn ask(base: &str, more: Value, request: &Request, patience: Duration) -> 
         connections: 4,
         trusted: &[],
         visible_devices: None,
+        cancel: None,
     };
     let built = build("m", &spec, &around).unwrap_or_else(|error| panic!("{error}"));
     let case = Untrusted::new("a");

@@ -83,6 +83,7 @@ fn model(base: &str) -> Arc<dyn Model> {
         connections: 4,
         trusted: &[],
         visible_devices: None,
+        cancel: None,
     };
     build("judge", &spec, &around).unwrap_or_else(|error| panic!("{error}")).model
 }

@@ -32,7 +32,14 @@ fn plan(stable: &str, canary: &str, similarity: Value) -> (ShadowSteps, Answers)
 
 /// Looks so many times; the last reading, and the account.
 async fn look(folder: &Path, plan: &(ShadowSteps, Answers), times: usize) -> (Result<Reading, NoData>, Compared) {
-    let around = Surroundings { folder, environment: &|_| None, connections: 4, trusted: &[], visible_devices: None };
+    let around = Surroundings {
+        folder,
+        environment: &|_| None,
+        connections: 4,
+        trusted: &[],
+        visible_devices: None,
+        cancel: None,
+    };
     let source = ShadowSource::new(&plan.0, &plan.1, &around, 7, CancellationToken::new());
     let (source, _) = source.unwrap_or_else(|error| panic!("{error}"));
     let mut last = Err(NoData::NoTraffic);

@@ -152,6 +152,7 @@ async fn policy_of(args: &DoctorArgs, context: &Context) -> Vec<Finding> {
             connections: 1,
             trusted: &loaded.policy.trusted_hosts,
             visible_devices: None,
+            cancel: None,
         };
         let built = model::build(name, spec, &around);
         findings.push(finding(
@@ -160,6 +161,10 @@ async fn policy_of(args: &DoctorArgs, context: &Context) -> Vec<Finding> {
                 Ok(built) => {
                     context.redactor.learn(&built.secrets);
                     Ok(format!("{name}: {}", built.model.identity().description.raw()).into())
+                }
+                // A run leases them.
+                Err(model::ModelBuildError::OpenAi(model::openai::OpenAiError::Devices)) => {
+                    Ok(format!("{name}: its server needs GPUs: give the run --gpus").into())
                 }
                 Err(error) => Err(format!("{name}: {}", crate::net::chain_of(&error)).into()),
             },

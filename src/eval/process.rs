@@ -165,7 +165,7 @@ async fn talk(child: &mut Child, input: Vec<u8>) -> Result<Written, ProcessError
     // killed at the deadline.
     let ((), output, errors) = tokio::try_join!(feed, output, errors)?;
     let status = child.wait().await.map_err(ProcessError::Pipe)?;
-    let errors = last_lines(&errors);
+    let errors = Untrusted::new(errors.last_lines(SHOWN_LINES).join("\n"));
     if status.success() { Ok(Written { output, errors }) } else { Err(ProcessError::Failed { status, errors }) }
 }
 
@@ -182,36 +182,43 @@ async fn whole(mut from: impl AsyncRead + Unpin) -> Result<Vec<u8>, ProcessError
     }
 }
 
-/// The end of a stream.
+/// The end of a stream that may be of any length.
 #[derive(Default)]
-struct Tail {
-    bytes: Vec<u8>,
+pub(super) struct Tail {
+    bytes: VecDeque<u8>,
     /// Whether the beginning of the stream is gone.
     cut: bool,
 }
 
-/// The end of a stream that may be of any length.
+impl Tail {
+    /// What came next.
+    pub(super) fn add(&mut self, piece: &[u8]) {
+        self.bytes.extend(piece);
+        self.cut |= self.bytes.len() > KEPT_ERRORS;
+        self.bytes.drain(..self.bytes.len().saturating_sub(KEPT_ERRORS));
+    }
+
+    /// So many of the last lines that are not empty.
+    pub(super) fn last_lines(&self, most: usize) -> Vec<String> {
+        let bytes: Vec<u8> = self.bytes.iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes);
+        // Half a secret is one that no redactor knows.
+        let text = if self.cut { without_broken_word(&text) } else { &text };
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        lines.iter().skip(lines.len().saturating_sub(most)).map(|line| (*line).to_owned()).collect()
+    }
+}
+
 async fn end(mut from: impl AsyncRead + Unpin) -> Result<Tail, ProcessError> {
-    let (mut kept, mut cut) = (VecDeque::new(), false);
+    let mut tail = Tail::default();
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).await.map_err(ProcessError::Pipe)?;
         let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else {
-            return Ok(Tail { bytes: kept.into(), cut });
+            return Ok(tail);
         };
-        kept.extend(piece);
-        cut |= kept.len() > KEPT_ERRORS;
-        kept.drain(..kept.len().saturating_sub(KEPT_ERRORS));
+        tail.add(piece);
     }
-}
-
-fn last_lines(errors: &Tail) -> Untrusted {
-    let text = String::from_utf8_lossy(&errors.bytes);
-    // Half a secret is one that no redactor knows.
-    let text = if errors.cut { without_broken_word(&text) } else { &text };
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let shown = lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default();
-    Untrusted::new(shown.join("\n"))
 }
 
 #[cfg(test)]

@@ -79,6 +79,7 @@ fn answers_of(session: &Session<'_>, plan: &Plan, answers: &Answers, state: &Sta
         connections: 8,
         trusted: &[],
         visible_devices: None,
+        cancel: None,
     };
     let seed = u64::from_str_radix(state.id.get(..8).unwrap_or_default(), 16).unwrap_or(0);
     let built = ShadowSource::new(&plan.shadow, answers, &around, seed, context.cancel.clone());

@@ -1,6 +1,6 @@
 //! Who is asked and who judges: models of the policy, and models that suites of other tools name themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,6 +83,7 @@ impl Prepared {
             connections,
             trusted: &policy.trusted_hosts,
             visible_devices: self.obtained.as_ref().map(|obtained| obtained.visible.as_str()),
+            cancel: Some(&context.cancel),
         };
         let learned = |built: Built| {
             context.redactor.learn(&built.secrets);
@@ -120,12 +121,16 @@ impl Prepared {
             built.server.iter().cloned().for_each(|server| servers.push(server));
             Some((name, built))
         };
+        // A judge of the policy is its judge, whatever a suite calls a model of its own.
+        let mut standing = BTreeSet::new();
         for judge in self.suites.iter().flat_map(|suite| suite.judges().keys()) {
             let Some(spec) = policy.models.get(judge) else { continue };
+            // One judge is one server, however many suites it judges.
+            if !standing.insert(judge) {
+                continue;
+            }
             let model = match &tested {
                 Some((name, built)) if name == judge => Arc::clone(&built.model),
-                // One judge is one server, however many suites it judges.
-                Some(_) | None if judges.contains_key(judge) => continue,
                 Some(_) | None => {
                     let built = make(judge, spec)?;
                     built.server.into_iter().for_each(|server| servers.push(server));

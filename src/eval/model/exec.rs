@@ -183,6 +183,7 @@ mod tests {
             connections: 1,
             trusted: &[],
             visible_devices: None,
+            cancel: None,
         };
         let (model, _) = Exec::new("m", &spec, &around).unwrap();
         let request = Request::Generate(Generate {

@@ -16,6 +16,7 @@ use futures::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::courier::Courier;
 use super::{Answered, Api, Attempt, Model, ModelError, ModelIdentity, OpenAiSpec};
@@ -71,6 +72,8 @@ pub struct Surroundings<'a> {
     pub trusted: &'a [String],
     /// The devices that a server of ours may use, as `CUDA_VISIBLE_DEVICES` takes them; none where nothing was leased.
     pub visible_devices: Option<&'a str>,
+    /// Ends a model that takes long to begin; none where nobody would ask for it.
+    pub cancel: Option<&'a CancellationToken>,
 }
 
 impl Surroundings<'_> {

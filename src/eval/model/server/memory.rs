@@ -33,8 +33,9 @@ impl Peak {
                 let devices = Arc::clone(&devices);
                 // A driver takes its time.
                 let used = tokio::task::spawn_blocking(move || used(&devices)).await;
-                let Ok(Some(used)) = used else { return };
-                seen.fetch_max(used, Ordering::Relaxed);
+                if let Ok(Some(used)) = used {
+                    seen.fetch_max(used, Ordering::Relaxed);
+                }
             }
         });
         Self { most, watch: Some(watch) }

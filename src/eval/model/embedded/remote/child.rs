@@ -1,19 +1,21 @@
 //! The engine as a child process: its start, its answers, its end. It ends with us: its input closes, and it is killed when nobody
 //! holds it any more.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::super::serve::protocol::{FromEngine, Kind, NAME, Reply, ToEngine};
+use crate::eval::process::Tail;
 
 /// How long the engine may take to say its first word.
 const GREETING: Duration = Duration::from_secs(120);
@@ -23,8 +25,8 @@ const LOADING: Duration = Duration::from_secs(30 * 60);
 const ENDING: Duration = Duration::from_secs(2);
 /// What is known of an engine whose output is at its end.
 const ENDED: &str = "it ended";
-/// Bytes of the end of its error output that are kept.
-const KEPT_ERRORS: usize = 4096;
+/// Between two looks at whether the run goes on.
+const LOOK: Duration = Duration::from_millis(100);
 /// Lines of the end of its error output that are shown.
 const SHOWN_LINES: usize = 5;
 
@@ -58,7 +60,7 @@ pub(super) struct Engine {
 #[derive(Default)]
 struct Shared {
     waiting: Mutex<Waiting>,
-    errors: Mutex<VecDeque<u8>>,
+    errors: Mutex<Tail>,
 }
 
 #[derive(Default)]
@@ -87,6 +89,7 @@ impl Engine {
     pub(super) fn start(
         program: &Path,
         environment: &BTreeMap<String, String>,
+        cancel: Option<&CancellationToken>,
     ) -> Result<(Self, Greeting, Hello), String> {
         let mut child = Command::new(program)
             .env_clear()
@@ -112,7 +115,7 @@ impl Engine {
         let (child, errors_end) = (Arc::new(Mutex::new(child)), Mutex::new(errors_end));
         let engine = Self { child, errors_end, group, lines, shared, next };
         let greeting = Greeting(greeting);
-        match engine.heard(&greeting, GREETING)? {
+        match engine.heard(&greeting, GREETING, cancel)? {
             FromEngine::Hello { program, version, cuda } if program == NAME => {
                 Ok((engine, greeting, Hello { version, cuda }))
             }
@@ -125,9 +128,10 @@ impl Engine {
         &self,
         greeting: &Greeting,
         load: super::super::serve::protocol::Load,
+        cancel: Option<&CancellationToken>,
     ) -> Result<Loaded, (Kind, String)> {
         self.send(&ToEngine::Load(load)).map_err(|text| (Kind::Compute, text))?;
-        match self.heard(greeting, LOADING).map_err(|text| (Kind::Compute, text))? {
+        match self.heard(greeting, LOADING, cancel).map_err(|text| (Kind::Compute, text))? {
             FromEngine::Loaded { digest, description, load_ms } => Ok(Loaded { digest, description, load_ms }),
             FromEngine::Refused { kind, text } => Err((kind, text)),
             _ => Err((Kind::Compute, "it said something else than whether the model is there".to_owned())),
@@ -178,16 +182,32 @@ impl Engine {
         self.lines.send(line).map_err(|_| self.ended())
     }
 
-    fn heard(&self, greeting: &Greeting, patience: Duration) -> Result<FromEngine, String> {
-        match greeting.0.recv_timeout(patience) {
-            Ok(word) => Ok(word),
-            Err(RecvTimeoutError::Timeout) => {
-                self.kill("it was killed");
-                Err(self.with_errors(&format!("it said nothing within {} s, and was killed", patience.as_secs())))
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = self.status();
-                Err(self.with_errors(&status))
+    /// The next word before it can be asked. A run that is stopped meanwhile does not wait for it.
+    fn heard(
+        &self,
+        greeting: &Greeting,
+        patience: Duration,
+        cancel: Option<&CancellationToken>,
+    ) -> Result<FromEngine, String> {
+        let until = Instant::now() + patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match greeting.0.recv_timeout(left.min(LOOK)) {
+                Ok(word) => return Ok(word),
+                Err(RecvTimeoutError::Timeout) if cancel.is_some_and(CancellationToken::is_cancelled) => {
+                    self.kill("it was killed");
+                    return Err("interrupted while it began".to_owned());
+                }
+                Err(RecvTimeoutError::Timeout) if left > LOOK => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    self.kill("it was killed");
+                    let text = format!("it said nothing within {} s, and was killed", patience.as_secs());
+                    return Err(self.with_errors(&text));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.status();
+                    return Err(self.with_errors(&status));
+                }
             }
         }
     }
@@ -210,10 +230,7 @@ impl Engine {
     }
 
     fn with_errors(&self, why: &str) -> String {
-        let bytes: Vec<u8> = locked(&self.shared.errors).iter().copied().collect();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        let shown = lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default();
+        let shown = locked(&self.shared.errors).last_lines(SHOWN_LINES);
         if shown.is_empty() { why.to_owned() } else { format!("{why}; its last words: {}", shown.join(" | ")) }
     }
 }
@@ -283,9 +300,6 @@ fn keep_errors(errors: Option<impl Read>, shared: &Shared, _reading: &Sender<()>
         if read == 0 {
             return;
         }
-        let mut kept = locked(&shared.errors);
-        kept.extend(buffer.get(..read).unwrap_or_default());
-        let excess = kept.len().saturating_sub(KEPT_ERRORS);
-        kept.drain(..excess);
+        locked(&shared.errors).add(buffer.get(..read).unwrap_or_default());
     }
 }

@@ -10,7 +10,8 @@ pub(super) const VARIABLE: &str = "LLMCI_ENGINE";
 /// The program that the variable names; else the one beside our own; else the first of `PATH`.
 pub(super) fn program(environment: &dyn Fn(&str) -> Option<String>, own: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(named) = environment(VARIABLE).filter(|named| !named.is_empty()) {
-        let path = PathBuf::from(&named);
+        // A bare name would be looked for on the PATH when it is started.
+        let path = std::path::absolute(&named).unwrap_or_else(|_| PathBuf::from(&named));
         return if path.is_file() {
             Ok(path)
         } else {

@@ -57,7 +57,8 @@ impl RemoteModel {
         let program = find::program(around.environment, own.as_deref()).map_err(RemoteError::Missing)?;
         let shown = program.display();
         let refused = |why: String| RemoteError::Refused(format!("{why} ({shown})"));
-        let (engine, greeting, hello) = Engine::start(&program, &environment(around)).map_err(refused)?;
+        let (engine, greeting, hello) =
+            Engine::start(&program, &environment(around), around.cancel).map_err(refused)?;
         if hello.version != VERSION {
             let why =
                 format!("it is of version {}, this program of {VERSION}: install both from one release", hello.version);
@@ -77,7 +78,7 @@ impl RemoteModel {
             batch_tokens: None,
             cache_mib: None,
         };
-        let loaded = engine.load(&greeting, load).map_err(|(kind, text)| match kind {
+        let loaded = engine.load(&greeting, load, around.cancel).map_err(|(kind, text)| match kind {
             Kind::Unusable => RemoteError::Unusable(text),
             Kind::Memory => refused(format!("the model does not fit into the GPU's memory; try `dtype: bf16`: {text}")),
             Kind::Unsuitable | Kind::Compute | Kind::Stopped => refused(text),

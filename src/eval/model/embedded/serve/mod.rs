@@ -111,7 +111,7 @@ fn serve(engine: Engine, load: &Load, mut lines: impl BufRead) -> ExitCode {
     loop {
         match next(&mut lines) {
             Some(Ok(ToEngine::Ask { id, request })) => {
-                live.begin(id);
+                live.queue(id);
                 if sender.send(Asked { id, request, at: Instant::now() }).is_err() {
                     return refused(Kind::Compute, "the engine's threads have ended");
                 }

@@ -13,35 +13,58 @@ use crate::eval::model::Answered;
 use crate::eval::model::embedded::{Engine, answer};
 use crate::eval::request::Request;
 
-/// Requests that have no answer yet, and whether anybody still waits for it.
+/// How far a request is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No thread has come to it.
+    Queued,
+    /// It is being answered.
+    Begun,
+    /// The same, and nobody waits for it any more.
+    GivenUp,
+}
+
+/// Requests that have no answer yet.
 #[derive(Default)]
-pub(super) struct Live(Mutex<BTreeMap<u64, bool>>);
+pub(super) struct Live(Mutex<BTreeMap<u64, Stage>>);
 
 impl Live {
-    fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, bool>> {
+    fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Stage>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn begin(&self, id: u64) {
-        self.all().insert(id, true);
+    pub(super) fn queue(&self, id: u64) {
+        self.all().insert(id, Stage::Queued);
     }
 
+    /// Whether a thread that comes to a request has something to do.
+    pub(super) fn begin(&self, id: u64) -> bool {
+        let mut all = self.all();
+        let stage = all.get_mut(&id);
+        stage.is_some_and(|stage| std::mem::replace(stage, Stage::Begun) == Stage::Queued)
+    }
+
+    /// Gives a request up: at once where no thread has come to it, however long those before it take.
     pub(super) fn cancel(&self, id: u64) {
-        if let Some(awaited) = self.all().get_mut(&id) {
-            *awaited = false;
+        let mut all = self.all();
+        let queued = all.get_mut(&id).is_some_and(|stage| std::mem::replace(stage, Stage::GivenUp) == Stage::Queued);
+        if queued {
+            all.remove(&id);
+            drop(all);
+            say(&FromEngine::Failed { id, kind: Kind::Stopped, text: String::new() });
         }
     }
 
     pub(super) fn is_awaited(&self, id: u64) -> bool {
-        self.all().get(&id).copied().unwrap_or(false)
+        self.all().get(&id).is_some_and(|stage| *stage != Stage::GivenUp)
     }
 
     /// Says the one last word about a request.
     pub(super) fn end(&self, id: u64, word: FromEngine) {
-        let awaited = self.all().remove(&id);
-        match awaited {
-            Some(true) => say(&word),
-            Some(false) => say(&FromEngine::Failed { id, kind: Kind::Stopped, text: String::new() }),
+        let stage = self.all().remove(&id);
+        match stage {
+            Some(Stage::Queued | Stage::Begun) => say(&word),
+            Some(Stage::GivenUp) => say(&FromEngine::Failed { id, kind: Kind::Stopped, text: String::new() }),
             None => {}
         }
     }
@@ -50,6 +73,9 @@ impl Live {
 /// Answers a request, or hands it to the batches.
 pub(super) fn work(engine: &Engine, live: &Live, asked: Asked, batches: Option<&Sender<Prepared>>) {
     let Asked { id, request, at } = asked;
+    if !live.begin(id) {
+        return;
+    }
     let mut proceed = || if live.is_awaited(id) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     if let (Request::RankChoices(rank), Some(batches)) = (&request, batches) {
         match prepare(engine, id, rank, at) {
