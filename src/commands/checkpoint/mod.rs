@@ -65,8 +65,8 @@ impl Checkpoint {
             (None, Some(policy)) => (policy, loaded.folder.as_path()),
             (None, None) => return Ok(None),
         };
-        let cells = open_cells(address, folder).await.map_err(|error| CommandError::environment(&error))?;
         prior::check("checkpoint", address, folder, context)?;
+        let cells = open_cells(address, folder).await.map_err(|error| CommandError::environment(&error))?;
         let commit = context.host.info().commit;
         let mut hasher = Hasher::new();
         hasher.part(b"llmci-checkpoint-1").part(env!("CARGO_PKG_VERSION").as_bytes()).part(program.as_bytes());
