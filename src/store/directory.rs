@@ -26,7 +26,6 @@ impl DirectoryStore {
         let (head, tail) = key.hex().split_at_checked(2).unwrap_or(("", key.hex()));
         self.folder.join(head).join(tail)
     }
-
 }
 
 /// A file's bytes, or none where there is no file. More than `largest` are an error.

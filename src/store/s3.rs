@@ -43,8 +43,7 @@ impl S3Store {
         if bucket.is_empty() {
             return Err(StoreError::Address(format!("s3://{address}")));
         }
-        let timeouts =
-            TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).connect_timeout(CONNECT_TIMEOUT);
+        let timeouts = TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).connect_timeout(CONNECT_TIMEOUT);
         let shared =
             aws_config::defaults(aws_config::BehaviorVersion::latest()).timeout_config(timeouts.build()).load();
         let shared = shared.await;

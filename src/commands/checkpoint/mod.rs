@@ -4,6 +4,8 @@
 
 mod form;
 mod take;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::time::Duration;
