@@ -7,16 +7,17 @@ use crate::commands::tracked::{Tracked, Whose};
 use crate::commands::{CommandError, Context};
 use crate::trust::Untrusted;
 
-/// Refuses a store that is a folder of which a checkout brings anything, where the run is about a pull request. `what` it holds; a
-/// folder that is not there holds nothing.
+/// Refuses a store that is a folder of which a checkout brings anything, where the run is about a pull request. `what` it holds. A
+/// folder that is not there holds nothing, but is not made behind a link of the checkout either.
 pub(super) fn check(what: &str, address: &str, relative_to: &Path, context: &Context) -> Result<(), CommandError> {
     let folder = relative_to.join(address);
-    if context.host.review().is_none() || address.contains("://") || !folder.exists() {
+    if context.host.review().is_none() || address.contains("://") {
         return Ok(());
     }
     let here = std::env::current_dir().map_err(|error| CommandError::environment(&error))?;
     let why = match is_brought(&folder, &here) {
         Ok(false) => return Ok(()),
+        Err(_) if !folder.exists() => return Ok(()),
         Ok(true) => "holds files of the repository, or is behind a link or in a submodule of it".to_owned(),
         Err(why) => format!("cannot be told from files of the repository ({why})"),
     };

@@ -333,12 +333,16 @@ async fn a_baseline_behind_a_link_of_the_pull_request_is_not_compared_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_checkpoint_is_looked_at_before_anything_is_made_there() {
-    let policy = format!("version: 1\nsuites: [words.jsonl]\n{MODEL}{RULE}run: {{checkpoint: kept}}\n");
-    let repository = with(&policy, &[]).await;
-    write(repository.path(), "kept/ab", "x");
-    refused(&repository, "the folder of the checkpoint (kept) holds files of the repository");
-    assert!(!repository.path().join("kept/.lock").exists());
+async fn no_folder_is_made_behind_a_link_of_the_pull_request() {
+    for key in ["cache", "verdicts", "checkpoint"] {
+        let policy = format!("version: 1\nsuites: [words.jsonl]\n{MODEL}{RULE}run: {{{key}: link/new}}\n");
+        let repository = with(&policy, &[]).await;
+        write(repository.path(), ".git/info/exclude", "/made\n");
+        std::fs::create_dir_all(repository.path().join("made")).unwrap();
+        std::os::unix::fs::symlink("made", repository.path().join("link")).unwrap();
+        refused(&repository, &format!("the folder of the {key} (link/new)"));
+        assert!(!repository.path().join("made/new").exists(), "{key}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
