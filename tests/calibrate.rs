@@ -5,6 +5,8 @@ mod support;
 
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -153,6 +155,27 @@ async fn errors_are_counted_within_the_budget_and_end_the_calibration_beyond_it(
     assert_eq!(code(&output), 4, "{}", text(&output));
     assert!(text(&output).contains("2 of 80 samples ended in an error"), "{}", text(&output));
     assert!(!folder.path().join("llmci-calibration/calibration.json").exists(), "an old calibration was left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calibration_that_its_errors_have_ended_leaves_no_checkpoint_that_ends_the_next_one() {
+    let broken = Arc::new(AtomicBool::new(true));
+    let is_broken = Arc::clone(&broken);
+    let stub = Stub::start(move |_, body| match is_broken.load(Ordering::SeqCst) {
+        true => reply(400, "", "{\"error\": {\"message\": \"no\"}}"),
+        false => chat(&format!("w{}", asked(body).0)),
+    });
+    let stub = stub.await.unwrap();
+    let (one, two, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let arguments = ["--quiet", "--checkpoint", store.path().to_str().unwrap()];
+    for folder in [&one, &two] {
+        words(folder.path(), 20, &stub.base, "");
+    }
+    let output = calibrate(one.path(), &arguments).await;
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    broken.store(false, Ordering::SeqCst);
+    let output = calibrate(two.path(), &arguments).await;
+    assert_eq!(code(&output), 0, "{}", text(&output));
 }
 
 #[tokio::test(flavor = "multi_thread")]

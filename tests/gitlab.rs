@@ -1,16 +1,18 @@
 //! What the real binary shows on GitLab, against a server of ours that keeps state and is strict (`support/gitlab.rs`).
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "gitlab/deployments.rs"]
+mod deployments;
+#[path = "gitlab/reach.rs"]
+mod reach;
 #[path = "support/gitlab.rs"]
 #[expect(unreachable_pub, reason = "a part of this test binary")]
 mod server;
 mod support;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use llmci::host::{Deployments, Going};
 use regex::Regex;
 use serde_json::Value;
 use server::{Fault, GitLab, State, TOKEN};
@@ -308,16 +310,6 @@ fn a_text_that_is_there_already_is_not_sent_again() {
 }
 
 #[test]
-fn the_environments_proxy_is_used() {
-    let job = Job::new();
-    let proxy = format!("http://127.0.0.1:{}", job.gitlab.port);
-    let base = format!("http://gitlab.internal{}", server::PREFIX.trim_end_matches('/'));
-    let output = job.run("no", 100, &[("CI_API_V4_URL", &base), ("http_proxy", &proxy)]);
-    assert!(!text(&output).contains("warning"), "{}", text(&output));
-    job.note();
-}
-
-#[test]
 fn a_deleted_note_is_written_anew_and_the_branchs_open_merge_request_is_found() {
     let job = Job::new();
     job.run("no", 100, &[]);
@@ -364,79 +356,6 @@ fn a_commit_status_is_set_only_where_it_is_asked_for_and_says_what_the_job_says(
     });
 }
 
-/// A server of TLS in front of the other one, with a certificate that only its own authority has signed.
-const TLS_PROXY: &str = r#"
-import datetime, ipaddress, socket, ssl, sys, threading
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-folder, target = sys.argv[1], int(sys.argv[2])
-now = datetime.datetime.now(datetime.timezone.utc)
-def certificate(name, issuer, key, signer, authority):
-    names = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)]) for text in (name, issuer)]
-    builder = x509.CertificateBuilder().subject_name(names[0]).issuer_name(names[1]).public_key(key.public_key())
-    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
-    builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-    if not authority:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-    return builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-root, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-open(folder + "/ca.pem", "wb").write(certificate("authority", "authority", root, root, True))
-private = own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-open(folder + "/own.pem", "wb").write(private + certificate("127.0.0.1", "authority", own, root, False))
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(folder + "/own.pem")
-listener = socket.create_server(("127.0.0.1", 0))
-print(listener.getsockname()[1], flush=True)
-def pump(source, sink):
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-    except OSError:
-        pass
-    for end in (source, sink):
-        try:
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-def serve(plain):
-    try:
-        client = context.wrap_socket(plain, server_side=True)
-    except OSError:
-        return
-    server = socket.create_connection(("127.0.0.1", target))
-    threading.Thread(target=pump, args=(client, server), daemon=True).start()
-    pump(server, client)
-while True:
-    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-"#;
-
-#[test]
-fn a_server_with_an_authority_of_its_own_is_trusted_by_the_runners_ca_file_only() {
-    let job = Job::new();
-    let venv = std::env::var("LLMCI_TEST_VENV").expect("run the tests with scripts/test");
-    let mut proxy = Command::new(format!("{venv}/bin/python"))
-        .args(["-c", TLS_PROXY])
-        .arg(job.path())
-        .arg(job.gitlab.port.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut port = String::new();
-    BufReader::new(proxy.stdout.take().unwrap()).read_line(&mut port).unwrap();
-    let base = format!("https://127.0.0.1:{}{}", port.trim(), server::PREFIX);
-    let without = job.run("no", 100, &[("CI_API_V4_URL", &base)]);
-    job.state(|state| assert!(state.asked.is_empty(), "{:?}", state.asked));
-    let ca = job.path().join("ca.pem").display().to_string();
-    let with = job.run("no", 101, &[("CI_API_V4_URL", &base), ("CI_SERVER_TLS_CA_FILE", &ca)]);
-    let _ = proxy.kill();
-    let _ = proxy.wait();
-    assert_eq!((code(&without), code(&with)), (1, 1));
-    assert!(text(&without).contains("warning: the note on the merge request was not written"), "{}", text(&without));
-    assert!(job.note().contains("run=101.1010"), "{}", text(&with));
-}
-
 #[test]
 fn a_run_that_comes_to_no_verdict_keeps_the_note_true() {
     let job = Job::new();
@@ -444,6 +363,19 @@ fn a_run_that_comes_to_no_verdict_keeps_the_note_true() {
     let output = job.run("no", 101, &[("LLMCI_POLICY", "nowhere.yaml")]);
     assert_eq!(code(&output), 2);
     assert!(job.note().contains("There is no verdict"), "{}", job.note());
+}
+
+#[test]
+fn a_notice_that_cannot_be_listened_for_is_an_error_and_no_earlier_jobs_pass() {
+    let job = Job::new();
+    assert_eq!(code(&job.run("yes", 100, &[])), 0);
+    let outputs = || std::fs::read_to_string(job.path().join("llmci-out/llmci.env")).unwrap();
+    assert!(outputs().contains("LLMCI_VERDICT=pass\n"), "{}", outputs());
+    let elsewhere = "http://10.1.2.3";
+    let more = [("LLMCI_PREEMPTION_NOTICE", "aws"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", elsewhere)];
+    let output = job.run("yes", 101, &more);
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(outputs().contains("LLMCI_VERDICT=error\n") && outputs().contains("LLMCI_PASSED=false\n"), "{}", outputs());
 }
 
 #[test]
@@ -472,76 +404,4 @@ fn no_entry_of_the_corpus_acts_in_a_note() {
         looked_at += 1;
     }
     assert!(looked_at >= 5, "{looked_at}");
-}
-
-/// What the facade of deployments is told by a job's variables.
-fn deploying(gitlab: &GitLab, token: &str) -> impl Fn(&str) -> Option<String> {
-    let set = [
-        ("GITLAB_CI", "true".to_owned()),
-        ("CI_API_V4_URL", gitlab.base()),
-        ("CI_PROJECT_ID", "12".to_owned()),
-        ("CI_COMMIT_SHA", SHA.to_owned()),
-        ("CI_COMMIT_REF_NAME", "main".to_owned()),
-        ("LLMCI_GITLAB_TOKEN", token.to_owned()),
-    ];
-    move |name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
-}
-
-#[test]
-fn a_deployment_is_made_once_and_a_later_process_goes_on_with_it() {
-    let gitlab = GitLab::start();
-    let variable = deploying(&gitlab, TOKEN);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (mut first, warnings) = Deployments::open(&variable, "production", "rollout-1", None).await;
-        assert!(warnings.is_empty(), "{warnings:?}");
-        for share in ["10 %", "25 %"] {
-            assert!(first.say(Going::InProgress, share).await.is_empty());
-        }
-        let note = first.note();
-        assert_eq!(note.as_deref(), Some("gitlab:41"));
-        let (mut second, _) = Deployments::open(&variable, "production", "rollout-1", note.as_deref()).await;
-        assert!(second.say(Going::Success, "everybody").await.is_empty());
-        assert!(second.say(Going::Success, "everybody").await.is_empty(), "said twice it is said once");
-        let (mut third, _) = Deployments::open(&variable, "production", "rollout-2", None).await;
-        assert!(third.say(Going::Failure, "rolled back").await.is_empty());
-    });
-    let state = gitlab.state.lock().unwrap();
-    assert!(state.wrong.is_empty(), "{:?}", state.wrong);
-    let states: Vec<&[String]> = state.deployments.iter().map(|(_, states)| states.as_slice()).collect();
-    assert_eq!(states, [["running", "success"], ["running", "failed"]]);
-    let fields = &state.deployments[0].0;
-    assert_eq!(
-        (fields["environment"].as_str(), fields["ref"].as_str(), fields["sha"].as_str()),
-        ("production", "main", SHA)
-    );
-    assert_eq!(fields["tag"], "false");
-}
-
-#[test]
-fn a_deployment_that_cannot_be_shown_is_one_warning_with_what_to_do() {
-    let gitlab = GitLab::start();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let wrong = deploying(&gitlab, "glpat-of-nobody-000000");
-        let (mut shown, warnings) = Deployments::open(&wrong, "production", "rollout-1", None).await;
-        assert_eq!(warnings.len(), 1);
-        let text = warnings[0].raw();
-        assert!(
-            text.contains("role Developer") && text.contains("rollout is not changed") && !text.contains("glpat"),
-            "{text}"
-        );
-        assert!(shown.say(Going::Success, "x").await.is_empty() && shown.note().is_none(), "said once");
-        let variable = deploying(&gitlab, TOKEN);
-        let (mut shown, _) = Deployments::open(&variable, "production", "rollout-2", None).await;
-        let down = "{\"message\":\"403 Forbidden\"}";
-        for _ in 0..2 {
-            gitlab.state.lock().unwrap().faults.push(("PUT", Fault::Status(403, "", down)));
-        }
-        let said = [shown.say(Going::Success, "x").await.len(), shown.say(Going::Success, "x").await.len()];
-        assert_eq!(said, [1, 0]);
-        let nowhere = |_: &str| None;
-        let (mut shown, warnings) = Deployments::open(&nowhere, "production", "rollout-3", None).await;
-        assert!(warnings.is_empty() && shown.say(Going::Success, "x").await.is_empty(), "a terminal shows nothing");
-    });
 }

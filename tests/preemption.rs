@@ -29,6 +29,8 @@ enum Speaks {
     Aws,
     /// Every call carries `Metadata-Flavor: Google`; a question may wait for a change.
     Gcp,
+    /// As Google's, but not as one of Google: whatever answers at that address.
+    Stranger,
     /// It is broken.
     Errors,
 }
@@ -77,6 +79,7 @@ fn serve(stream: TcpStream, speaks: Speaks, taken: &(Mutex<bool>, Condvar), log:
         log.lock().unwrap().push(format!("{method} {path}"));
         let header = |name: &str| headers.get(name).map(String::as_str);
         let (status, more, body) = match speaks {
+            Speaks::Stranger => (200, "ETag: e0\r\n".to_owned(), "TRUE".to_owned()),
             Speaks::Errors => (503, String::new(), "TRUE {\"action\": \"terminate\"}".to_owned()),
             Speaks::Aws => match (method, path) {
                 ("PUT", "/latest/api/token") if header("x-aws-ec2-metadata-token-ttl-seconds").is_some() => {
@@ -305,7 +308,7 @@ async fn the_notices_of_aws_and_google_stop_a_run() {
         let url = format!("http://{}", service.address);
         let variable = match speaks {
             Speaks::Gcp => ("GCE_METADATA_HOST", service.address.as_str()),
-            Speaks::Aws | Speaks::Errors => ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str()),
+            Speaks::Aws | Speaks::Stranger | Speaks::Errors => ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str()),
         };
         let (stub, _) = half().await;
         let folder = tempfile::tempdir().unwrap();
@@ -317,7 +320,7 @@ async fn the_notices_of_aws_and_google_stop_a_run() {
         assert!(text(&run).contains("run again with --resume"), "{}", text(&run));
         let calls = service.calls();
         match speaks {
-            Speaks::Aws | Speaks::Errors => {
+            Speaks::Aws | Speaks::Stranger | Speaks::Errors => {
                 assert_eq!(calls[..2], ["PUT /latest/api/token", "GET /latest/meta-data/spot/instance-action"]);
                 assert_eq!(calls.iter().filter(|call| call.starts_with("PUT")).count(), 1, "one token serves all");
             }
@@ -346,8 +349,12 @@ async fn a_metadata_service_that_is_broken_or_not_there_is_no_notice_and_is_said
     assert_eq!(text(&run).matches("no notice can be had").count(), 1, "{}", text(&run));
     let calm = Stub::start(|_, _| Act::Echo(Duration::from_millis(20))).await.unwrap();
     words(folder.path(), 60, &calm.base, "");
-    for (cloud, variable) in [("gcp", "GCE_METADATA_HOST"), ("aws", "AWS_EC2_METADATA_SERVICE_ENDPOINT")] {
-        let value = if cloud == "aws" { format!("http://{nowhere}") } else { nowhere.clone() };
+    let stranger = Service::start(Speaks::Stranger);
+    for (cloud, variable, value) in [
+        ("gcp", "GCE_METADATA_HOST", nowhere.clone()),
+        ("aws", "AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{nowhere}")),
+        ("gcp", "GCE_METADATA_HOST", stranger.address.clone()),
+    ] {
         let run = start(folder.path(), &["--preemption-notice", cloud], &[(variable, &value)]);
         let run = run.wait_with_output().unwrap();
         assert_eq!(code(&run), 0, "{}", text(&run));

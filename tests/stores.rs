@@ -184,16 +184,18 @@ async fn a_run_that_is_killed_while_it_uploads_leaves_the_bucket_as_it_was() {
         let stop = |child: &Child| {
             assert!(Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap().success());
         };
+        let killed_while_it_uploads = |folder: &Path, samples: usize| {
+            let mut child = start(folder);
+            until(folder, samples);
+            narrow.stalls.store(true, Ordering::SeqCst);
+            stop(&child);
+            narrow.stalled.recv_timeout(Duration::from_secs(30)).unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            narrow.stalls.store(false, Ordering::SeqCst);
+        };
         // Killed in the middle of its first upload: nothing is there, and the next one begins.
-        let one = tempfile::tempdir().unwrap();
-        let mut child = start(one.path());
-        until(one.path(), 22);
-        narrow.stalls.store(true, Ordering::SeqCst);
-        stop(&child);
-        narrow.stalled.recv_timeout(Duration::from_secs(30)).unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        narrow.stalls.store(false, Ordering::SeqCst);
+        killed_while_it_uploads(tempfile::tempdir().unwrap().path(), 22);
         objects(0);
         // The next one is kept.
         let two = tempfile::tempdir().unwrap();
@@ -207,16 +209,8 @@ async fn a_run_that_is_killed_while_it_uploads_leaves_the_bucket_as_it_was() {
         objects(1);
         let kept = journalled(two.path());
         // The third goes on there, is killed while it uploads more, and leaves what was there.
-        let three = tempfile::tempdir().unwrap();
         open.store(asked.asked() + 10, Ordering::SeqCst);
-        let mut child = start(three.path());
-        until(three.path(), kept + 2);
-        narrow.stalls.store(true, Ordering::SeqCst);
-        stop(&child);
-        narrow.stalled.recv_timeout(Duration::from_secs(30)).unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        narrow.stalls.store(false, Ordering::SeqCst);
+        killed_while_it_uploads(tempfile::tempdir().unwrap().path(), kept + 2);
         // The fourth ends the run, and takes the checkpoint away.
         let four = tempfile::tempdir().unwrap();
         open.store(usize::MAX, Ordering::SeqCst);

@@ -124,9 +124,9 @@ async fn dispatch(
     invocation: Invocation,
     context: &Context,
 ) -> Result<Outcome, (CommandError, Option<std::path::PathBuf>)> {
-    if let Some(args) = invocation.preemption() {
-        // Nothing is written yet, but the host is told of the failure.
-        commands::preemption::watch(args, context).map_err(|error| (error, Some(std::path::PathBuf::new())))?;
+    if let Some((args, folder)) = invocation.preemption() {
+        // Nothing is written yet, but what an earlier run has left in the folder must not stand for this one.
+        commands::preemption::watch(args, context).map_err(|error| (error, Some(folder.to_owned())))?;
     }
     match invocation {
         Invocation::EvalGate(args) => {

@@ -1,5 +1,7 @@
 //! The programs and their clap commands. One multi-call binary serves all names.
 
+use std::path::Path;
+
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
 use super::release_tree::ReleaseTreeArgs;
@@ -196,13 +198,13 @@ impl Program {
 }
 
 impl Invocation {
-    /// How a program that asks models is told that its machine is taken back.
-    pub(super) fn preemption(&self) -> Option<&PreemptionArgs> {
+    /// How a program that asks models is told that its machine is taken back, and its output folder.
+    pub(super) fn preemption(&self) -> Option<(&PreemptionArgs, &Path)> {
         match self {
-            Invocation::EvalGate(args) => Some(&args.preemption),
-            Invocation::RegressionCheck(args) => Some(&args.preemption),
-            Invocation::SafetyGate(args) => Some(&args.preemption),
-            Invocation::Calibrate(args) => Some(&args.preemption),
+            Invocation::EvalGate(args) => Some((&args.preemption, &args.out)),
+            Invocation::RegressionCheck(args) => Some((&args.preemption, &args.out)),
+            Invocation::SafetyGate(args) => Some((&args.preemption, &args.out)),
+            Invocation::Calibrate(args) => Some((&args.preemption, &args.out)),
             Invocation::CanaryPromote(_)
             | Invocation::CanaryPromotePost(_)
             | Invocation::Merge(_)

@@ -1,4 +1,4 @@
-//! Objects of the whole cluster: its nodes, and what runs on them. Lists come in pages, so that a large cluster fits.
+//! Objects of the whole cluster: its nodes, and what runs on them. Lists come in pages, of which only what is needed is kept, so that a large cluster fits.
 //! Kept out: what they mean (`commands::gpu_check::plan`).
 
 use serde_json::Value;
@@ -14,15 +14,20 @@ const PAGE: usize = 500;
 const MOST_PAGES: usize = 400;
 
 impl Cluster {
-    /// Reads all objects of a kind, in every namespace. A rehearsal reads them as they are.
-    pub async fn everywhere(&self, resource: Resource) -> Result<Vec<Value>, ClusterError> {
+    /// Reads all objects of a kind, in every namespace, a page at a time, and keeps of each what `keep` takes from it. A rehearsal
+    /// reads them as they are.
+    pub async fn everywhere<T>(
+        &self,
+        resource: Resource,
+        keep: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, ClusterError> {
         let root = if resource.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", resource.group) };
         let path = format!("{root}/{}/{}", resource.version, resource.plural);
         let asked = || Asked {
             right: Right::new("list", resource),
             place: format!("{} of the whole cluster", resource.plural),
         };
-        let mut all = Vec::new();
+        let mut kept = Vec::new();
         let mut next = String::new();
         for _ in 0..MOST_PAGES {
             let query = form_urlencoded(&[("limit", &PAGE.to_string()), ("continue", &next)]);
@@ -31,10 +36,10 @@ impl Cluster {
             let Some(Value::Array(items)) = list.get_mut("items").map(Value::take) else {
                 return Err(ClusterError::Other(200, asked().says("an answer that is no list")));
             };
-            all.extend(items);
+            kept.extend(items.iter().filter_map(&keep));
             match list.pointer("/metadata/continue").and_then(Value::as_str) {
                 Some(token) if !token.is_empty() => next = token.to_owned(),
-                Some(_) | None => return Ok(all),
+                Some(_) | None => return Ok(kept),
             }
         }
         Err(ClusterError::Other(200, asked().says("a list without an end")))

@@ -41,6 +41,30 @@ async fn reads_are_asked_again_and_what_is_refused_is_not() {
 }
 
 #[tokio::test]
+async fn a_list_of_the_whole_cluster_is_read_to_its_last_page_and_only_what_is_wanted_is_kept() {
+    let server = Server::start().await;
+    let cluster = server.cluster().await;
+    for (namespace, name, data) in [("a", "1", "x"), ("a", "2", "y"), ("b", "1", "x"), ("b", "2", "x"), ("b", "3", "y")]
+    {
+        let mut object = map(data);
+        object["metadata"] = json!({"name": name, "namespace": namespace});
+        cluster.create(&CONFIG_MAP.at(namespace, name), &object).await.unwrap();
+    }
+    let before = server.asked("GET");
+    let of = |data: &'static str| {
+        move |object: &Value| {
+            let name = format!("{}/{}", object["metadata"]["namespace"], object["metadata"]["name"]).replace('"', "");
+            (object["data"]["k"] == data).then_some(name)
+        }
+    };
+    assert_eq!(cluster.everywhere(CONFIG_MAP, of("x")).await.unwrap(), ["a/1", "b/1", "b/2"]);
+    assert_eq!(server.asked("GET") - before, 3);
+    // One page that is refused is no shorter list.
+    server.fail("GET", Fault::Status(410, ""));
+    assert!(cluster.everywhere(CONFIG_MAP, of("y")).await.is_err());
+}
+
+#[tokio::test]
 async fn a_write_whose_answer_was_lost_is_done_once() {
     let server = Server::start().await;
     let cluster = server.cluster().await;

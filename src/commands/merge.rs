@@ -14,7 +14,7 @@ use super::eval_gate::{Finished, Inputs, Tools, assemble, clear, read_held, writ
 use super::{CommandError, Context, Exit, Outcome};
 use crate::document::{Problem, Spot};
 use crate::eval::journal::{self, Entry, FolderLock, Header, Journal};
-use crate::eval::model::ModelIdentity;
+use crate::eval::model::{ModelIdentity, provider};
 use crate::eval::run::{Collected, Plan, Selection};
 use crate::eval::suite::{Filter, Suite};
 use crate::eval::{Level, Sample};
@@ -194,10 +194,8 @@ fn filter_of(report: &Report) -> Result<Filter, CommandError> {
 }
 
 fn identity(report: &Report) -> Result<ModelIdentity, CommandError> {
-    let known = ["openai", "embedded", "replay", "echo", "http", "exec", "server", "suite"];
-    let provider = known.into_iter().find(|provider| *provider == report.model.provider);
-    let provider =
-        provider.ok_or_else(|| CommandError::Inputs("a shard's report names a provider that is not known".into()))?;
+    let provider = provider(&report.model.provider)
+        .ok_or_else(|| CommandError::Inputs("a shard's report names a provider that is not known".into()))?;
     Ok(ModelIdentity {
         name: report.model.name.clone(),
         provider,

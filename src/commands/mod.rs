@@ -22,6 +22,7 @@ pub mod preemption;
 mod prior;
 pub mod regression_check;
 pub mod safety_gate;
+mod tracked;
 
 pub use base::{PolicyFrom, TrustArgs};
 pub use interruption::{Interrupter, Interruption};

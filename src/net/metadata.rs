@@ -2,6 +2,7 @@
 //! and addresses that no other machine answers at.
 //! Kept out: what is asked there (`commands::preemption`). Models never get this client: `reach` refuses these addresses to them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -22,15 +23,14 @@ pub struct Metadata {
     base: Url,
 }
 
-/// A reply: its status, its text, and a header that was asked for.
+/// A reply: its status, its text, and the headers that were asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Told {
     /// Such as 200.
     pub status: u16,
     /// As UTF-8; what is none of it is replaced.
     pub text: String,
-    /// The header named by the call, where the reply has it.
-    pub header: Option<String>,
+    headers: BTreeMap<&'static str, String>,
 }
 
 /// An address that is no metadata service's.
@@ -58,13 +58,13 @@ impl Metadata {
         Ok(Self { client: builder.build().map_err(|_| refused())?, base })
     }
 
-    /// One call. `wanted` is a header of the reply that is given back.
+    /// One call. `wanted` are headers of the reply that are given back.
     pub async fn call(
         &self,
         method: Method,
         path: &str,
         headers: &[(&'static str, &str)],
-        wanted: &'static str,
+        wanted: &[&'static str],
         patience: Duration,
     ) -> Result<Told, NetError> {
         let broken = |error: &dyn std::error::Error| NetError::Broken(chain_of(error).into());
@@ -75,7 +75,11 @@ impl Metadata {
         }
         let mut response = request.send().await.map_err(|error| broken(&error))?;
         let status = response.status();
-        let header = response.headers().get(wanted).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let found = |name: &&'static str| {
+            let value = response.headers().get(*name).and_then(|value| value.to_str().ok())?;
+            Some((*name, value.to_owned()))
+        };
+        let headers = wanted.iter().filter_map(found).collect();
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|error| broken(&error))? {
             if body.len() + piece.len() > LARGEST {
@@ -83,11 +87,16 @@ impl Metadata {
             }
             body.extend_from_slice(&piece);
         }
-        Ok(Told { status: status.as_u16(), text: String::from_utf8_lossy(&body).into_owned(), header })
+        Ok(Told { status: status.as_u16(), text: String::from_utf8_lossy(&body).into_owned(), headers })
     }
 }
 
 impl Told {
+    /// A header that the call named, where the reply has it.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
     /// The text of a 200.
     pub fn text(&self) -> Option<&str> {
         (self.status == StatusCode::OK.as_u16()).then_some(self.text.as_str())

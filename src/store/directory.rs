@@ -26,26 +26,26 @@ impl DirectoryStore {
         let (head, tail) = key.hex().split_at_checked(2).unwrap_or(("", key.hex()));
         self.folder.join(head).join(tail)
     }
+}
 
-    fn read(&self, key: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        let place = self.place(key);
-        let file = match fs::File::open(&place) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(&place, error)),
-        };
-        let mut value = Vec::new();
-        file.take(LARGEST_VALUE + 1).read_to_end(&mut value).map_err(|error| failed(&place, error))?;
-        if value.len() as u64 > LARGEST_VALUE {
-            return Err(StoreError::TooLarge(place.display().to_string(), LARGEST_VALUE));
-        }
-        Ok(Some(value))
+/// A file's bytes, or none where there is no file. More than `largest` are an error.
+pub(super) fn read(place: &Path, largest: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let file = match fs::File::open(place) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(place, error)),
+    };
+    let mut value = Vec::new();
+    file.take(largest + 1).read_to_end(&mut value).map_err(|error| failed(place, error))?;
+    if value.len() as u64 > largest {
+        return Err(StoreError::TooLarge(place.display().to_string(), largest));
     }
+    Ok(Some(value))
 }
 
 impl Store for DirectoryStore {
     fn get<'a>(&'a self, key: &'a Digest) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        Box::pin(async move { self.read(key) })
+        Box::pin(async move { read(&self.place(key), LARGEST_VALUE) })
     }
 
     fn put<'a>(&'a self, key: &'a Digest, value: Vec<u8>) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 
 use crate::trust::{Digest, Untrusted};
 
-pub use cell::{Cells, Expect, Found, Written, open_cells};
+pub use cell::{Cells, Expect, Found, Removed, Written, open_cells};
 pub use directory::DirectoryStore;
 pub use s3::S3Store;
 

@@ -249,6 +249,102 @@ async fn promptfoo_is_not_started_with_a_config_of_the_pull_request() {
     assert!(!repository.path().join("started").exists());
 }
 
+/// Another repository in a folder, with a config of promptfoo and a folder that is kept.
+fn another(folder: &Path) {
+    write(folder, "promptfooconfig.yaml", "prompts: [a]\n");
+    write(folder, "kept/ab/cdef", "x");
+    git(folder, &["init", "-q", "-b", "main"]);
+    commit(folder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_behind_a_link_or_in_a_submodule_is_the_pull_requests() {
+    for (config, brings) in [
+        ("link/promptfooconfig.yaml", true),
+        ("sub/promptfooconfig.yaml", true),
+        ("link.yaml", true),
+        ("cloned/promptfooconfig.yaml", false),
+        ("made/promptfooconfig.yaml", false),
+    ] {
+        let tool = "#!/bin/sh\ntouch started\ncp results.json \"$5\"\n";
+        let policy =
+            format!("version: 1\nresults: [{{harness: promptfoo, program: ./tool.sh, config: {config}}}]\n{RULE}");
+        let rows = results(30);
+        let repository = with(&policy, &[("tool.sh", tool), ("results.json", rows.as_str())]).await;
+        let top = repository.path();
+        std::fs::set_permissions(top.join("tool.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        write(top, ".git/info/exclude", "/made\n/cloned\n/started\n");
+        for made in ["made", "cloned"] {
+            write(top, &format!("{made}/promptfooconfig.yaml"), "prompts: [a]\n");
+        }
+        // What a step has cloned is no more of the pull request than what it has written.
+        another(&top.join("cloned"));
+        another(&top.join("sub"));
+        std::os::unix::fs::symlink("made", top.join("link")).unwrap();
+        std::os::unix::fs::symlink("made/promptfooconfig.yaml", top.join("link.yaml")).unwrap();
+        if brings {
+            refused(&repository, &format!("the pull request brings {config}"));
+        } else {
+            let (output, _) = repository.judged();
+            assert_eq!(code(&output), 0, "{config}: {}", text(&output));
+        }
+        assert_eq!(top.join("started").exists(), !brings, "{config}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_in_a_submodule_in_another_checkout_or_behind_a_link_is_refused() {
+    for cache in ["sub/kept", "sub/new", "head/kept", "link", "link/../kept"] {
+        let policy = format!("version: 1\nsuites: [words.jsonl]\n{MODEL}{RULE}run: {{cache: \"{cache}\"}}\n");
+        let repository = with(&policy, &[]).await;
+        let top = repository.path();
+        write(top, ".git/info/exclude", "/head\n/made\n");
+        for other in ["sub", "head"] {
+            another(&top.join(other));
+        }
+        for made in ["sub/new/ab", "made/deep"] {
+            std::fs::create_dir_all(top.join(made)).unwrap();
+        }
+        write(top, "made/kept/ab", "x");
+        std::os::unix::fs::symlink("made/deep", top.join("link")).unwrap();
+        refused(&repository, &format!("the folder of the cache ({cache}) holds files of the repository"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_baseline_behind_a_link_of_the_pull_request_is_not_compared_with() {
+    let rules = "regression: {baseline: \"dir:link/kept\", rules: [{metric: pass_rate, margin: 0.05}]}\n";
+    let repository = Repository::new(rules).await;
+    let top = repository.path();
+    write(top, ".git/info/exclude", "/made\n");
+    let output = eval_gate(top).args(["--quiet", "--out", "made/kept"]).output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let compare = |gate: Command| {
+        let variables: Vec<_> =
+            gate.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
+        let mut check = support::regression_check(top);
+        check.args(["--policy", "llmci.yaml", "--candidate", "made/kept/samples.jsonl", "--out", "compared"]);
+        check.envs(variables).output().unwrap()
+    };
+    std::os::unix::fs::symlink("made", top.join("link")).unwrap();
+    let output = compare(repository.event("pull_request"));
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("brought by the pull request itself"), "{}", text(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_folder_is_made_behind_a_link_of_the_pull_request() {
+    for key in ["cache", "verdicts", "checkpoint"] {
+        let policy = format!("version: 1\nsuites: [words.jsonl]\n{MODEL}{RULE}run: {{{key}: link/new}}\n");
+        let repository = with(&policy, &[]).await;
+        write(repository.path(), ".git/info/exclude", "/made\n");
+        std::fs::create_dir_all(repository.path().join("made")).unwrap();
+        std::os::unix::fs::symlink("made", repository.path().join("link")).unwrap();
+        refused(&repository, &format!("the folder of the {key} (link/new)"));
+        assert!(!repository.path().join("made/new").exists(), "{key}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_and_verdicts_that_a_pull_request_commits_are_refused() {
     for key in ["cache", "verdicts"] {

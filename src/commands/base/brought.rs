@@ -1,11 +1,11 @@
 //! Files that a pull request brings and that would decide with the base's rights: a policy where the base has none, the config of a tool
 //! that is started, results that nobody has measured. Each is refused with what to do.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Held, refused};
-use crate::commands::{CommandError, git};
+use crate::commands::CommandError;
+use crate::commands::tracked::{Tracked, Whose, folded};
 use crate::eval::harness::result_files;
 use crate::eval::model::ModelSpec;
 use crate::eval::policy::{HarnessName, Policy};
@@ -42,8 +42,10 @@ impl Held {
             let help = "merge it first, list the config under `suites:` instead, where it runs without keys that the base does not \
                         send, or say --policy-from head";
             let theirs = base.read(config).await?;
-            let ours = std::fs::read(self.loaded.folder.join(config)).ok();
-            if theirs.is_some() && theirs != ours {
+            // Some programs fold `..` where the system follows a link: both must lead to the base's file.
+            let place = self.loaded.folder.join(config);
+            let is_theirs = |place: &Path| std::fs::read(place).ok() == theirs;
+            if theirs.is_some() && !(is_theirs(&place) && is_theirs(&folded(&place))) {
                 return Err(refused(format!(
                     "the pull request changes {config}, with which promptfoo is started, keys and all: {help}"
                 )));
@@ -51,8 +53,8 @@ impl Held {
             // What is no part of the repository was made by the workflow.
             if theirs.is_none() && base.is_brought(config)? {
                 return Err(refused(format!(
-                    "the pull request brings {config}, with which promptfoo is started, keys and all (a folder is no config: name its \
-                     file): {help}"
+                    "the pull request brings {config}, with which promptfoo is started, keys and all (name the file itself: a \
+                     folder is no config, and what is behind a link or in a submodule is the pull request's): {help}"
                 )));
             }
         }
@@ -64,12 +66,21 @@ impl Held {
         if self.base.is_none() {
             return Ok(());
         }
+        let untold = |why: String| CommandError::Environment(Untrusted::new(why));
+        let mut tracked = Tracked::default();
         let paths = self.loaded.policy.results.iter().filter(|results| results.harness.is_none());
         for path in paths.filter_map(|results| results.path.as_deref()) {
             let whole = self.loaded.folder.join(path);
             // That there are none is found, and said, where they are read.
             let Ok(files) = result_files(&whole, path) else { continue };
-            let Some(file) = tracked_of(&files)? else { continue };
+            let mut found = None;
+            for file in files {
+                if matches!(tracked.whose(&file).map_err(untold)?, Whose::Checkouts(_)) {
+                    found = Some(file);
+                    break;
+                }
+            }
+            let Some(file) = found else { continue };
             return Err(refused(format!(
                 "{} is a file of the repository, and the policy takes it for results of this run: whoever writes a pull request can \
                  commit any result. Let an earlier step write to a path that git does not track (list it in .gitignore), start the \
@@ -79,43 +90,4 @@ impl Held {
         }
         Ok(())
     }
-}
-
-/// The first of these files that git tracks: itself, what it leads to, or something above it that is a link or another repository.
-fn tracked_of(files: &[PathBuf]) -> Result<Option<PathBuf>, CommandError> {
-    let mut known: Option<(PathBuf, BTreeSet<PathBuf>)> = None;
-    for file in files {
-        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let Ok(folder) = std::path::absolute(parent) else { continue };
-        let places = [Some(folder.join(file.file_name().unwrap_or_default())), file.canonicalize().ok()];
-        for place in places.into_iter().flatten() {
-            let Some(within) = place.parent() else { continue };
-            if !known.as_ref().is_some_and(|(top, _)| within.starts_with(top)) {
-                match tracked(within)? {
-                    Some(found) => known = Some(found),
-                    None => continue,
-                }
-            }
-            let Some((top, names)) = &known else { continue };
-            let above = place.ancestors().take_while(|above| *above != top.as_path());
-            if above.into_iter().any(|above| names.contains(above)) {
-                return Ok(Some(file.clone()));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// The checkout that a folder is in, and all that git tracks in it; none outside of one.
-fn tracked(folder: &Path) -> Result<Option<(PathBuf, BTreeSet<PathBuf>)>, CommandError> {
-    let environment = |what: String| CommandError::Environment(Untrusted::new(what));
-    let top = git::git(folder, &["rev-parse", "--show-toplevel"]).map_err(environment)?;
-    let Some(top) = top.map(|bytes| PathBuf::from(String::from_utf8_lossy(&bytes).trim_end_matches('\n'))) else {
-        return Ok(None);
-    };
-    let names = git::git(&top, &["ls-files", "-z"]).map_err(environment)?;
-    let names = names.ok_or_else(|| environment("git does not list the files of the checkout".to_owned()))?;
-    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    let names = names.map(|name| top.join(String::from_utf8_lossy(name).as_ref())).collect();
-    Ok(Some((top, names)))
 }

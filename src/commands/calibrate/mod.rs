@@ -101,7 +101,6 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     drop(models);
     drop(obtained);
     let AllDrawn { runs, folders, checkpoints } = drawn?;
-    within_budget(&runs, loaded.policy.gate.error_budget)?;
     let cases = plans.first().map(|(_, _, plan)| plan.cases_by_suite().to_vec()).unwrap_or_default();
     let drawn = Drawn {
         loaded: &loaded,
@@ -112,17 +111,31 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
         rules: &rules,
         finished_at: (context.clock)(),
     };
-    let calibration = assemble(&drawn, runs, &folders)?;
+    let within = within_budget(&runs, loaded.policy.gate.error_budget);
+    let calibration = match within.and_then(|()| assemble(&drawn, runs, &folders)) {
+        Ok(calibration) => calibration,
+        Err(error) => {
+            // The next run asks again: with the same samples it would end here again. Wrong inputs can be mended without that.
+            if error.exit() == Exit::Environment {
+                taken_away(&checkpoints).await;
+            }
+            return Err(error);
+        }
+    };
     let mut text = serde_json::to_string_pretty(&calibration).map_err(|error| CommandError::Bug(error.to_string()))?;
     text.push('\n');
     let path = args.out.join(FILE);
     write_atomically(&path, context.sink.whole(&text).as_bytes()).map_err(|error| environment(&error))?;
-    for checkpoint in checkpoints {
-        checkpoint.done().await;
-    }
+    taken_away(&checkpoints).await;
     let shown = context.sink.line(&Untrusted::new(path.display().to_string()), 300);
     let text = format!("{}written: {shown}\n", calibration_text(&calibration, &context.sink));
     Ok(Outcome { exit: Exit::Pass, report: None, rollout: None, text })
+}
+
+async fn taken_away(checkpoints: &[Checkpoint]) {
+    for checkpoint in checkpoints {
+        checkpoint.done().await;
+    }
 }
 
 /// An earlier calibration must not be found after a run that failed.

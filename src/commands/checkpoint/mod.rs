@@ -4,18 +4,21 @@
 
 mod form;
 mod take;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::preemption::PreemptionArgs;
 use super::{CommandError, Context, prior};
 use crate::eval::journal::{self, Header};
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::run::{Collected, Ended, Plan, Resume, Run, RunError};
-use crate::store::{Cells, Expect, StoreError, Written, open_cells};
+use crate::store::{Cells, Expect, Removed, StoreError, Written, open_cells};
 use crate::trust::{Digest, Hasher, Untrusted};
 
 /// How often a run under way is kept: what a machine that dies without a word can lose.
@@ -65,8 +68,8 @@ impl Checkpoint {
             (None, Some(policy)) => (policy, loaded.folder.as_path()),
             (None, None) => return Ok(None),
         };
-        let cells = open_cells(address, folder).await.map_err(|error| CommandError::environment(&error))?;
         prior::check("checkpoint", address, folder, context)?;
+        let cells = open_cells(address, folder).await.map_err(|error| CommandError::environment(&error))?;
         let commit = context.host.info().commit;
         let mut hasher = Hasher::new();
         hasher.part(b"llmci-checkpoint-1").part(env!("CARGO_PKG_VERSION").as_bytes()).part(program.as_bytes());
@@ -87,14 +90,25 @@ impl Checkpoint {
     ) -> Result<(Ended, Stop), RunError> {
         let slots = run.plan.slots().len();
         let resume = self.fetch(folder, &Header::new(run.plan.key(), slots), resume).await;
+        let over = CancellationToken::new();
+        let mut keeping = std::pin::pin!(self.now_and_then(folder, &over));
         let ended = tokio::select! {
             ended = run.draw(folder, resume) => ended?,
-            () = self.now_and_then(folder) => return Err(RunError::Worker("its checkpoint ended".to_owned())),
+            () = &mut keeping => return Err(RunError::Worker("its checkpoint ended".to_owned())),
         };
+        // What is being written comes to its end: cut off, it could arrive after what is done about it.
+        over.cancel();
         if ended.is_whole() && context.interrupted_by().is_none() {
+            if tokio::time::timeout(AT_THE_END, keeping).await.is_err() {
+                tracing::warn!("the checkpoint is still being written, and is left");
+            }
             return Ok((ended, Stop::Whole));
         }
-        let kept = tokio::time::timeout(AT_THE_END, self.keep(folder)).await;
+        let kept = tokio::time::timeout(AT_THE_END, async {
+            keeping.await;
+            self.keep(folder).await
+        });
+        let kept = kept.await;
         let kept = kept.unwrap_or_else(|_| Kept::Not(format!("it took more than {} s", AT_THE_END.as_secs())));
         let stop = match kept {
             Kept::There => Stop::Kept(self.address.clone()),
@@ -114,21 +128,42 @@ impl Checkpoint {
         }
     }
 
-    /// Removes what is kept of a run that has come to its end. What cannot be removed is a warning: it is only asked for less.
+    /// Removes what is kept of a run that has come to its end. What cannot be removed is said: the next run of the same thing would go on
+    /// there, and ask nothing.
     pub(crate) async fn done(&self) {
         let state = self.state.lock().await;
-        if let Some(Expect::Version(version)) = &state.expect
-            && let Err(error) = self.cells.remove(&self.key, version).await
-        {
-            tracing::warn!("the checkpoint could not be removed: {}", words(&error));
+        match self.removed(state.expect.as_ref()).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(
+                "the checkpoint ({}) is another run's of the same thing, and was left: the next run goes on there",
+                self.address
+            ),
+            Err(error) => tracing::warn!("the checkpoint could not be removed: {}", words(&error)),
         }
     }
 
-    async fn now_and_then(&self, folder: &Path) {
+    /// Removes what this run has written or gone on with; whether nothing is there now.
+    async fn removed(&self, expect: Option<&Expect>) -> Result<bool, StoreError> {
+        if let Some(Expect::Version(version)) = expect
+            && self.cells.remove(&self.key, version).await? == Removed::Gone
+        {
+            return Ok(true);
+        }
+        // A write of ours whose answer was lost has left another version there than is known.
+        match self.cells.read(&self.key).await? {
+            None => Ok(true),
+            Some((value, version)) if form::owner(&value).as_deref() == Some(&self.owner) => {
+                Ok(self.cells.remove(&self.key, &version).await? == Removed::Gone)
+            }
+            Some(_) => Ok(false),
+        }
+    }
+
+    /// Keeps the run at each turn, until it is over.
+    async fn now_and_then(&self, folder: &Path, over: &CancellationToken) {
         let mut turns = tokio::time::interval(EVERY);
         turns.tick().await;
-        loop {
-            turns.tick().await;
+        while over.run_until_cancelled(turns.tick()).await.is_some() {
             if let Kept::Not(why) = self.keep(folder).await {
                 tracing::warn!("the checkpoint could not be written: {why}");
             }

@@ -19,6 +19,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long Google's service holds a question until something changes.
 const HELD: Duration = Duration::from_secs(60);
+/// What marks every call to Google's service, and every answer of it.
+const FLAVOUR: &str = "Metadata-Flavor";
 
 /// Who gives the notice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,7 +98,7 @@ async fn aws(service: &Metadata, memory: &mut Memory) -> Shown {
         Some(token) => token,
         None => {
             let lives = [("X-aws-ec2-metadata-token-ttl-seconds", "21600")];
-            match service.call(Method::PUT, "/latest/api/token", &lives, "", PATIENCE).await {
+            match service.call(Method::PUT, "/latest/api/token", &lives, &[], PATIENCE).await {
                 Ok(told) => match told.text().filter(|token| is_header(token)) {
                     Some(token) => token.to_owned(),
                     None => return Shown::Unclear(format!("it gives no token (HTTP {})", told.status)),
@@ -107,7 +109,7 @@ async fn aws(service: &Metadata, memory: &mut Memory) -> Shown {
     };
     let carried = [("X-aws-ec2-metadata-token", token.as_str())];
     let path = "/latest/meta-data/spot/instance-action";
-    match service.call(Method::GET, path, &carried, "", PATIENCE).await {
+    match service.call(Method::GET, path, &carried, &[], PATIENCE).await {
         // The token has expired: the next turn gets another.
         Ok(told) if told.status == 401 => Shown::Nothing,
         Ok(told) if told.status == 404 => {
@@ -151,14 +153,18 @@ async fn gcp(service: &Metadata, memory: &mut Memory) -> Shown {
             (format!("{path}?wait_for_change=true&timeout_sec={held}&last_etag={etag}"), HELD + PATIENCE)
         }
     };
-    let flavour = [("Metadata-Flavor", "Google")];
-    match service.call(Method::GET, &path, &flavour, "etag", patience).await {
+    let flavour = [(FLAVOUR, "Google")];
+    match service.call(Method::GET, &path, &flavour, &["etag", FLAVOUR], patience).await {
+        // Something else may answer at this address.
+        Ok(told) if told.header(FLAVOUR) != Some("Google") => {
+            Shown::Unclear(format!("the answer (HTTP {}) does not carry `{FLAVOUR}: Google`", told.status))
+        }
         Ok(told) => match told.text().map(str::trim) {
             Some("TRUE") => Shown::Taken("Google Cloud's notice that it takes this machine".to_owned()),
             Some("FALSE") => {
                 // Without a tag there is no change to wait for: it is asked again each turn.
-                let plain = |tag: &String| !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
-                memory.etag = told.header.filter(plain);
+                let plain = |tag: &&str| !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                memory.etag = told.header("etag").filter(plain).map(str::to_owned);
                 Shown::Nothing
             }
             Some(_) | None => Shown::Unclear(format!("its answer is no notice (HTTP {})", told.status)),

@@ -11,6 +11,7 @@ mod http;
 pub mod openai;
 mod own;
 mod probe;
+mod provider;
 pub mod replay;
 pub mod server;
 mod spec;
@@ -27,6 +28,7 @@ pub use build::{Built, ModelBuildError, build};
 pub use openai::Surroundings;
 pub use own::OwnModels;
 pub use probe::probe_log_likelihoods;
+pub use provider::provider;
 pub use spec::{
     Api, Device, Dtype, EchoSpec, EchoWord, EmbeddedSpec, ExecSpec, ExecWord, HttpSpec, HttpWord, Limits, Method,
     ModelSpec, OpenAiSpec, OpenAiWord, Preset, Price, ReplaySpec, Retry, ServerSpec, ServerWord,

@@ -7,6 +7,9 @@ use super::{Answered, Attempt, Model, ModelError, ModelIdentity};
 use crate::eval::request::Request;
 use crate::trust::{Hasher, Untrusted};
 
+/// The word that stands for them, as a name and as a provider.
+pub(super) const SUITE: &str = "suite";
+
 /// All models that the suites of a run name themselves.
 pub struct OwnModels(ModelIdentity);
 
@@ -24,8 +27,8 @@ impl OwnModels {
         }
         let description = Untrusted::new(format!("the suites' own: {}", names.join(", ")));
         Self(ModelIdentity {
-            name: "suite".to_owned(),
-            provider: "suite",
+            name: SUITE.to_owned(),
+            provider: SUITE,
             digest: hasher.finish(),
             cacheable: false,
             description,

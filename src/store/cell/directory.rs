@@ -1,12 +1,13 @@
 //! Versions in a folder: the digest of the value. Writers take turns by a lock on one file, which dies with its process.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use futures::future::BoxFuture;
 
-use super::{Cells, Expect, Found, LARGEST_CELL, Written};
+use super::{Cells, Expect, Found, LARGEST_CELL, Removed, Written};
+use crate::store::directory::read;
 use crate::store::file::{failed, make_folder, write_atomically};
 use crate::store::{DirectoryStore, StoreError};
 use crate::trust::Digest;
@@ -18,7 +19,7 @@ impl Cells for DirectoryStore {
     fn read<'a>(&'a self, key: &'a Digest) -> BoxFuture<'a, Result<Option<Found>, StoreError>> {
         Box::pin(async move {
             let place = self.place(key);
-            off(move || read(&place)).await
+            off(move || found(&place)).await
         })
     }
 
@@ -32,7 +33,7 @@ impl Cells for DirectoryStore {
             let (folder, place, expect) = (self.folder.clone(), self.place(key), expect.clone());
             off(move || {
                 let _lock = lock(&folder)?;
-                let there = read(&place)?.map(|(_, version)| version);
+                let there = found(&place)?.map(|(_, version)| version);
                 let same = match expect {
                     Expect::Absent => there.is_none(),
                     Expect::Version(version) => there == Some(version),
@@ -50,16 +51,18 @@ impl Cells for DirectoryStore {
         })
     }
 
-    fn remove<'a>(&'a self, key: &'a Digest, version: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(&'a self, key: &'a Digest, version: &'a str) -> BoxFuture<'a, Result<Removed, StoreError>> {
         Box::pin(async move {
             let (folder, place, version) = (self.folder.clone(), self.place(key), version.to_owned());
             off(move || {
                 let _lock = lock(&folder)?;
-                match read(&place)? {
+                match found(&place)? {
                     Some((_, there)) if there == version => {
-                        fs::remove_file(&place).map_err(|error| failed(&place, error))
+                        fs::remove_file(&place).map_err(|error| failed(&place, error))?;
+                        Ok(Removed::Gone)
                     }
-                    Some(_) | None => Ok(()),
+                    Some(_) => Ok(Removed::Changed),
+                    None => Ok(Removed::Gone),
                 }
             })
             .await
@@ -83,19 +86,12 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-fn read(place: &Path) -> Result<Option<Found>, StoreError> {
-    let file = match File::open(place) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(place, error)),
-    };
-    let mut value = Vec::new();
-    file.take(LARGEST_CELL + 1).read_to_end(&mut value).map_err(|error| failed(place, error))?;
-    if value.len() as u64 > LARGEST_CELL {
-        return Err(StoreError::TooLarge(place.display().to_string(), LARGEST_CELL));
-    }
-    let version = Digest::of(&value).hex().to_owned();
-    Ok(Some((value, version)))
+fn found(place: &Path) -> Result<Option<Found>, StoreError> {
+    let value = read(place, LARGEST_CELL)?;
+    Ok(value.map(|value| {
+        let version = Digest::of(&value).hex().to_owned();
+        (value, version)
+    }))
 }
 
 #[cfg(test)]
@@ -119,10 +115,10 @@ mod tests {
         assert_eq!(two.write(&key, b"b".to_vec(), &Expect::Absent).await.unwrap(), Written::Changed);
         let second = version(two.write(&key, b"b".to_vec(), &Expect::Version(first.clone())).await.unwrap());
         assert_eq!(one.write(&key, b"c".to_vec(), &Expect::Version(first.clone())).await.unwrap(), Written::Changed);
-        one.remove(&key, &first).await.unwrap();
+        assert_eq!(one.remove(&key, &first).await.unwrap(), Removed::Changed);
         assert_eq!(Cells::read(&one, &key).await.unwrap().unwrap(), (b"b".to_vec(), second.clone()));
-        two.remove(&key, &second).await.unwrap();
-        two.remove(&key, &second).await.unwrap();
+        assert_eq!(two.remove(&key, &second).await.unwrap(), Removed::Gone);
+        assert_eq!(two.remove(&key, &second).await.unwrap(), Removed::Gone);
         assert!(Cells::read(&one, &key).await.unwrap().is_none());
     }
 

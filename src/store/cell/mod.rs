@@ -33,6 +33,15 @@ pub enum Written {
     Changed,
 }
 
+/// What has come of a removal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removed {
+    /// Nothing is there now.
+    Gone,
+    /// Something else is there than was expected: it was left alone.
+    Changed,
+}
+
 /// A value and its version.
 pub type Found = (Vec<u8>, String);
 
@@ -50,7 +59,7 @@ pub trait Cells: Send + Sync {
     ) -> BoxFuture<'a, Result<Written, StoreError>>;
 
     /// Removes a value that is still of this version; one that is gone or has changed is left alone.
-    fn remove<'a>(&'a self, key: &'a Digest, version: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn remove<'a>(&'a self, key: &'a Digest, version: &'a str) -> BoxFuture<'a, Result<Removed, StoreError>>;
 }
 
 /// Opens the values behind an address: a folder (made when missing), or `s3://bucket/prefix`.

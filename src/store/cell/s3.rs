@@ -5,7 +5,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use futures::future::BoxFuture;
 
-use super::{Cells, Expect, Found, LARGEST_CELL, Written};
+use super::{Cells, Expect, Found, LARGEST_CELL, Removed, Written};
+use crate::store::s3::limits;
 use crate::store::{S3Store, StoreError};
 use crate::trust::Digest;
 
@@ -17,24 +18,7 @@ fn has_changed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 
 impl Cells for S3Store {
     fn read<'a>(&'a self, key: &'a Digest) -> BoxFuture<'a, Result<Option<Found>, StoreError>> {
-        Box::pin(async move {
-            let object = self.object(key);
-            let reply = match self.client.get_object().bucket(&self.bucket).key(&object).send().await {
-                Ok(reply) => reply,
-                Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => return Ok(None),
-                Err(error) => return Err(self.failed("an object cannot be read", &error)),
-            };
-            let version = reply.e_tag().unwrap_or_default().to_owned();
-            let mut body = reply.body;
-            let mut value = Vec::new();
-            while let Some(piece) = body.try_next().await.map_err(|error| self.failed("an object broke off", &error))? {
-                if (value.len() + piece.len()) as u64 > LARGEST_CELL {
-                    return Err(StoreError::TooLarge(object, LARGEST_CELL));
-                }
-                value.extend_from_slice(&piece);
-            }
-            Ok(Some((value, version)))
-        })
+        Box::pin(self.fetch(key, LARGEST_CELL))
     }
 
     fn write<'a>(
@@ -44,12 +28,13 @@ impl Cells for S3Store {
         expect: &'a Expect,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
         Box::pin(async move {
+            let limits = limits(value.len() as u64);
             let put = self.client.put_object().bucket(&self.bucket).key(self.object(key));
             let put = match expect {
                 Expect::Absent => put.if_none_match("*"),
                 Expect::Version(version) => put.if_match(version),
             };
-            match put.body(ByteStream::from(value)).send().await {
+            match put.body(ByteStream::from(value)).customize().config_override(limits).send().await {
                 Ok(reply) => Ok(Written::Version(reply.e_tag().unwrap_or_default().to_owned())),
                 Err(error) if has_changed(&error) => Ok(Written::Changed),
                 Err(error) => Err(self.failed("an object cannot be written", &error)),
@@ -57,12 +42,13 @@ impl Cells for S3Store {
         })
     }
 
-    fn remove<'a>(&'a self, key: &'a Digest, version: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(&'a self, key: &'a Digest, version: &'a str) -> BoxFuture<'a, Result<Removed, StoreError>> {
         Box::pin(async move {
             let delete = self.client.delete_object().bucket(&self.bucket).key(self.object(key)).if_match(version);
             match delete.send().await {
-                Ok(_) => Ok(()),
-                Err(error) if has_changed(&error) => Ok(()),
+                Ok(_) => Ok(Removed::Gone),
+                Err(error) if error.code() == Some("NoSuchKey") => Ok(Removed::Gone),
+                Err(error) if has_changed(&error) => Ok(Removed::Changed),
                 Err(error) => Err(self.failed("an object cannot be removed", &error)),
             }
         })

@@ -36,11 +36,9 @@ pub async fn run(args: &PlanArgs, context: &Context) -> Result<Outcome, CommandE
         None => Prices::default(),
     };
     let api = connect(args.kubeconfig.as_deref(), args.kube_context.clone(), context).await?;
-    let nodes = api.everywhere(NODE).await.map_err(|error| trouble(&error))?;
-    let pods = api.everywhere(POD).await.map_err(|error| trouble(&error))?;
-    let nodes: Vec<Node> =
-        nodes.iter().map(read::node).filter(|node| node.gpus > 0 || node.product.is_some()).collect();
-    let pods: Vec<Pod> = pods.iter().filter_map(read::pod).collect();
+    let with_gpus = |object: &Value| Some(read::node(object)).filter(|node| node.gpus > 0 || node.product.is_some());
+    let nodes: Vec<Node> = api.everywhere(NODE, with_gpus).await.map_err(|error| trouble(&error))?;
+    let pods: Vec<Pod> = api.everywhere(POD, read::pod).await.map_err(|error| trouble(&error))?;
     // The cluster's own clock: the pods' moments are by it.
     let now =
         api.server_time().map_or_else(|| time::OffsetDateTime::now_utc().unix_timestamp(), |millis| millis / 1000);

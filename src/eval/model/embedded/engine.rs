@@ -9,7 +9,7 @@ use candle_core::{DType, Device as Target};
 use super::config::Config;
 use super::error::EngineError;
 use super::forward::{Cache, Network};
-use super::tokenizer::Text;
+use super::tokenizer::{CHAT_TEMPLATE, Text};
 use super::weights::{Weights, files};
 use super::{Device, Dtype, gguf};
 use crate::eval::request::ChatMessage;
@@ -43,7 +43,8 @@ impl Engine {
             let mut parts = files(path)?;
             let config = Config::read(path)?;
             let text = Text::read(path)?;
-            let side = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"];
+            let side =
+                ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", CHAT_TEMPLATE];
             parts.extend(side.iter().map(|name| path.join(name)).filter(|path| path.is_file()));
             (Weights::read(path, &target)?, config, text, parts)
         };

@@ -10,12 +10,22 @@ use tokenizers::Tokenizer;
 use super::error::EngineError;
 use crate::eval::request::ChatMessage;
 
+/// The file that newer models have their chat form in. Source: transformers, `CHAT_TEMPLATE_FILE`.
+pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
+
 /// A model's tokenizer.
 pub(super) struct Text {
     tokenizer: Tokenizer,
-    chat_template: Option<String>,
+    chat_template: Option<Form>,
     begin: String,
     end: String,
+}
+
+/// A model's chat form.
+enum Form {
+    Template(String),
+    /// Several templates, none of which is the default.
+    Unclear,
 }
 
 #[derive(Deserialize, Default)]
@@ -29,7 +39,7 @@ struct Settings {
 }
 
 impl Text {
-    /// Reads `tokenizer.json`, and the chat form of `tokenizer_config.json` where there is one.
+    /// Reads `tokenizer.json`, and the chat form of `chat_template.jinja`, else of `tokenizer_config.json`, where there is one.
     pub(super) fn read(folder: &Path) -> Result<Self, EngineError> {
         let path = folder.join("tokenizer.json");
         if !path.is_file() {
@@ -37,20 +47,29 @@ impl Text {
         }
         let tokenizer = Tokenizer::from_file(&path)
             .map_err(|error| EngineError::unusable(&path, format!("not a tokenizer: {error}")))?;
-        let settings = std::fs::read(folder.join("tokenizer_config.json")).unwrap_or_default();
-        let settings: Settings = serde_json::from_slice(&settings).unwrap_or_default();
-        let template = settings.chat_template.as_ref().and_then(Value::as_str).map(str::to_owned);
+        let place = folder.join("tokenizer_config.json");
+        let settings: Settings = match present(&place)? {
+            Some(text) => {
+                serde_json::from_str(&text).map_err(|error| EngineError::unusable(&place, error.to_string()))?
+            }
+            None => Settings::default(),
+        };
+        let form = match present(&folder.join(CHAT_TEMPLATE))? {
+            Some(template) => Some(Form::Template(template)),
+            None => settings.chat_template.as_ref().and_then(form_of),
+        };
         let token = |value: &Option<Value>| match value {
             Some(Value::String(text)) => text.clone(),
             Some(object) => object.get("content").and_then(Value::as_str).unwrap_or_default().to_owned(),
             None => String::new(),
         };
-        Ok(Self::new(tokenizer, template, token(&settings.bos_token), token(&settings.eos_token)))
+        let (begin, end) = (token(&settings.bos_token), token(&settings.eos_token));
+        Ok(Self { tokenizer, chat_template: form, begin, end })
     }
 
     /// A tokenizer that was made elsewhere.
     pub(super) fn new(tokenizer: Tokenizer, chat_template: Option<String>, begin: String, end: String) -> Self {
-        Self { tokenizer, chat_template, begin, end }
+        Self { tokenizer, chat_template: chat_template.map(Form::Template), begin, end }
     }
 
     /// Tokens of a text, with the special tokens that the tokenizer itself adds; a text that begins with the first of them, such as a
@@ -76,9 +95,16 @@ impl Text {
 
     /// A chat as one text: by the model's own template, or as lines `role: content` that end with `assistant:`.
     pub(super) fn chat(&self, messages: &[ChatMessage]) -> Result<String, EngineError> {
-        let Some(template) = &self.chat_template else {
-            let lines = messages.iter().map(|message| format!("{}: {}\n", role(message), message.content));
-            return Ok(lines.chain(std::iter::once("assistant:".to_owned())).collect());
+        let template = match &self.chat_template {
+            Some(Form::Template(template)) => template,
+            Some(Form::Unclear) => {
+                let text = "the model has several chat templates and none that is called `default`: leave one in its tokenizer_config.json";
+                return Err(EngineError::Unsuitable(text.into()));
+            }
+            None => {
+                let lines = messages.iter().map(|message| format!("{}: {}\n", role(message), message.content));
+                return Ok(lines.chain(std::iter::once("assistant:".to_owned())).collect());
+            }
         };
         let mut environment = minijinja::Environment::new();
         environment.set_fuel(Some(1_000_000));
@@ -96,6 +122,29 @@ impl Text {
         environment.render_named_str("chat_template", template, Serde(&scope)).map_err(|error| {
             EngineError::Unsuitable(format!("the model's chat template refuses this chat: {error}").into())
         })
+    }
+}
+
+/// The text of a file that may be missing.
+fn present(path: &Path) -> Result<Option<String>, EngineError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(EngineError::file(path, source)),
+    }
+}
+
+/// One template, or a list of named ones, of which `default` is meant. Source: transformers, `get_chat_template`.
+fn form_of(value: &Value) -> Option<Form> {
+    match value {
+        Value::String(template) => Some(Form::Template(template.clone())),
+        Value::Array(named) => {
+            let default = named.iter().find(|one| one.get("name").and_then(Value::as_str) == Some("default"));
+            let template = default.and_then(|one| one.get("template")).and_then(Value::as_str);
+            Some(template.map_or(Form::Unclear, |template| Form::Template(template.to_owned())))
+        }
+        Value::Null => None,
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => Some(Form::Unclear),
     }
 }
 
@@ -133,6 +182,36 @@ fn python_method(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chat_has_the_models_own_form_wherever_it_is_written() {
+        use crate::eval::request::Role;
+        let folder = tempfile::tempdir().unwrap();
+        let tokenizer = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/models/good/tokenizer.json");
+        std::fs::copy(tokenizer, folder.path().join("tokenizer.json")).unwrap();
+        let written = |name: &str, text: &str| {
+            use std::io::Write;
+            let mut file = std::fs::File::create(folder.path().join(name)).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        };
+        let message = ChatMessage { role: Role::User, content: "x".to_owned() };
+        let chat = || Text::read(folder.path()).and_then(|text| text.chat(std::slice::from_ref(&message)));
+        assert_eq!(chat().unwrap(), "user: x\nassistant:");
+        let named = |name: &str| format!(r#"{{"chat_template": [{{"name": "{name}", "template": "list"}}]}}"#);
+        for (config, expected) in [
+            (r#"{"chat_template": "one"}"#, Some("one")),
+            (&*named("default"), Some("list")),
+            (&*named("tool_use"), None),
+        ] {
+            written("tokenizer_config.json", config);
+            assert_eq!(chat().ok().as_deref(), expected, "{config}");
+        }
+        // Newer models have it in a file of its own, which comes first.
+        written(CHAT_TEMPLATE, "{{ messages[0].role }}");
+        assert_eq!(chat().unwrap(), "user");
+        written("tokenizer_config.json", "{");
+        assert!(chat().is_err(), "a form that cannot be read is not none");
+    }
 
     #[test]
     fn a_text_that_begins_with_the_first_token_gets_no_second_one() {
