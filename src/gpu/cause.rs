@@ -108,8 +108,10 @@ fn without_device(facts: &Facts, watched: Option<&Watched>) -> Cause {
     // A device that NVML sees and CUDA does not is hidden from this process, or split without instances.
     let split = watched.map(|watched| watched.split_without_instances.clone()).unwrap_or_default();
     let seen = watched.map_or(0, |watched| watched.cards);
+    let is_there = seen > 0 || !facts.device_files.is_empty();
     match &facts.cuda_visible {
-        Some(value) if is_empty_list(value) || split.is_empty() => {
+        // Where no device was seen at all, none is hidden by a list that would name one.
+        Some(value) if is_empty_list(value) || (split.is_empty() && is_there) => {
             if let (0, Some(hidden)) = (seen, hidden_from_container(facts)) {
                 return hidden;
             }

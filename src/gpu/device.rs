@@ -21,7 +21,7 @@ pub struct Monitor {
     /// Degrees Celsius.
     pub temperature_c: Option<u32>,
     /// Why the clocks are lower than they could be, in words such as `hw_thermal_slowdown`; idle and application settings left out.
-    pub throttled: Vec<String>,
+    pub throttled: Option<Vec<String>>,
     /// Memory errors since the last start of the driver that could not be corrected.
     pub ecc_uncorrected: Option<u64>,
     /// Whether the driver stays loaded when nobody uses the device.

@@ -37,12 +37,13 @@ const fn kind(
 /// bandwidth in GB/s, lanes of PCIe (0: not on PCIe), TFLOPS in float32. A comment names the source of the row above it or
 /// beside it, a vendor's data sheet.
 pub const KINDS: &[Kind] = &[
-    // NVIDIA Blackwell and HGX B200/B300 data sheets: 8 TB/s a GPU; a system's 180 GB a GPU are sold as 180 or 192.
+    // NVIDIA Blackwell and Blackwell Ultra data sheets, a GPU of HGX B200 (180 GB, 7.7 TB/s) and of HGX B300 (270 GB, 7.7 TB/s);
+    // drivers show 192 and 288 GB.
     kind("b200", &["B200"], (180.0, 7700.0, 16, 75.0)),
-    kind("b200", &["B200"], (192.0, 8000.0, 16, 75.0)),
-    kind("b300", &["B300"], (288.0, 8000.0, 16, 75.0)),
-    // GB200 NVL72 data sheet: 186 GB and 8 TB/s a GPU.
+    kind("b300", &["B300"], (270.0, 7700.0, 16, 75.0)),
+    // GB200 NVL72 and GB300 NVL72 data sheets: 186 and 279 GB, and 8 TB/s a GPU.
     kind("gb200", &["GB200"], (186.0, 8000.0, 0, 80.0)),
+    kind("gb300", &["GB300"], (279.0, 8000.0, 0, 80.0)),
     // GH200 Grace Hopper data sheet: 96 GB HBM3 with 4 TB/s, 144 GB HBM3e with 4.9 TB/s.
     kind("gh200", &["GH200"], (96.0, 4000.0, 0, 67.0)),
     kind("gh200", &["GH200"], (144.0, 4900.0, 0, 67.0)),
@@ -53,16 +54,20 @@ pub const KINDS: &[Kind] = &[
     kind("h100-nvl", &["H100", "NVL"], (94.0, 3900.0, 16, 60.0)),
     kind("h100-80gb", &["H100", "PCIE"], (80.0, 2000.0, 16, 51.0)),
     kind("h100-80gb", &["H100", "HBM3"], (80.0, 3350.0, 16, 67.0)),
-    // H800 is H100 with other links between cards.
-    kind("h800-80gb", &["H800"], (80.0, 2000.0, 16, 51.0)),
-    // H20, as its sellers publish it: 96 GB, 4 TB/s, 44 TFLOPS.
+    // H800 is H100 with other links between cards; a driver's name without `PCIe` is the SXM form's.
+    kind("h800-80gb", &["H800", "PCIE"], (80.0, 2000.0, 16, 51.0)),
+    kind("h800-80gb", &["H800"], (80.0, 3350.0, 16, 67.0)),
+    // H20, as its sellers publish it: 96 GB with 4 TB/s, 141 GB with 4.8 TB/s; 44 TFLOPS.
     kind("h20", &["H20"], (96.0, 4000.0, 16, 44.0)),
+    kind("h20-141gb", &["H20"], (141.0, 4800.0, 16, 44.0)),
     // A100 80GB data sheet: PCIe 1935 GB/s, SXM 2039 GB/s; A100 40GB: 1555 GB/s.
     kind("a100-80gb", &["A100", "SXM4"], (80.0, 2039.0, 16, 19.5)),
     kind("a100-80gb", &["A100"], (80.0, 1935.0, 16, 19.5)),
     kind("a100-40gb", &["A100"], (40.0, 1555.0, 16, 19.5)),
     // A800 is A100 with other links between cards.
+    kind("a800-80gb", &["A800", "SXM4"], (80.0, 2039.0, 16, 19.5)),
     kind("a800-80gb", &["A800"], (80.0, 1935.0, 16, 19.5)),
+    kind("a800-40gb", &["A800"], (40.0, 1555.0, 16, 19.5)),
     // A30, A40, A10, A16 and A2 data sheets; A16 is four GPUs on one card. A10G: Amazon's page of G5 instances.
     kind("a30", &["A30"], (24.0, 933.0, 16, 10.3)),
     kind("a40", &["A40"], (48.0, 696.0, 16, 37.4)),
@@ -89,6 +94,7 @@ pub const KINDS: &[Kind] = &[
     // RTX Ada and RTX A data sheets.
     kind("rtx-6000-ada", &["RTX", "6000", "ADA"], (48.0, 960.0, 16, 91.1)),
     kind("rtx-5000-ada", &["RTX", "5000", "ADA"], (32.0, 576.0, 16, 65.3)),
+    kind("rtx-4000-sff-ada", &["RTX", "4000", "SFF", "ADA"], (20.0, 280.0, 16, 19.2)),
     kind("rtx-4000-ada", &["RTX", "4000", "ADA"], (20.0, 360.0, 16, 26.7)),
     kind("rtx-a6000", &["RTX", "A6000"], (48.0, 768.0, 16, 38.7)),
     kind("rtx-a5000", &["RTX", "A5000"], (24.0, 768.0, 16, 27.8)),
@@ -109,28 +115,88 @@ pub const KINDS: &[Kind] = &[
     kind("rtx-2080-ti", &["RTX", "2080", "TI"], (11.0, 616.0, 16, 13.4)),
 ];
 
+/// Words that only say which form of a kind it is; a cluster's labels leave them out.
+const FORMS: [&str; 3] = ["PCIE", "HBM3", "SXM4"];
+
 /// The kind of a device; none where it is not in the table, or where it is an instance of a card (MIG), which has a part of
 /// everything.
 pub fn of(device: &GpuDevice) -> Option<&'static Kind> {
     if device.uuid.starts_with("MIG-") {
         return None;
     }
-    let name = device.name.to_uppercase();
+    matching(&device.name, Some(gigabytes(device.memory_bytes)), &|kind| kind.words.to_vec())
+}
+
+/// The kind that a label of a cluster names: a driver's name with other marks between its words, perhaps without the words of its form,
+/// and perhaps without the memory. Its name is sure; its figures may be those of another form.
+pub fn of_product(product: &str, memory_bytes: Option<u64>) -> Option<&'static Kind> {
+    let memory = memory_bytes.map(gigabytes).or_else(|| said(product));
+    matching(product, memory, &|kind| kind.words.iter().filter(|word| !FORMS.contains(word)).copied().collect())
+}
+
+/// The memory of a device in GB that a need is held against: what a driver shows, or what its kind is sold with where that is more.
+pub fn memory_gb(kind: Option<&Kind>, memory_bytes: u64) -> f64 {
+    gigabytes(memory_bytes).max(kind.map_or(0.0, |kind| kind.memory_gb))
+}
+
+fn gigabytes(bytes: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
+    let bytes = bytes as f64;
+    bytes / 1e9
+}
+
+fn words_of(name: &str) -> Vec<String> {
+    name.to_uppercase().split([' ', '-', '/', '_']).map(str::to_owned).collect()
+}
+
+/// The memory that a product's name says.
+fn said(product: &str) -> Option<f64> {
+    let number = |word: &String| word.strip_suffix("GB")?.parse::<u32>().ok().map(f64::from);
+    words_of(product).iter().find_map(number)
+}
+
+/// The row of the most words that are all in a name, and whose memory is near. Without the memory, a row whose whole family is sold
+/// with one size.
+fn matching(
+    name: &str,
+    memory: Option<f64>,
+    wanted: &dyn Fn(&Kind) -> Vec<&'static str>,
+) -> Option<&'static Kind> {
+    let words = words_of(name);
+    let has = |word: &str| words.iter().any(|own| own == word);
     // Parts of laptops have a desktop card's name and less of everything.
-    let words: Vec<&str> = name.split([' ', '-', '/']).collect();
-    if words.contains(&"LAPTOP") || words.contains(&"MAX") {
+    if has("LAPTOP") || has("MAX") {
         return None;
     }
-    #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
-    let memory = device.memory_bytes as f64 / 1e9;
-    let fits = |kind: &&Kind| {
-        kind.words.iter().all(|word| words.contains(word))
-            && (memory - kind.memory_gb).abs() <= kind.memory_gb * MEMORY_TOLERANCE
+    let of_one_size = |kind: &Kind| {
+        let mut others = KINDS.iter().filter(|other| family(other.name) == family(kind.name));
+        others.all(|other| other.memory_gb == kind.memory_gb)
     };
-    let nearest = |kind: &&Kind| ((memory - kind.memory_gb).abs() * 1e3) as u64;
+    let distance = |kind: &Kind| memory.map_or(0.0, |memory| (memory - kind.memory_gb).abs());
+    let fits = |kind: &&Kind| {
+        wanted(kind).iter().all(|word| has(word))
+            && memory.map_or_else(|| of_one_size(kind), |_| distance(kind) <= kind.memory_gb * MEMORY_TOLERANCE)
+    };
     // Forms of one name are told apart by their memory first, else by their order.
-    let most_words = KINDS.iter().filter(fits).map(|kind| kind.words.len()).max()?;
-    KINDS.iter().filter(fits).filter(|kind| kind.words.len() == most_words).min_by_key(nearest)
+    let most_words = KINDS.iter().filter(fits).map(|kind| wanted(kind).len()).max()?;
+    let best = KINDS.iter().filter(fits).filter(|kind| wanted(kind).len() == most_words);
+    best.min_by_key(|kind| (distance(kind) * 1e3) as u64)
+}
+
+/// A kind's name without its size: `h100` of `h100-80gb` and `h100-nvl`.
+fn family(name: &str) -> &str {
+    let is_size = |last: &str| {
+        last == "nvl" || last.strip_suffix("gb").is_some_and(|size| size.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    match name.rsplit_once('-') {
+        Some((family, last)) if is_size(last) => family,
+        Some(_) | None => name,
+    }
+}
+
+/// Whether an input that names a kind, or a family of kinds that has no kind of its own name, means this one.
+pub fn means(input: &str, kind: &Kind) -> bool {
+    kind.name == input || (family(kind.name) == input && !KINDS.iter().any(|other| other.name == input))
 }
 
 /// The names of all kinds, each once, in the table's order.
@@ -168,6 +234,12 @@ mod tests {
         ("NVIDIA H200 NVL", 143_771, Some("h200-nvl")),
         ("NVIDIA GH200 480GB", 97_871, Some("gh200")),
         ("NVIDIA B200", 183_359, Some("b200")),
+        ("NVIDIA B300 SXM6 AC", 275_040, Some("b300")),
+        ("NVIDIA H800", 81_559, Some("h800-80gb")),
+        ("NVIDIA H20", 97_871, Some("h20")),
+        ("NVIDIA A800-SXM4-80GB", 81_920, Some("a800-80gb")),
+        ("NVIDIA RTX 4000 Ada Generation", 20_475, Some("rtx-4000-ada")),
+        ("NVIDIA RTX 4000 SFF Ada Generation", 20_475, Some("rtx-4000-sff-ada")),
         ("NVIDIA A100-SXM4-40GB", 40_960, Some("a100-40gb")),
         ("NVIDIA A100-PCIE-40GB", 40_960, Some("a100-40gb")),
         ("NVIDIA A100-SXM4-80GB", 81_920, Some("a100-80gb")),
@@ -214,8 +286,25 @@ mod tests {
         assert_eq!(ti.bandwidth_gbs, 1008.0);
         let (sxm, pcie) = (device("NVIDIA H100 80GB HBM3", 81_559), device("NVIDIA H100 PCIe", 81_559));
         assert_eq!((of(&sxm).unwrap().bandwidth_gbs, of(&pcie).unwrap().bandwidth_gbs), (3350.0, 2000.0));
+        let forms = ["NVIDIA H800", "NVIDIA H800 PCIe"].map(|name| of(&device(name, 81_559)).unwrap().bandwidth_gbs);
+        assert_eq!(forms, [3350.0, 2000.0]);
+        assert_eq!(of(&device("NVIDIA RTX 4000 SFF Ada Generation", 20_475)).unwrap().bandwidth_gbs, 280.0);
         let large = of(&device("NVIDIA A100-SXM4-80GB", 81_920)).unwrap();
         assert_eq!(large.bandwidth_gbs, 2039.0);
+    }
+
+    #[test]
+    fn a_family_without_a_kind_of_its_name_means_all_of_its_kinds() {
+        let meant = |input: &str| {
+            let mut names: Vec<&str> = KINDS.iter().filter(|kind| means(input, kind)).map(|kind| kind.name).collect();
+            names.dedup();
+            names
+        };
+        assert_eq!(meant("h100"), ["h100-nvl", "h100-80gb"]);
+        assert_eq!(meant("a100"), ["a100-80gb", "a100-40gb"]);
+        assert_eq!((meant("t4"), meant("v100").len()), (vec!["t4-16gb"], 2));
+        assert_eq!((meant("h200"), meant("h200-nvl")), (vec!["h200"], vec!["h200-nvl"]));
+        assert_eq!((meant("rtx-3080"), meant("rtx"), meant("h10"), meant("")), (vec!["rtx-3080-10gb"], vec![], vec![], vec![]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! and nothing is known. It runs in the same process of our own as the driver's questions, behind them.
 
 use std::ffi::OsStr;
-use std::sync::OnceLock;
+use std::time::Duration;
 
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor};
@@ -33,13 +33,19 @@ pub(super) struct Watched {
     pub silent: Option<String>,
 }
 
-/// Memory of a device in bytes that is in use, whoever uses it; none where NVML is not there, or does not know the device. `uuid` is
-/// as `nvidia-smi -L` shows it. Asked in this process, again and again: only of a machine whose devices a check has named already.
-pub fn used_memory(uuid: &str) -> Option<u64> {
-    static NVML: OnceLock<Option<Nvml>> = OnceLock::new();
-    let open = || Nvml::builder().lib_path(OsStr::new(LIBRARY)).init().ok();
-    let used = || NVML.get_or_init(open).as_ref()?.device_by_uuid(uuid).ok()?.memory_info().ok();
-    Some(super::driver::guarded(used).ok()??.used)
+/// Says again and again how many bytes of devices' memory are in use together, whoever uses them, until NVML has no answer for one of
+/// them any more: at once where it is not there, or does not know a device. The UUIDs are as `nvidia-smi -L` shows them.
+pub(super) fn each_used_memory(uuids: &[String], pause: Duration, say: &mut dyn FnMut(u64)) {
+    let watched = super::driver::guarded(|| {
+        let nvml = Nvml::builder().lib_path(OsStr::new(LIBRARY)).init().ok()?;
+        let used = |uuid: &String| Some(nvml.device_by_uuid(uuid.as_str()).ok()?.memory_info().ok()?.used);
+        loop {
+            say(uuids.iter().map(used).sum::<Option<u64>>()?);
+            std::thread::park_timeout(pause);
+        }
+    });
+    // Nothing more is known, and whoever listens sees the end.
+    let _: Result<Option<()>, String> = watched;
 }
 
 /// Asks NVML about devices that the driver has named.
@@ -89,7 +95,7 @@ fn monitor(device: &Device<'_>) -> Monitor {
     };
     let card = parent.as_ref().unwrap_or(device);
     let memory = device.memory_info().ok();
-    let throttled = card.current_throttle_reasons().map(words).unwrap_or_default();
+    let throttled = card.current_throttle_reasons().map(words).ok();
     let watts = |milliwatts: u32| f64::from(milliwatts) / 1000.0;
     let pair = |now: Result<u32, NvmlError>, most: Result<u32, NvmlError>| Some((now.ok()?, most.ok()?));
     Monitor {
