@@ -141,6 +141,29 @@ fn hidden_from_container(facts: &Facts) -> Option<Cause> {
 }
 
 impl Cause {
+    /// Whether this process has no GPU; otherwise there may be one, and nobody knows.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Cause::NoDriver
+            | Cause::NoRuntime
+            | Cause::JobContainer
+            | Cause::HiddenFromContainer(_)
+            | Cause::HiddenFromProcess(_)
+            | Cause::NoInstances(_)
+            | Cause::NoDevice => true,
+            Cause::NoLibrary
+            | Cause::Mismatch(_)
+            | Cause::Forbidden(_)
+            | Cause::OtherMachine(..)
+            | Cause::Stub(_)
+            | Cause::TooOld(_)
+            | Cause::Hangs(_)
+            | Cause::Crashes(_)
+            | Cause::NotReady
+            | Cause::Fails(_) => false,
+        }
+    }
+
     /// One word, for outputs.
     pub fn word(&self) -> &'static str {
         match self {

@@ -124,19 +124,40 @@ pub fn of(device: &GpuDevice) -> Option<&'static Kind> {
     if device.uuid.starts_with("MIG-") {
         return None;
     }
-    matching(&device.name, Some(gigabytes(device.memory_bytes)), &|kind| kind.words.to_vec())
+    let memory = gigabytes(device.memory_bytes);
+    let rows = rows(&device.name, Some(memory), &|kind| kind.words.to_vec());
+    // Forms of one name are told apart by their memory first, else by their order.
+    let distance = |kind: &Kind| ((memory - kind.memory_gb).abs() * 1e3) as u64;
+    rows.into_iter().min_by_key(|kind| distance(kind))
 }
 
-/// The kind that a label of a cluster names: a driver's name with other marks between its words, perhaps without the words of its form,
-/// and perhaps without the memory. Its name is sure; its figures may be those of another form.
-pub fn of_product(product: &str, memory_bytes: Option<u64>) -> Option<&'static Kind> {
+/// Kinds that a label of a cluster may name: a driver's name with other marks between its words, perhaps without the words of its
+/// form, and perhaps without the memory, which leaves all sizes open.
+fn of_product(product: &str, memory_bytes: Option<u64>) -> Vec<&'static Kind> {
     let memory = memory_bytes.map(gigabytes).or_else(|| said(product));
-    matching(product, memory, &|kind| kind.words.iter().filter(|word| !FORMS.contains(word)).copied().collect())
+    rows(product, memory, &|kind| kind.words.iter().filter(|word| !FORMS.contains(word)).copied().collect())
+}
+
+/// Whether a cluster's label names a kind that an input means, in every size that it may have.
+pub fn product_is(product: &str, memory_bytes: Option<u64>, input: &str) -> bool {
+    let kinds = of_product(product, memory_bytes);
+    !kinds.is_empty() && kinds.iter().all(|kind| means(input, kind))
+}
+
+/// The memory of a product in GB that a need is held against; none where neither a label, nor its name, nor its kind says it.
+pub fn product_memory_gb(product: &str, memory_bytes: Option<u64>) -> Option<f64> {
+    let sold = of_product(product, memory_bytes).iter().map(|kind| kind.memory_gb).min_by(f64::total_cmp);
+    shown_or_sold(memory_bytes.map(gigabytes).or_else(|| said(product)), sold)
 }
 
 /// The memory of a device in GB that a need is held against: what a driver shows, or what its kind is sold with where that is more.
 pub fn memory_gb(kind: Option<&Kind>, memory_bytes: u64) -> f64 {
-    gigabytes(memory_bytes).max(kind.map_or(0.0, |kind| kind.memory_gb))
+    let shown = gigabytes(memory_bytes);
+    shown_or_sold(Some(shown), kind.map(|kind| kind.memory_gb)).unwrap_or(shown)
+}
+
+fn shown_or_sold(shown: Option<f64>, sold: Option<f64>) -> Option<f64> {
+    shown.into_iter().chain(sold).max_by(f64::total_cmp)
 }
 
 fn gigabytes(bytes: u64) -> f64 {
@@ -155,32 +176,20 @@ fn said(product: &str) -> Option<f64> {
     words_of(product).iter().find_map(number)
 }
 
-/// The row of the most words that are all in a name, and whose memory is near. Without the memory, a row whose whole family is sold
-/// with one size.
-fn matching(
-    name: &str,
-    memory: Option<f64>,
-    wanted: &dyn Fn(&Kind) -> Vec<&'static str>,
-) -> Option<&'static Kind> {
+/// The rows of the most words that are all in a name, and whose memory is near where it is known.
+fn rows(name: &str, memory: Option<f64>, wanted: &dyn Fn(&Kind) -> Vec<&'static str>) -> Vec<&'static Kind> {
     let words = words_of(name);
     let has = |word: &str| words.iter().any(|own| own == word);
     // Parts of laptops have a desktop card's name and less of everything.
     if has("LAPTOP") || has("MAX") {
-        return None;
+        return Vec::new();
     }
-    let of_one_size = |kind: &Kind| {
-        let mut others = KINDS.iter().filter(|other| family(other.name) == family(kind.name));
-        others.all(|other| other.memory_gb == kind.memory_gb)
-    };
-    let distance = |kind: &Kind| memory.map_or(0.0, |memory| (memory - kind.memory_gb).abs());
-    let fits = |kind: &&Kind| {
-        wanted(kind).iter().all(|word| has(word))
-            && memory.map_or_else(|| of_one_size(kind), |_| distance(kind) <= kind.memory_gb * MEMORY_TOLERANCE)
-    };
-    // Forms of one name are told apart by their memory first, else by their order.
-    let most_words = KINDS.iter().filter(fits).map(|kind| wanted(kind).len()).max()?;
-    let best = KINDS.iter().filter(fits).filter(|kind| wanted(kind).len() == most_words);
-    best.min_by_key(|kind| (distance(kind) * 1e3) as u64)
+    let is_near =
+        |kind: &Kind| memory.is_none_or(|memory| (memory - kind.memory_gb).abs() <= kind.memory_gb * MEMORY_TOLERANCE);
+    let fits: Vec<&Kind> =
+        KINDS.iter().filter(|kind| wanted(kind).iter().all(|word| has(word)) && is_near(kind)).collect();
+    let most = fits.iter().map(|kind| wanted(kind).len()).max();
+    fits.into_iter().filter(|kind| Some(wanted(kind).len()) == most).collect()
 }
 
 /// A kind's name without its size: `h100` of `h100-80gb` and `h100-nvl`.
@@ -194,9 +203,18 @@ fn family(name: &str) -> &str {
     }
 }
 
-/// Whether an input that names a kind, or a family of kinds that has no kind of its own name, means this one.
+/// Whether an input means this kind: it names the kind, its family where no kind has that name, or family and size.
 pub fn means(input: &str, kind: &Kind) -> bool {
-    kind.name == input || (family(kind.name) == input && !KINDS.iter().any(|other| other.name == input))
+    let Kind { name, memory_gb, .. } = kind;
+    let family = family(name);
+    *name == input
+        || (family == input && !KINDS.iter().any(|other| other.name == input))
+        || format!("{family}-{memory_gb}gb") == input
+}
+
+/// Whether an input means any kind.
+pub fn is_known(input: &str) -> bool {
+    KINDS.iter().any(|kind| means(input, kind))
 }
 
 /// The names of all kinds, each once, in the table's order.
@@ -304,7 +322,63 @@ mod tests {
         assert_eq!(meant("a100"), ["a100-80gb", "a100-40gb"]);
         assert_eq!((meant("t4"), meant("v100").len()), (vec!["t4-16gb"], 2));
         assert_eq!((meant("h200"), meant("h200-nvl")), (vec!["h200"], vec!["h200-nvl"]));
-        assert_eq!((meant("rtx-3080"), meant("rtx"), meant("h10"), meant("")), (vec!["rtx-3080-10gb"], vec![], vec![], vec![]));
+        assert_eq!((meant("l4-24gb"), meant("h200-141gb")), (vec!["l4"], vec!["h200-nvl", "h200"]));
+        assert_eq!(meant("rtx-3080"), ["rtx-3080-10gb"]);
+        for unknown in ["rtx", "h10", "", "h100-", "a100-80", "80gb", "h100-40gb"] {
+            assert!(!is_known(unknown), "{unknown}");
+        }
+        assert!(names().into_iter().all(is_known));
+    }
+
+    /// Labels of GPU feature discovery, GKE and Karpenter, with a label's memory in MiB.
+    #[test]
+    fn products_as_clusters_name_them_are_the_kinds_that_users_mean() {
+        for (input, product, mib, is) in [
+            ("a100-80gb", "NVIDIA-A100-SXM4-80GB", Some(81_920), true),
+            ("a100-40gb", "NVIDIA-A100-SXM4-80GB", Some(81_920), false),
+            ("a100-40gb", "NVIDIA-A100-SXM4-40GB", Some(40_537), true),
+            ("a100", "NVIDIA-A100-PCIE-40GB", Some(40_960), true),
+            ("a100-80gb", "NVIDIA-A100-80GB-PCIe", Some(81_251), true),
+            ("a100", "NVIDIA-A100-SXM4", None, true),
+            ("a100-80gb", "NVIDIA-A100-SXM4", None, false),
+            ("a100-80gb", "nvidia-a100-80gb", None, true),
+            ("h100-80gb", "NVIDIA-H100-80GB-HBM3", Some(81_559), true),
+            ("h100-80gb", "NVIDIA-H100-PCIe", Some(81_559), true),
+            ("h100-80gb", "NVIDIA-H100-NVL", Some(95_830), false),
+            ("h100-nvl", "NVIDIA-H100-NVL", Some(95_830), true),
+            ("h100", "NVIDIA-H100-NVL", Some(95_830), true),
+            ("h100-80gb", "nvidia-h100-80gb", None, true),
+            ("h100-80gb", "nvidia-h100-mega-80gb", None, true),
+            ("h200", "NVIDIA-H200", Some(143_771), true),
+            ("h100", "NVIDIA-H200", Some(143_771), false),
+            ("h200", "nvidia-h200-141gb", None, true),
+            ("v100-32gb", "Tesla-V100-SXM2-32GB", Some(32_768), true),
+            ("v100-32gb", "nvidia-tesla-v100", None, false),
+            ("t4-16gb", "Tesla-T4", Some(15_360), true),
+            ("t4", "nvidia-tesla-t4", None, true),
+            ("l4", "NVIDIA-L40S", Some(46_068), false),
+            ("l40s", "NVIDIA-L40S", Some(46_068), true),
+            ("l4-24gb", "l4", Some(22_888), true),
+            ("a10", "NVIDIA-A10G", Some(23_028), false),
+            ("rtx-4090", "NVIDIA-GeForce-RTX-4090", Some(24_564), true),
+            ("rtx-6000-ada", "NVIDIA-RTX-6000-Ada-Generation", Some(49_140), true),
+            ("h100", "NVIDIA-Something-New", Some(81_559), false),
+        ] {
+            let bytes = mib.map(|mib: u64| mib << 20);
+            assert_eq!(product_is(product, bytes, input), is, "{input} {product}");
+        }
+    }
+
+    #[test]
+    fn a_product_has_the_memory_that_it_shows_or_is_sold_with_and_the_least_of_several_sizes() {
+        let gb = |product: &str, mib: Option<u64>| product_memory_gb(product, mib.map(|mib| mib << 20));
+        // A T4 of 16 GB that shows 15.6 GB, in a cluster as on a machine.
+        assert_eq!(gb("Tesla-T4", Some(14_917)), Some(16.0));
+        assert_eq!(memory_gb(of(&device("Tesla T4", 14_917)), 14_917 << 20), 16.0);
+        assert_eq!(gb("NVIDIA-A100-SXM4", None), Some(40.0));
+        assert_eq!((gb("nvidia-a100-80gb", None), gb("NVIDIA-New-48GB", None)), (Some(80.0), Some(48.0)));
+        assert!(gb("NVIDIA-H100-80GB-HBM3", Some(81_559)).is_some_and(|gb| gb > 85.0));
+        assert_eq!(gb("NVIDIA-New", None), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod facts;
 pub mod health;
 pub mod kinds;
 pub mod lease;
+mod load;
 mod memory;
 pub mod need;
 mod nvml;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 pub use cause::Cause;
 pub use child::serve;
-pub use device::{Capability, GpuDevice, Machine, Monitor};
+pub use device::{Capability, GpuDevice, Load, Machine, Monitor};
 pub use memory::MemoryWatch;
 pub use need::Need;
 
@@ -110,6 +111,7 @@ fn work(arguments: &[String], say: &mut dyn FnMut(&str)) {
     match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("health", rest)) => health::work(rest, &mut answer),
         Some((memory::WORK, rest)) => memory::work(rest, &mut answer),
+        Some((load::WORK, rest)) => load::work(rest, &mut answer),
         Some(_) | None => {
             let first = driver::ask();
             answer(serde_json::to_string(&first));
