@@ -65,7 +65,9 @@ fn run(program: Program) -> Exit {
         Ok(Parsed::Shown) => return Exit::Pass,
         Err(text) => {
             host.print_error(&text);
-            let resumable = if program.keeps_samples() { Resumable::No } else { Resumable::Unsaid };
+            // `llmci NAME` is the program of that name.
+            let called = program.of_name(arguments.get(1).map_or("", String::as_str));
+            let resumable = if called.keeps_samples() { Resumable::No } else { Resumable::Unsaid };
             warn(&host.publish_failure(None, resumable, ""), &sink);
             return Exit::Inputs;
         }
