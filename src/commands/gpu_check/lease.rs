@@ -80,7 +80,7 @@ async fn check(args: &GpuCheckArgs, context: &Context) -> Result<Taken, CommandE
     let checked = Checked::looked(&lasting, machine.clone());
     let (Ok(machine), true) = (machine, checked.passed()) else { return Ok(Taken::Unfit(checked)) };
     let obtained = lend(&asked, &machine, context).await?;
-    let checked = checked.only(&obtained.uuids());
+    let checked = checked.only(&lasting, &obtained.uuids());
     let checked = apart(move || checked.tested(&lasting, depth, driver), context).await?;
     Ok(if checked.passed() { Taken::Well(checked, obtained) } else { Taken::Unfit(checked) })
 }

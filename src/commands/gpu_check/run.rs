@@ -50,15 +50,14 @@ impl Checked {
         self.choosing(need)
     }
 
-    /// Without all other devices.
-    pub(super) fn only(mut self, uuids: &[String]) -> Self {
+    /// Without all other devices: those that are meant may be others than were chosen.
+    pub(super) fn only(mut self, need: &Need, uuids: &[String]) -> Self {
         let is_meant = |device: &GpuDevice| uuids.contains(&device.uuid);
         self.rows.retain(|row| is_meant(&row.device));
-        self.chosen.retain(is_meant);
         if let Ok(machine) = &mut self.machine {
             machine.devices.retain(is_meant);
         }
-        self
+        self.choosing(need)
     }
 
     fn choosing(mut self, need: &Need) -> Self {
