@@ -86,6 +86,10 @@ fn a_driver_that_hangs_is_given_up_and_its_process_is_gone() {
     let output = check(folder.path(), &["--driver-timeout", "1"]);
     refused(folder.path(), &output, "hangs", "did not answer within 1 s");
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    // A lease is told of it as well, and its command is not started.
+    let output = check(folder.path(), &["--driver-timeout", "1", "--lease", "--", "echo", "started"]);
+    refused(folder.path(), &output, "hangs", "did not answer within 1 s");
+    assert!(!text(&output).contains("started"), "{}", text(&output));
     let library = folder.path().join("libcuda.so.1").display().to_string();
     let holds = |entry: std::io::Result<std::fs::DirEntry>| {
         let maps = std::fs::read_to_string(entry.ok()?.path().join("maps")).ok()?;

@@ -356,7 +356,7 @@ mod tests {
             under_load: None,
         };
         let good = health("GPU-1", State::Healthy, "its kind is not in the table");
-        assert!(well(&[good.clone()]).is_ok() && well(&[]).is_ok());
+        assert!(well(std::slice::from_ref(&good)).is_ok() && well(&[]).is_ok());
         for (state, words) in
             [(State::Faulty, "GPU-2 is faulty: slow"), (State::NotTested, "GPU-2 could not be tested: slow")]
         {

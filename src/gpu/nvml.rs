@@ -67,7 +67,7 @@ pub(super) fn each_load(uuids: &[String], pause: Duration, say: &mut dyn FnMut(V
     again(pause, &mut |nvml| {
         let look = |uuid: &String| {
             let device = nvml.device_by_uuid(uuid.as_str()).ok()?;
-            Some((uuid.clone(), on_card(&device, |card| load(card))))
+            Some((uuid.clone(), on_card(&device, load)))
         };
         say(uuids.iter().filter_map(look).collect());
         Some(())
