@@ -262,6 +262,27 @@ fn the_release_tree_resolves_each_action_as_the_runner_does() {
 }
 
 #[test]
+fn gpu_checks_action_and_template_take_only_what_works_there() {
+    let places = [
+        ("actions/gpu-check/action.yml", "  ", &["token"][..]),
+        ("gitlab-templates/gpu-check.yml", "    ", &["allow-inconclusive"][..]),
+    ];
+    for (path, indent, own) in places {
+        let text = std::fs::read_to_string(root().join(path)).unwrap();
+        let inputs = text.split_once("inputs:\n").unwrap().1;
+        let has = |name: &str| inputs.lines().any(|line| line == format!("{indent}{name}:"));
+        // A step has no command to hold GPUs for, asks no model, and publishes on no pull request.
+        for absent in ["lease", "lease-dir", "lease-priority", "lease-timeout", "preemptible"].iter().chain(own) {
+            assert!(!has(absent), "{path}: {absent}");
+        }
+        assert!(!text.contains("LLMCI_LEASE") && !text.contains("INCONCLUSIVE"), "{path}");
+        for present in ["count", "min-memory-gb", "gpu-type", "health", "driver-timeout", "out"] {
+            assert!(has(present), "{path}: {present}");
+        }
+    }
+}
+
+#[test]
 fn a_release_tree_is_never_mixed_with_what_is_there() {
     let folder = tempfile::tempdir().unwrap();
     support::write(folder.path(), "tree/old.yml", "x");

@@ -101,7 +101,7 @@ fn read(folder: &Path) -> Report {
     let mut report: Report = serde_json::from_slice(&std::fs::read(folder.join("report.json")).unwrap()).unwrap();
     report.timing.seconds = 372.4;
     report.run.cost_usd = Some(0.8312);
-    report.host.gpus = vec![h100()];
+    report.host.gpus = Some(vec![h100()]);
     report
 }
 
@@ -205,7 +205,7 @@ fn a_fork_run_gives_the_same_verdict_and_says_what_to_add() {
 #[test]
 fn a_report_on_attacks_names_what_was_done_and_quotes_nobody() {
     for (name, mut report) in support::safety::examples() {
-        report.host.gpus = vec![h100()];
+        report.host.gpus = Some(vec![h100()]);
         let body = comment(&report, &Sink::default(), Flavour::GitHub);
         assert_eq!(body, comment(&report, &Sink::default(), Flavour::GitLab), "both hosts show the same");
         kept(&format!("{name}.md"), &body);

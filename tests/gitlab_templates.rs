@@ -226,6 +226,23 @@ after:
 }
 
 #[test]
+fn a_machine_without_a_gpu_fails_its_check_and_says_why() {
+    if Path::new("/proc/driver/nvidia").exists() {
+        return;
+    }
+    let Some(repository) = Repository::new() else { return };
+    let pipeline = repository.pipeline(
+        "include:\n  - local: gitlab-templates/gpu-check.yml\n    inputs: {stage: test, count: \"2\", gpu-type: h100}\n",
+        &[],
+    );
+    pipeline.holds(&[("llmci-gpu-check", "FAIL")]);
+    let told = repository.artifact("llmci-gpu-check", "llmci-gpu/llmci.env");
+    assert!(told.starts_with("LLMCI_VERDICT=error\nLLMCI_PASSED=false\n"), "{told}");
+    assert!(told.contains("LLMCI_CAUSE=no-") && !told.contains("RESUMABLE"), "{told}");
+    assert!(repository.artifact("llmci-gpu-check", "llmci-gpu/gpu.json").contains("\"count\": 2"));
+}
+
+#[test]
 fn a_worse_model_fails_its_job_and_the_comparison_and_its_reports_are_kept() {
     let Some(repository) = Repository::new() else { return };
     let gates = "stages: [check, compare]

@@ -86,6 +86,10 @@ fn a_driver_that_hangs_is_given_up_and_its_process_is_gone() {
     let output = check(folder.path(), &["--driver-timeout", "1"]);
     refused(folder.path(), &output, "hangs", "did not answer within 1 s");
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    // A lease is told of it as well, and its command is not started.
+    let output = check(folder.path(), &["--driver-timeout", "1", "--lease", "--", "echo", "started"]);
+    refused(folder.path(), &output, "hangs", "did not answer within 1 s");
+    assert!(!text(&output).contains("started"), "{}", text(&output));
     let library = folder.path().join("libcuda.so.1").display().to_string();
     let holds = |entry: std::io::Result<std::fs::DirEntry>| {
         let maps = std::fs::read_to_string(entry.ok()?.path().join("maps")).ok()?;
@@ -109,8 +113,14 @@ fn a_library_of_another_machine_is_named() {
 #[test]
 fn hidden_and_missing_devices_have_their_cause() {
     let folder = cuda(&["-DCODE=100"]);
-    let output = command(folder.path(), &[]).env("CUDA_VISIBLE_DEVICES", "9").output().unwrap();
-    refused(folder.path(), &output, "hidden-from-process", "CUDA_VISIBLE_DEVICES is `9`");
+    if !Path::new("/dev/nvidia0").exists() {
+        // Where nothing is, nothing is hidden.
+        let output = command(folder.path(), &[]).env("CUDA_VISIBLE_DEVICES", "9").output().unwrap();
+        assert_eq!((code(&output), document(folder.path())["cause"] == "hidden-from-process"), (4, false));
+    }
+    let there = both(&["-DCODE=100"], &[]);
+    let output = command(there.path(), &[]).env("CUDA_VISIBLE_DEVICES", "9").output().unwrap();
+    refused(there.path(), &output, "hidden-from-process", "CUDA_VISIBLE_DEVICES is `9`");
     // What a variable says can be no command of the runner's log.
     let hostile = "void\n::set-output name=passed::true";
     let output = command(folder.path(), &[]).env("CUDA_VISIBLE_DEVICES", hostile).output().unwrap();
@@ -140,6 +150,8 @@ fn devices_are_told_with_all_that_nvml_says() {
     assert_eq!((&device["uuid"], &device["kind"]), (&UUID.into(), &"h100-80gb".into()));
     assert_eq!(device["monitor"]["clock_sm_mhz"], serde_json::json!([345, 1980]));
     assert_eq!(document["visible_devices"], UUID);
+    // A family alone, in capitals, and with the memory that the card is sold with.
+    assert_eq!(code(&check(folder.path(), &["--gpu-type", "a100,H100"])), 0);
 }
 
 #[test]
@@ -216,9 +228,65 @@ fn a_health_run_that_cannot_run_is_no_pass() {
     let output = check(folder.path(), &["--health", "quick"]);
     let again = llmci(folder.path()).arg("gpu-check").env("LD_LIBRARY_PATH", folder.path()).output().unwrap();
     assert_eq!(code(&again), 4, "{}", text(&again));
-    assert!(text(&again).contains("FAULTY") && text(&again).contains("cuDevicePrimaryCtxRetain"), "{}", text(&again));
+    assert!(
+        text(&again).contains("NOT TESTED") && text(&again).contains("cuDevicePrimaryCtxRetain"),
+        "{}",
+        text(&again)
+    );
     // Given twice, an input is refused.
     assert_eq!(code(&output), 2, "{}", text(&output));
+}
+
+/// The program with a health run.
+fn run_health(folder: &Path) -> (i32, String, Value) {
+    let output = llmci(folder).arg("gpu-check").env("LD_LIBRARY_PATH", folder).output().unwrap();
+    (code(&output), text(&output), document(folder)["devices"][0]["health"].clone())
+}
+
+#[test]
+fn a_card_whose_run_was_lost_is_not_tested_and_not_called_faulty() {
+    let folder = both(&["-DBREAKS"], &[]);
+    let (code, said, health) = run_health(folder.path());
+    assert_eq!((code, &health["state"]), (4, &"not_tested".into()), "{said}");
+    assert!(said.contains("NOT TESTED") && said.contains("crashed in the health run (signal 11)"), "{said}");
+    assert!(!said.contains("FAULTY") && said.contains("0 of 1 GPUs may be used"), "{said}");
+}
+
+#[test]
+fn clocks_are_watched_until_the_health_run_is_over_and_an_error_is_no_word_that_they_are_free() {
+    let later = both(&[], &["-DLATER"]);
+    let (code, said, health) = run_health(later.path());
+    assert_eq!((code, &health["under_load"]["throttled"]), (4, &serde_json::json!(["hw_slowdown"])), "{said}");
+    assert_eq!(document(later.path())["devices"][0]["monitor"]["throttled"], serde_json::json!([]));
+    assert!(said.contains("in the health run clocks were lowered: hw_slowdown, 41 °C at most"), "{said}");
+    let mute = both(&[], &["-DMUTE"]);
+    let (_, said, health) = run_health(mute.path());
+    assert_eq!(health["under_load"]["throttled"], Value::Null);
+    assert_eq!(document(mute.path())["devices"][0]["monitor"]["throttled"], Value::Null);
+    assert!(said.contains("NVML does not say whether its clocks are lowered"), "{said}");
+    assert!(said.contains("in the health run whether clocks were lowered is not known"), "{said}");
+}
+
+#[test]
+fn a_failure_of_a_program_that_keeps_no_samples_says_nothing_of_going_on() {
+    let folder = both(&[], &[]);
+    for arguments in [&["--count", "0"][..], &["--driver-timeout", "0"]] {
+        let outputs = folder.path().join("outputs");
+        std::fs::File::create(&outputs).unwrap();
+        let mut command = command(folder.path(), arguments);
+        let output = command.env("GITHUB_ACTIONS", "true").env("GITHUB_OUTPUT", &outputs).output().unwrap();
+        assert_eq!(code(&output), 2, "{}", text(&output));
+        let outputs = std::fs::read_to_string(&outputs).unwrap();
+        assert!(outputs.contains("verdict") && !outputs.contains("resumable"), "{outputs}");
+    }
+}
+
+#[test]
+fn what_is_asked_beside_a_plan_is_refused_and_not_forgotten() {
+    let folder = both(&[], &[]);
+    let output = check(folder.path(), &["plan"]);
+    assert_eq!(code(&output), 2, "{}", text(&output));
+    assert!(text(&output).contains("unexpected argument 'plan'"), "{}", text(&output));
 }
 
 #[test]
@@ -226,6 +294,7 @@ fn wrong_inputs_end_with_2() {
     let folder = cuda(&[]);
     for (arguments, words) in [
         (&["--gpu-type", "h100-80g"][..], "did you mean h100-80gb?"),
+        (&["--gpu-type", "h100-40gb"], "is no kind that is known"),
         (&["--compute-capability", "sm_80"], "two numbers with a point"),
         (&["--count", "0"], "--count"),
         (&["--min-memory-gb", "NaN"], "--min-memory-gb"),

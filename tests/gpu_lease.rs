@@ -13,6 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use rustix::process::{Pid, Signal, kill_process};
 use support::{code, llmci, root, text};
 
@@ -43,10 +45,11 @@ fn on_machine(mut command: Command, devices: usize) -> Command {
     command
 }
 
-/// `gpu-check --lease` with a shell script, in a folder of its own.
+/// `gpu-check --lease` with a shell script, in a folder of its own. The driver has no kernels that could be run.
 fn leased(folder: &Path, devices: usize, more: &[&str], script: &str) -> Command {
     let mut command = on_machine(llmci(folder), devices);
-    command.args(["gpu-check", "--lease", "--lease-dir", "leases"]).args(more).args(["--", "sh", "-c", script]);
+    command.args(["gpu-check", "--lease", "--lease-dir", "leases", "--health", "off"]).args(more);
+    command.args(["--", "sh", "-c", script]);
     command
 }
 
@@ -88,7 +91,7 @@ fn a_command_sees_its_devices_alone_and_its_exit_code_is_the_programs() {
     assert_eq!(code(&output), 2, "{}", text(&output));
     let started = |program: &str| {
         let mut command = on_machine(llmci(folder.path()), 1);
-        command.args(["gpu-check", "--lease", "--lease-dir", "leases", "--", program]);
+        command.args(["gpu-check", "--lease", "--lease-dir", "leases", "--health", "off", "--", program]);
         let output = command.output().unwrap();
         assert!(text(&output).contains("error: the command cannot be started"), "{}", text(&output));
         code(&output)
@@ -109,6 +112,42 @@ fn too_few_devices_and_no_driver_are_the_environments_fault_and_no_command_is_an
         let output = command.args(["gpu-check", "--lease", "--", "echo", "started"]).output().unwrap();
         assert_eq!(code(&output), 4, "{}", text(&output));
         assert!(text(&output).contains("no NVIDIA driver"), "{}", text(&output));
+    }
+}
+
+#[test]
+fn devices_are_checked_before_the_command_is_started_and_told_as_without_a_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = folder.path().join("outputs");
+    let run = |more: &[&str]| {
+        std::fs::File::create(&outputs).unwrap();
+        let mut command = on_machine(llmci(folder.path()), 2);
+        command.args(["gpu-check", "--lease", "--lease-dir", "leases", "--out", "checked"]).args(more);
+        command.args(["--", "sh", "-c", "echo \"sees $CUDA_VISIBLE_DEVICES\""]);
+        let output = command.env("GITHUB_ACTIONS", "true").env("GITHUB_OUTPUT", &outputs).output().unwrap();
+        let found: Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join("checked/gpu.json")).unwrap()).unwrap();
+        (output, found, std::fs::read_to_string(&outputs).unwrap())
+    };
+    // The driver has no kernels: nothing is known of the card, and it is not used.
+    let (output, found, outputs) = run(&[]);
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(text(&output).contains("NOT TESTED") && !text(&output).contains("sees"), "{}", text(&output));
+    assert_eq!((&found["passed"], &found["devices"][0]["health"]["state"]), (&false.into(), &"not_tested".into()));
+    assert!(outputs.contains("false") && !outputs.contains("true"), "{outputs}");
+    // It was given back. Only what was lent is told.
+    let (output, found, outputs) = run(&["--health", "off"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    // What the command says stands alone on its own stream.
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("sees {}\n", UUIDS[0]));
+    assert_eq!((&found["visible_devices"], found["devices"].as_array().unwrap().len()), (&UUIDS[0].into(), 1));
+    assert!(outputs.contains(UUIDS[0]) && outputs.contains("passed"), "{outputs}");
+    // What does not suffice is told as well, and what is wrong is refused before anything is asked.
+    let (output, found, _) = run(&["--min-memory-gb", "9999"]);
+    assert_eq!((code(&output), &found["passed"]), (4, &false.into()), "{}", text(&output));
+    for wrong in [["--driver-timeout", "0"], ["--lease-timeout", "-1"]] {
+        let output = leased(folder.path(), 1, &wrong, "echo started").output().unwrap();
+        assert_eq!(code(&output), 2, "{}", text(&output));
     }
 }
 

@@ -181,7 +181,7 @@ fn what_can_never_fit_is_said_with_each_nodes_reason_and_is_exit_4() {
 fn wrong_inputs_and_rights_that_are_missing_say_what_to_do() {
     let (kube, folder) = (cluster(), tempfile::tempdir().unwrap());
     for (arguments, words) in [
-        (["--gpu-type", "rtx"], "is no kind of GPU"),
+        (["--gpu-type", "rtx"], "is no kind that is known"),
         (["--hours", "0"], "--hours is more than 0"),
         (["--prices", "bad.yaml"], "bad.yaml:2"),
         (["--prices", "missing.yaml"], "missing.yaml"),

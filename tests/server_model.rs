@@ -179,6 +179,28 @@ fn a_server_is_started_asked_and_ended_with_all_that_it_has_started() {
 }
 
 #[test]
+fn memory_of_its_devices_is_watched_by_a_process_that_may_crash() {
+    const UUID: &str = "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f";
+    let run = |options: &[&str], visible: &str| {
+        let bench = Bench::new(8, &["--delay", "0.5"], "");
+        let library = bench.path().join("libnvidia-ml.so.1");
+        let source = root().join("tests/gpu_stub/nvml.c");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-w", "-o"]).arg(library).args(options).arg(source);
+        assert!(compiler.status().unwrap().success());
+        let mut gate = bench.gate();
+        let output = gate.env("LD_LIBRARY_PATH", bench.path()).env("CUDA_VISIBLE_DEVICES", visible).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        report(&bench.path().join("llmci-out"))["run"]["servers"][0].get("peak_gpu_memory_bytes").cloned()
+    };
+    assert_eq!(run(&[], UUID), Some(600_000_000.into()));
+    // A broken library takes its own process with it, and no gate.
+    assert_eq!(run(&["-DCRASHES"], UUID), None);
+    // What is known of one of two devices is not the memory of both.
+    assert_eq!(run(&[], &format!("{UUID},GPU-00000000-0000-0000-0000-000000000009")), None);
+}
+
+#[test]
 fn answers_of_the_cache_start_no_server() {
     let bench = Bench::new(5, &["--starts=starts"], "");
     let policy = std::fs::read_to_string(bench.path().join("llmci.yaml")).unwrap();

@@ -11,7 +11,7 @@ use crate::document::Problem;
 use crate::eval::model::server::supervise;
 use crate::gate::Verdict;
 use crate::host::{Beginning, Conclusion, Host, Publication, Remote, Resumable, print, print_error};
-use crate::report::{self, Colour, Sink};
+use crate::report::{self, Colour, Gpu, Sink};
 use crate::trust::{Redactor, Secret, Untrusted};
 
 /// Runs a program. A panic is a bug of ours, and ends with 70 like every other one.
@@ -65,7 +65,10 @@ fn run(program: Program) -> Exit {
         Ok(Parsed::Shown) => return Exit::Pass,
         Err(text) => {
             host.print_error(&text);
-            warn(&host.publish_failure(None, Resumable::No, ""), &sink);
+            // `llmci NAME` is the program of that name.
+            let called = program.of_name(arguments.get(1).map_or("", String::as_str));
+            let resumable = if called.keeps_samples() { Resumable::No } else { Resumable::Unsaid };
+            warn(&host.publish_failure(None, resumable, ""), &sink);
             return Exit::Inputs;
         }
     };
@@ -94,20 +97,26 @@ fn run(program: Program) -> Exit {
     log::start(&environment, &sink);
     host.mask(&known);
     // Only a report names them: nothing else asks a driver that it does not need.
-    if invocation.publishing().is_some() && Path::new("/proc/driver/nvidia").exists() {
-        host.set_gpus(commands::doctor::gpus());
+    if invocation.computes() {
+        host.set_gpus(gpus());
     }
     let cancel = interrupter.token().clone();
     let context = Context { cancel, interrupter, host, environment, redactor, sink, clock };
     let exit = runtime.block_on(async {
         let begun = begin(&invocation, &context).await;
-        let keeps = !matches!(*invocation, Invocation::CanaryPromote(_) | Invocation::CanaryPromotePost(_));
+        let kept = if invocation.preemption().is_some() { Kept::Samples } else { Kept::Nothing };
         let outcome = dispatch(*invocation, &context).await;
-        finish(outcome, begun, if keeps { Kept::Samples } else { Kept::Nothing }, &context).await
+        finish(outcome, begun, kept, &context).await
     });
     // A request that does not end must not keep the process: everything worth keeping is on disk.
     runtime.shutdown_background();
     exit
+}
+
+/// The machine's GPUs. A driver is asked only where there may be one: NVIDIA's own, or that of Windows beneath this Linux.
+fn gpus() -> Option<Vec<Gpu>> {
+    let may_be = ["/proc/driver/nvidia", "/dev/dxg"].iter().any(|path| Path::new(path).exists());
+    if may_be { commands::doctor::gpus() } else { Some(Vec::new()) }
 }
 
 /// Tells the host that the work begins, where somebody wants to see it. Trouble with that is printed, and kept for the summary.
@@ -174,7 +183,7 @@ async fn dispatch(
 enum Kept {
     /// The samples that are finished.
     Samples,
-    /// Nothing: a rollout returns the traffic.
+    /// Nothing: it asks no model, and has no such output.
     Nothing,
 }
 

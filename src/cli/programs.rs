@@ -160,6 +160,14 @@ impl Program {
         }
     }
 
+    /// Whether it keeps finished samples when it is stopped; the output `resumable` is theirs alone.
+    pub(super) fn keeps_samples(self) -> bool {
+        match self {
+            Program::EvalGate | Program::RegressionCheck | Program::SafetyGate | Program::Llmci => true,
+            Program::CanaryPromote | Program::GpuCheck | Program::CanaryPromotePost | Program::Post => false,
+        }
+    }
+
     /// Its clap command.
     pub fn command(self) -> Command {
         match self {
@@ -215,6 +223,25 @@ impl Invocation {
             | Invocation::Post(_)
             | Invocation::Generate(_)
             | Invocation::ReleaseTree(_) => None,
+        }
+    }
+
+    /// Whether it makes samples on this machine, so that its report names the hardware.
+    pub(super) fn computes(&self) -> bool {
+        match self {
+            Invocation::EvalGate(_) | Invocation::Calibrate(_) => true,
+            Invocation::RegressionCheck(args) => args.evaluate,
+            Invocation::SafetyGate(args) => !args.plan && args.results.is_none(),
+            Invocation::Merge(_)
+            | Invocation::CanaryPromote(_)
+            | Invocation::CanaryPromotePost(_)
+            | Invocation::Check(_)
+            | Invocation::Plan(_)
+            | Invocation::Doctor(_)
+            | Invocation::GpuCheck(_)
+            | Invocation::Post(_)
+            | Invocation::Generate(_)
+            | Invocation::ReleaseTree(_) => false,
         }
     }
 

@@ -8,7 +8,7 @@ use super::obtain::described;
 use super::{CommandError, Context, Exit, Outcome};
 use crate::eval::model::{self, Surroundings};
 use crate::eval::policy;
-use crate::gpu;
+use crate::gpu::{self, NoGpu};
 use crate::host;
 use crate::host::forge::{self, GitLabToken};
 use crate::report::Gpu;
@@ -45,10 +45,15 @@ enum State {
 /// The longest that a gate waits for the driver when it only wants the GPUs' names for its report.
 const FOR_A_NAME: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// The machine's GPUs for the report; empty without any.
-pub fn gpus() -> Vec<Gpu> {
-    let Ok(machine) = gpu::machine_within(FOR_A_NAME) else { return Vec::new() };
-    machine.devices.iter().map(|device| described(device, machine.driver_version.as_deref())).collect()
+/// The machine's GPUs for the report; none where the driver does not say.
+pub fn gpus() -> Option<Vec<Gpu>> {
+    match gpu::machine_within(FOR_A_NAME) {
+        Ok(machine) => {
+            let driver = machine.driver_version.as_deref();
+            Some(machine.devices.iter().map(|device| described(device, driver)).collect())
+        }
+        Err(NoGpu(cause)) => cause.is_absence().then(Vec::new),
+    }
 }
 
 /// Looks at everything, and exits with 4 where something that is configured does not work.

@@ -19,7 +19,7 @@ use crate::eval::run::{Collected, Plan, Selection};
 use crate::eval::suite::{Filter, Suite};
 use crate::eval::{Level, Sample};
 use crate::host::PublishArgs;
-use crate::report::Report;
+use crate::report::{Gpu, HostInfo, Report};
 use crate::store;
 use crate::trust::Untrusted;
 
@@ -118,7 +118,7 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
         started_at: reports.iter().map(|report| report.timing.started_at.clone()).min().unwrap_or(started_at),
         finished_at: (context.clock)(),
         seconds: began.elapsed().as_secs_f64() + reports.iter().map(|report| report.timing.seconds).fold(0.0, f64::max),
-        host: context.host.info(),
+        host: HostInfo { gpus: gpus_of(&reports), ..context.host.info() },
     };
     let mut report = assemble(&finished)?;
     changes.judge(&prepared.loaded.policy.gate, &mut report);
@@ -126,6 +126,19 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
     let path = write_all(&args.out, &report, &collected, context)?;
     let exit = Exit::of(report.verdict, &prepared.loaded.policy.gate, false);
     Ok(Outcome { exit, report: Some((Box::new(report), path)), rollout: None, text: String::new() })
+}
+
+/// The GPUs of all shards, each once; none where one shard does not know its own. Those of the machine that merges did no work.
+fn gpus_of(reports: &[Report]) -> Option<Vec<Gpu>> {
+    let mut all: Vec<Gpu> = Vec::new();
+    for report in reports {
+        for gpu in report.host.gpus.as_ref()? {
+            if !all.iter().any(|known| known.uuid_digest == gpu.uuid_digest) {
+                all.push(gpu.clone());
+            }
+        }
+    }
+    Some(all)
 }
 
 fn refused(path: &Path, message: impl Into<String>) -> CommandError {

@@ -7,10 +7,11 @@ use clap::Args;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::gpu_check::{LeaseArgs, NeedArgs};
+use super::gpu_check::{HealthArg, LeaseArgs, NeedArgs};
 use super::{CommandError, Context, Interrupter, Interruption};
+use crate::gpu::health::{self, Health, State};
 use crate::gpu::lease::{Lease, LeaseError, Waiting, Wish, private_to_container, take};
-use crate::gpu::need::unfit;
+use crate::gpu::need::{Unfit, choose, unfit};
 use crate::gpu::{self, GpuDevice, Machine, Need};
 use crate::report::Gpu;
 use crate::trust::{Digest, Untrusted};
@@ -31,6 +32,9 @@ pub struct GpuArgs {
     /// What suffices
     #[command(flatten)]
     pub need: NeedArgs,
+    /// How much work each GPU that was taken has to do well before the run begins
+    #[arg(long, value_name = "DEPTH", value_enum, default_value = "quick")]
+    pub gpu_health: HealthArg,
     /// How they are taken
     #[command(flatten)]
     pub lease: LeaseArgs,
@@ -42,6 +46,7 @@ pub(crate) struct Obtained {
     pub(crate) visible: String,
     /// When they were ours: time limits of the run count from here.
     pub(crate) since: Instant,
+    devices: Vec<GpuDevice>,
     lease: Lease,
     _watch: Watch,
 }
@@ -50,6 +55,11 @@ impl Obtained {
     /// Set when a more urgent job waits for them.
     pub(crate) fn wanted_back(&self) -> CancellationToken {
         self.lease.wanted_back()
+    }
+
+    /// Their UUIDs.
+    pub(crate) fn uuids(&self) -> Vec<String> {
+        self.devices.iter().map(|device| device.uuid.clone()).collect()
     }
 
     /// Gives them back at once, whatever was started meanwhile.
@@ -67,29 +77,87 @@ impl Drop for Watch {
     }
 }
 
-/// Takes so many devices; none where none are asked for. It waits for as long as `lease` says.
-pub(crate) async fn obtain(
-    gpus: u32,
-    need: &NeedArgs,
-    lease: &LeaseArgs,
-    context: &Context,
-) -> Result<Option<Obtained>, CommandError> {
-    let need = wanted(gpus, need)?;
-    if gpus == 0 {
+/// Takes devices and has them do some work; none where none are asked for. It waits for as long as the inputs say.
+pub(crate) async fn obtain(gpu: &GpuArgs, context: &Context) -> Result<Option<Obtained>, CommandError> {
+    let GpuArgs { gpus, need, gpu_health, lease } = gpu;
+    let need = wanted(*gpus, need)?;
+    if *gpus == 0 {
         return Ok(None);
     }
-    if context.environment.get(LEASED).is_some() {
-        let text =
-            "this runs on GPUs that `gpu-check --lease` holds already: leave --gpus out, it would wait for its own";
-        return Err(CommandError::Inputs(text.into()));
+    let driver = gpu.need.driver.patience()?;
+    let asked = Asked::new(need, driver, lease, context)?;
+    let obtained = lend(&asked, &machine(driver).await?, context).await?;
+    if let Some(depth) = gpu_health.depth() {
+        let devices = obtained.devices.clone();
+        let work = tokio::task::spawn_blocking(move || health::run(&devices, depth, driver));
+        let found = tokio::select! {
+            biased;
+            () = context.cancel.cancelled() => return Err(not_lent(LeaseError::Cancelled)),
+            done = work => done.map_err(|error| CommandError::Bug(format!("the health run broke off: {error}")))?,
+        };
+        well(&found)?;
     }
-    let patience = patience(lease)?;
+    Ok(Some(obtained))
+}
+
+/// Refuses devices that are not well.
+fn well(found: &[Health]) -> Result<(), CommandError> {
+    let words = |health: &Health| {
+        let state = match health.state {
+            State::Healthy => return None,
+            State::Faulty => "is faulty",
+            State::NotTested => "could not be tested",
+        };
+        Some(format!("{} {state}: {}", health.uuid, health.notes.join("; ")))
+    };
+    let words: Vec<String> = found.iter().filter_map(words).collect();
+    if words.is_empty() {
+        return Ok(());
+    }
+    let text = format!("a GPU that was lent to this run is not used (see --gpu-health): {}", words.join("; "));
+    Err(CommandError::Environment(Untrusted::new(text)))
+}
+
+/// What is asked of a machine's GPUs, and of those who have them. Its inputs are right.
+pub(crate) struct Asked<'a> {
+    need: Need,
+    driver: Duration,
+    lease: &'a LeaseArgs,
+    patience: Duration,
+}
+
+impl<'a> Asked<'a> {
+    /// Refuses wrong inputs, and a lease within a lease. `driver` is how long the driver may take.
+    pub(crate) fn new(
+        need: Need,
+        driver: Duration,
+        lease: &'a LeaseArgs,
+        context: &Context,
+    ) -> Result<Self, CommandError> {
+        if context.environment.get(LEASED).is_some() {
+            let text =
+                "this runs on GPUs that `gpu-check --lease` holds already: leave --gpus out, it would wait for its own";
+            return Err(CommandError::Inputs(text.into()));
+        }
+        let patience = Duration::try_from_secs_f64(lease.lease_timeout * 60.0)
+            .map_err(|_| CommandError::Inputs("--lease-timeout: minutes, 0 or more, are wanted".into()))?;
+        Ok(Self { need, driver, lease, patience })
+    }
+
+    /// What is needed of a device that another job may have now: what that job uses counts later, when it has given it back.
+    pub(crate) fn lasting(&self) -> Need {
+        Need { max_used_memory_mb: None, ..self.need.clone() }
+    }
+}
+
+/// Waits for devices of this machine that suffice, and takes them.
+pub(crate) async fn lend(asked: &Asked<'_>, machine: &Machine, context: &Context) -> Result<Obtained, CommandError> {
+    let Asked { need, lease, patience, .. } = asked;
     let began = Instant::now();
-    let Machine { driver_version, devices, .. } = machine().await?;
-    let fitting = fitting(&need, devices)?;
+    let fitting = choose(&asked.lasting(), machine).map_err(|others| too_few(need, machine, &others))?;
     let wish = Wish {
         devices: fitting.iter().map(|device| device.uuid.clone()).collect(),
-        count: gpus,
+        count: need.count,
         priority: lease.lease_priority,
         preemptible: lease.preemptible,
         holder: holder(context),
@@ -98,19 +166,20 @@ pub(crate) async fn obtain(
     let tell = move |waiting: &Waiting| {
         tracing::info!("{}", sink.line(&Untrusted::new(waiting.to_string()), 1000));
     };
-    let taken = take(&lease.lease_dir, wish, patience, &context.cancel, tell).await.map_err(not_lent)?;
+    let taken = take(&lease.lease_dir, wish, *patience, &context.cancel, tell).await.map_err(not_lent)?;
     if private_to_container(&lease.lease_dir) {
         tracing::warn!(
             "the folder of GPU leases belongs to this container alone: mount the machine's folder there, or other jobs do not see this lease"
         );
     }
     let devices = of_lease(&fitting, &taken);
-    until_unused(&need, &devices, patience.saturating_sub(began.elapsed()), context).await?;
-    context.host.set_gpus(devices.iter().map(|device| described(device, driver_version.as_deref())).collect());
+    until_unused(asked, &devices, patience.saturating_sub(began.elapsed()), context).await?;
+    let driver = machine.driver_version.as_deref();
+    context.host.set_gpus(Some(devices.iter().map(|device| described(device, driver)).collect()));
     let visible = taken.visible();
     tracing::info!("{}", context.sink.line(&Untrusted::new(format!("GPUs of this run: {visible}")), 1000));
     let watch = Watch(tokio::spawn(give_way(taken.wanted_back(), context.interrupter.clone())));
-    Ok(Some(Obtained { visible, since: Instant::now(), lease: taken, _watch: watch }))
+    Ok(Obtained { visible, since: Instant::now(), devices, lease: taken, _watch: watch })
 }
 
 /// Stops the run as a signal does: what is finished is kept.
@@ -121,8 +190,8 @@ async fn give_way(wanted: CancellationToken, interrupter: Interrupter) {
 }
 
 /// The machine's GPUs. The driver may take its time, so a thread of its own asks it.
-async fn machine() -> Result<Machine, CommandError> {
-    let asked = tokio::task::spawn_blocking(gpu::machine).await;
+async fn machine(driver: Duration) -> Result<Machine, CommandError> {
+    let asked = tokio::task::spawn_blocking(move || gpu::machine_within(driver)).await;
     let asked = asked.map_err(|error| CommandError::Bug(format!("the probe of the GPUs broke off: {error}")))?;
     asked.map_err(|error| CommandError::environment(&error))
 }
@@ -142,32 +211,12 @@ fn wanted(gpus: u32, args: &NeedArgs) -> Result<Need, CommandError> {
     args.need(gpus)
 }
 
-fn patience(lease: &LeaseArgs) -> Result<Duration, CommandError> {
-    Duration::try_from_secs_f64(lease.lease_timeout * 60.0)
-        .map_err(|_| CommandError::Inputs("--lease-timeout: minutes, 0 or more, are wanted".into()))
-}
-
-/// The devices that suffice, those with the least memory in use first. What others use now counts later: a device that another
-/// job has is in use, and will do once it is given back.
-fn fitting(need: &Need, devices: Vec<GpuDevice>) -> Result<Vec<GpuDevice>, CommandError> {
-    let lasting = Need { max_used_memory_mb: None, ..need.clone() };
-    let (mut fitting, mut reasons) = (Vec::new(), Vec::new());
-    for device in devices {
-        let unfit = unfit(&lasting, &device);
-        if unfit.is_empty() {
-            fitting.push(device);
-        } else {
-            reasons.push(format!("{} ({}): {}", device.uuid, device.name, unfit.join(", ")));
-        }
-    }
-    fitting.sort_by_key(|device| device.monitor.as_ref().and_then(|monitor| monitor.used_bytes));
-    if fitting.len() < need.count as usize {
-        let found = fitting.len();
-        let why = if reasons.is_empty() { String::new() } else { format!("; {}", reasons.join("; ")) };
-        let text = format!("--gpus {}: {found} of this machine's GPUs suffice{why}", need.count);
-        return Err(CommandError::Environment(Untrusted::new(text)));
-    }
-    Ok(fitting)
+fn too_few(need: &Need, machine: &Machine, others: &Unfit) -> CommandError {
+    let reasons: Vec<String> = others.iter().map(|(uuid, reasons)| format!("{uuid}: {}", reasons.join(", "))).collect();
+    let why = if reasons.is_empty() { String::new() } else { format!("; {}", reasons.join("; ")) };
+    let found = machine.devices.len() - others.len();
+    let text = format!("--gpus {}: {found} of this machine's GPUs suffice{why}", need.count);
+    CommandError::Environment(Untrusted::new(text))
 }
 
 fn of_lease(all: &[GpuDevice], lease: &Lease) -> Vec<GpuDevice> {
@@ -187,19 +236,20 @@ fn not_lent(error: LeaseError) -> CommandError {
 /// Waits until nobody else uses more memory of our devices than is allowed: a program of a job that was killed may need a
 /// moment to end, and not everybody takes a lease.
 async fn until_unused(
-    need: &Need,
+    asked: &Asked<'_>,
     ours: &[GpuDevice],
     patience: Duration,
     context: &Context,
 ) -> Result<(), CommandError> {
-    if need.max_used_memory_mb.is_none() {
+    let Need { count, max_used_memory_mb, .. } = asked.need;
+    if max_used_memory_mb.is_none() {
         return Ok(());
     }
-    let need = Need { count: need.count, max_used_memory_mb: need.max_used_memory_mb, ..Need::default() };
+    let need = Need { count, max_used_memory_mb, ..Need::default() };
     let until = Instant::now() + patience;
     let mut told = false;
     loop {
-        let now = machine().await?.devices;
+        let now = machine(asked.driver).await?.devices;
         let now: Vec<&GpuDevice> = now.iter().filter(|device| ours.iter().any(|own| own.uuid == device.uuid)).collect();
         let used: Vec<String> = now
             .iter()
@@ -241,10 +291,10 @@ fn holder(context: &Context) -> String {
 
 /// A device as the report names it.
 pub(crate) fn described(device: &GpuDevice, driver: Option<&str>) -> Gpu {
-    let clocks = match &device.monitor {
+    let clocks = match device.monitor.as_ref().and_then(|monitor| monitor.throttled.as_ref()) {
         None => "unknown".to_owned(),
-        Some(monitor) if monitor.throttled.is_empty() => "max".to_owned(),
-        Some(monitor) => format!("reduced: {}", monitor.throttled.join(", ")),
+        Some(words) if words.is_empty() => "max".to_owned(),
+        Some(words) => format!("reduced: {}", words.join(", ")),
     };
     Gpu {
         name: device.name.as_str().into(),
@@ -284,21 +334,47 @@ mod tests {
     }
 
     #[test]
-    fn the_least_used_devices_come_first_and_too_few_are_an_error_of_the_machine() {
-        let all = || vec![device("busy", Some(9)), device("idle", Some(1))];
-        let need = |count| Need { count, ..Need::default() };
-        let order: Vec<String> = fitting(&need(1), all()).unwrap().into_iter().map(|device| device.uuid).collect();
-        assert_eq!(order, ["idle", "busy"]);
-        assert!(matches!(fitting(&need(3), all()), Err(CommandError::Environment(_))));
+    fn too_few_devices_are_an_error_of_the_machine_that_says_why() {
+        let machine = |devices| Machine { driver_version: None, cuda_version: None, devices, unmonitored: None };
+        let machine = machine(vec![device("small", Some(9)), device("idle", Some(1))]);
+        let need = Need { count: 3, ..Need::default() };
+        let others = vec![("small".to_owned(), vec!["it has 1.0 GB".to_owned()])];
+        let CommandError::Environment(text) = too_few(&need, &machine, &others) else {
+            panic!("no fault of the machine")
+        };
+        assert_eq!(text.raw(), "--gpus 3: 1 of this machine's GPUs suffice; small: it has 1.0 GB");
+    }
+
+    #[test]
+    fn a_device_that_is_not_well_is_not_used_and_the_run_says_which() {
+        let health = |uuid: &str, state, note: &str| Health {
+            uuid: uuid.to_owned(),
+            state,
+            notes: vec![note.to_owned()],
+            measured: None,
+            bandwidth_share: None,
+            under_load: None,
+        };
+        let good = health("GPU-1", State::Healthy, "its kind is not in the table");
+        assert!(well(std::slice::from_ref(&good)).is_ok() && well(&[]).is_ok());
+        for (state, words) in
+            [(State::Faulty, "GPU-2 is faulty: slow"), (State::NotTested, "GPU-2 could not be tested: slow")]
+        {
+            let refused = well(&[good.clone(), health("GPU-2", state, "slow")]);
+            assert!(matches!(refused, Err(CommandError::Environment(text)) if text.raw().ends_with(words)));
+        }
     }
 
     #[test]
     fn a_report_names_a_device_by_a_digest_and_says_what_holds_its_clocks_down() {
         let mut hot = device("GPU-1", Some(1));
+        // An error of NVML's is no word that nothing holds them down.
+        assert_eq!(described(&hot, None).clocks.unwrap().raw(), "unknown");
+        hot.monitor.as_mut().unwrap().throttled = Some(Vec::new());
         let plain = described(&hot, Some("580.159.04"));
         assert_eq!(plain.clocks.unwrap().raw(), "max");
         assert_eq!(plain.uuid_digest, Digest::of(b"GPU-1"));
-        hot.monitor.as_mut().unwrap().throttled = vec!["hw_thermal_slowdown".to_owned()];
+        hot.monitor.as_mut().unwrap().throttled = Some(vec!["hw_thermal_slowdown".to_owned()]);
         assert_eq!(described(&hot, None).clocks.unwrap().raw(), "reduced: hw_thermal_slowdown");
         assert_eq!(described(&device("GPU-1", None), None).clocks.unwrap().raw(), "unknown");
     }

@@ -108,8 +108,10 @@ fn without_device(facts: &Facts, watched: Option<&Watched>) -> Cause {
     // A device that NVML sees and CUDA does not is hidden from this process, or split without instances.
     let split = watched.map(|watched| watched.split_without_instances.clone()).unwrap_or_default();
     let seen = watched.map_or(0, |watched| watched.cards);
+    let is_there = seen > 0 || !facts.device_files.is_empty();
     match &facts.cuda_visible {
-        Some(value) if is_empty_list(value) || split.is_empty() => {
+        // Where no device was seen at all, none is hidden by a list that would name one.
+        Some(value) if is_empty_list(value) || (split.is_empty() && is_there) => {
             if let (0, Some(hidden)) = (seen, hidden_from_container(facts)) {
                 return hidden;
             }
@@ -139,6 +141,29 @@ fn hidden_from_container(facts: &Facts) -> Option<Cause> {
 }
 
 impl Cause {
+    /// Whether this process has no GPU; otherwise there may be one, and nobody knows.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Cause::NoDriver
+            | Cause::NoRuntime
+            | Cause::JobContainer
+            | Cause::HiddenFromContainer(_)
+            | Cause::HiddenFromProcess(_)
+            | Cause::NoInstances(_)
+            | Cause::NoDevice => true,
+            Cause::NoLibrary
+            | Cause::Mismatch(_)
+            | Cause::Forbidden(_)
+            | Cause::OtherMachine(..)
+            | Cause::Stub(_)
+            | Cause::TooOld(_)
+            | Cause::Hangs(_)
+            | Cause::Crashes(_)
+            | Cause::NotReady
+            | Cause::Fails(_) => false,
+        }
+    }
+
     /// One word, for outputs.
     pub fn word(&self) -> &'static str {
         match self {

@@ -47,6 +47,9 @@ fn each_cause_follows_from_what_was_seen() {
         ("hidden-from-process", Facts { cuda_visible: set(""), ..host.clone() }, failed(100)),
         ("hidden-from-process", Facts { cuda_visible: set("7"), ..host.clone() }, failed(100)),
         ("hidden-from-process", Facts { cuda_visible: set("-1"), ..host.clone() }, Ok(Answer::Devices(12_040, vec![]))),
+        ("no-driver", Facts { cuda_visible: set("0"), ..Facts::default() }, failed(100)),
+        ("no-runtime", Facts { cuda_visible: set("0"), ..bare.clone() }, failed(100)),
+        ("no-device", Facts { cuda_visible: set("0"), device_files: Vec::new(), ..host.clone() }, failed(100)),
         ("version-mismatch", container(), failed(803)),
         ("no-permission", Facts { forbidden: vec!["/dev/nvidia0".into()], ..host.clone() }, failed(100)),
         ("no-permission", Facts { forbidden: vec!["/dev/nvidiactl".into()], ..host.clone() }, failed(304)),
@@ -82,6 +85,10 @@ fn nvml_tells_a_split_card_and_a_mismatch() {
     let hidden = |value: &str| Facts { cuda_visible: set(value), ..host.clone() };
     assert_eq!(find(&hidden(""), &failed(100), Some(&split)).word(), "hidden-from-process");
     assert_eq!(find(&hidden("0"), &failed(100), Some(&split)).word(), "no-mig-instances");
+    // A card that only NVML sees is there all the same.
+    let seen = Watched { cards: 1, ..Watched::default() };
+    let bare = Facts { device_files: Vec::new(), ..hidden("7") };
+    assert_eq!(find(&bare, &failed(100), Some(&seen)).word(), "hidden-from-process");
     let mismatch = Watched { mismatch: true, ..Watched::default() };
     for code in [100, 999] {
         assert_eq!(find(&host, &failed(code), Some(&mismatch)), Cause::Mismatch(set("550.54.15")));

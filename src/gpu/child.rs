@@ -69,8 +69,8 @@ pub(super) fn is_ours() -> bool {
     OURS.load(Ordering::Relaxed)
 }
 
-/// Starts a child, and collects `wanted` answers of it; with fewer, why.
-pub(super) fn answers(arguments: &[String], wanted: usize, patience: Duration) -> (Vec<String>, Option<Lost>) {
+/// Starts a child; what it answers comes by the channel, which is closed after its end.
+pub(super) fn start(arguments: &[String]) -> Result<(Kept, mpsc::Receiver<String>), Lost> {
     let started = Command::new("/proc/self/exe")
         .arg0(NAME)
         .args(arguments)
@@ -81,11 +81,11 @@ pub(super) fn answers(arguments: &[String], wanted: usize, patience: Duration) -
         .spawn();
     let mut child = match started {
         Ok(child) => Kept { open: None, child },
-        Err(error) => return (Vec::new(), Some(Lost::Start(error.to_string()))),
+        Err(error) => return Err(Lost::Start(error.to_string())),
     };
     child.open = child.child.stdin.take();
     let Some(out) = child.child.stdout.take() else {
-        return (Vec::new(), Some(Lost::Start("it has no output".to_owned())));
+        return Err(Lost::Start("it has no output".to_owned()));
     };
     let (sender, receiver) = mpsc::channel();
     let reader = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
@@ -97,9 +97,18 @@ pub(super) fn answers(arguments: &[String], wanted: usize, patience: Duration) -
             }
         }
     });
-    if let Err(error) = reader {
-        return (Vec::new(), Some(Lost::Start(error.to_string())));
+    match reader {
+        Ok(_) => Ok((child, receiver)),
+        Err(error) => Err(Lost::Start(error.to_string())),
     }
+}
+
+/// Starts a child, and collects `wanted` answers of it; with fewer, why.
+pub(super) fn answers(arguments: &[String], wanted: usize, patience: Duration) -> (Vec<String>, Option<Lost>) {
+    let (mut child, receiver) = match start(arguments) {
+        Ok(started) => started,
+        Err(lost) => return (Vec::new(), Some(lost)),
+    };
     let until = Instant::now() + patience;
     let mut answers = Vec::new();
     while answers.len() < wanted {
@@ -113,7 +122,7 @@ pub(super) fn answers(arguments: &[String], wanted: usize, patience: Duration) -
 }
 
 /// A child that is gone when this goes out of scope.
-struct Kept {
+pub(super) struct Kept {
     child: Child,
     /// Held open: its end is the child's.
     open: Option<ChildStdin>,

@@ -21,7 +21,8 @@ pub struct Monitor {
     /// Degrees Celsius.
     pub temperature_c: Option<u32>,
     /// Why the clocks are lower than they could be, in words such as `hw_thermal_slowdown`; idle and application settings left out.
-    pub throttled: Vec<String>,
+    /// None where NVML does not say.
+    pub throttled: Option<Vec<String>>,
     /// Memory errors since the last start of the driver that could not be corrected.
     pub ecc_uncorrected: Option<u64>,
     /// Whether the driver stays loaded when nobody uses the device.
@@ -40,6 +41,30 @@ pub struct Monitor {
     pub clock_sm_mhz: Option<(u32, u32)>,
     /// The clock of the memory in MHz, now and at most.
     pub clock_memory_mhz: Option<(u32, u32)>,
+}
+
+/// What NVML says of a device while it works.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+pub struct Load {
+    /// As in [`Monitor::throttled`]: all reasons that were seen. None where NVML never said.
+    pub throttled: Option<Vec<String>>,
+    /// The highest, in degrees Celsius.
+    pub temperature_c: Option<u32>,
+    /// The most, as in [`Monitor::ecc_uncorrected`].
+    pub ecc_uncorrected: Option<u64>,
+}
+
+impl Load {
+    /// Takes in what a later look has shown.
+    pub(super) fn add(&mut self, other: Load) {
+        let Load { throttled, temperature_c, ecc_uncorrected } = other;
+        if let Some(words) = throttled {
+            let known = self.throttled.get_or_insert_default();
+            known.extend(words.into_iter().filter(|word| !known.contains(word)).collect::<Vec<_>>());
+        }
+        self.temperature_c = self.temperature_c.max(temperature_c);
+        self.ecc_uncorrected = self.ecc_uncorrected.max(ecc_uncorrected);
+    }
 }
 
 /// One GPU.

@@ -11,6 +11,8 @@ mod facts;
 pub mod health;
 pub mod kinds;
 pub mod lease;
+mod load;
+mod memory;
 pub mod need;
 mod nvml;
 
@@ -19,9 +21,9 @@ use std::time::Duration;
 
 pub use cause::Cause;
 pub use child::serve;
-pub use device::{Capability, GpuDevice, Machine, Monitor};
+pub use device::{Capability, GpuDevice, Load, Machine, Monitor};
+pub use memory::MemoryWatch;
 pub use need::Need;
-pub use nvml::used_memory;
 
 use child::Lost;
 use driver::Answer;
@@ -108,6 +110,8 @@ fn work(arguments: &[String], say: &mut dyn FnMut(&str)) {
     };
     match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("health", rest)) => health::work(rest, &mut answer),
+        Some((memory::WORK, rest)) => memory::work(rest, &mut answer),
+        Some((load::WORK, rest)) => load::work(rest, &mut answer),
         Some(_) | None => {
             let first = driver::ask();
             answer(serde_json::to_string(&first));

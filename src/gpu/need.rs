@@ -12,7 +12,7 @@ pub struct Need {
     pub min_memory_gb: Option<f64>,
     /// The least compute capability.
     pub capability: Option<Capability>,
-    /// Kinds that will do, such as `h100-80gb`; empty for any.
+    /// Kinds that will do, such as `h100-80gb`, and families of them, such as `h100`; empty for any.
     pub kinds: Vec<String>,
     /// The most memory in MB (10^6 bytes) that others may use of it.
     pub max_used_memory_mb: Option<u64>,
@@ -27,11 +27,9 @@ pub fn unfit(need: &Need, device: &GpuDevice) -> Vec<String> {
     let kind = kinds::of(device);
     let mut reasons = Vec::new();
     if let Some(least) = min_memory_gb {
-        #[expect(clippy::cast_precision_loss, reason = "memory below 2^53 bytes")]
-        let shown = device.memory_bytes as f64 / 1e9;
-        let sold = kind.map_or(0.0, |kind| kind.memory_gb);
         // A limit that is no number is met by nothing.
-        if least.is_nan() || shown.max(sold) < *least {
+        if least.is_nan() || kinds::memory_gb(kind, device.memory_bytes) < *least {
+            let shown = kinds::memory_gb(None, device.memory_bytes);
             reasons.push(format!("it has {shown:.1} GB of memory, and {least} GB are needed"));
         }
     }
@@ -42,7 +40,7 @@ pub fn unfit(need: &Need, device: &GpuDevice) -> Vec<String> {
         (Some(least), None) => reasons.push(format!("its compute capability is not known, and {least} is needed")),
         (Some(_), Some(_)) | (None, _) => {}
     }
-    if !kinds.is_empty() && !kind.is_some_and(|kind| kinds.iter().any(|wanted| wanted == kind.name)) {
+    if !kinds.is_empty() && !kind.is_some_and(|kind| kinds.iter().any(|wanted| kinds::means(wanted, kind))) {
         let own = kind.map_or("of no kind that is known", |kind| kind.name);
         reasons.push(format!("it is {own}, and {} is needed", kinds.join(" or ")));
     }

@@ -2,7 +2,7 @@
 //! and nothing is known. It runs in the same process of our own as the driver's questions, behind them.
 
 use std::ffi::OsStr;
-use std::sync::OnceLock;
+use std::time::Duration;
 
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor};
@@ -11,7 +11,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 use serde::{Deserialize, Serialize};
 
-use super::device::Monitor;
+use super::device::{Load, Monitor};
 
 /// The name that a driver installs and that a container is given; the bindings' own default is the name of development files.
 const LIBRARY: &str = "libnvidia-ml.so.1";
@@ -33,13 +33,62 @@ pub(super) struct Watched {
     pub silent: Option<String>,
 }
 
-/// Memory of a device in bytes that is in use, whoever uses it; none where NVML is not there, or does not know the device. `uuid` is
-/// as `nvidia-smi -L` shows it. Asked in this process, again and again: only of a machine whose devices a check has named already.
-pub fn used_memory(uuid: &str) -> Option<u64> {
-    static NVML: OnceLock<Option<Nvml>> = OnceLock::new();
-    let open = || Nvml::builder().lib_path(OsStr::new(LIBRARY)).init().ok();
-    let used = || NVML.get_or_init(open).as_ref()?.device_by_uuid(uuid).ok()?.memory_info().ok();
-    Some(super::driver::guarded(used).ok()??.used)
+/// Looks at devices again and again until NVML has no answer any more: at once where it is not there. The UUIDs are as
+/// `nvidia-smi -L` shows them.
+fn again(pause: Duration, look: &mut dyn FnMut(&Nvml) -> Option<()>) {
+    let watched = super::driver::guarded(|| {
+        let nvml = Nvml::builder().lib_path(OsStr::new(LIBRARY)).init().ok()?;
+        loop {
+            look(&nvml)?;
+            std::thread::park_timeout(pause);
+        }
+    });
+    // Nothing more is known, and whoever listens sees the end.
+    let _: Result<Option<()>, String> = watched;
+}
+
+/// Says how many bytes of devices' memory are in use together, whoever uses them, each time that they are more than before. It ends
+/// where one of the devices does not say it.
+pub(super) fn each_used_memory(uuids: &[String], pause: Duration, say: &mut dyn FnMut(u64)) {
+    let mut most = 0;
+    again(pause, &mut |nvml| {
+        let used = |uuid: &String| Some(nvml.device_by_uuid(uuid.as_str()).ok()?.memory_info().ok()?.used);
+        let now = uuids.iter().map(used).sum::<Option<u64>>()?;
+        if now > most {
+            most = now;
+            say(most);
+        }
+        Some(())
+    });
+}
+
+/// Says what each of some devices shows while it works, again and again. A device that NVML does not know is left out.
+pub(super) fn each_load(uuids: &[String], pause: Duration, say: &mut dyn FnMut(Vec<(String, Load)>)) {
+    again(pause, &mut |nvml| {
+        let look = |uuid: &String| {
+            let device = nvml.device_by_uuid(uuid.as_str()).ok()?;
+            Some((uuid.clone(), on_card(&device, load)))
+        };
+        say(uuids.iter().filter_map(look).collect());
+        Some(())
+    });
+}
+
+fn load(card: &Device<'_>) -> Load {
+    Load {
+        throttled: card.current_throttle_reasons().map(words).ok(),
+        temperature_c: card.temperature(TemperatureSensor::Gpu).ok(),
+        ecc_uncorrected: card.total_ecc_errors(MemoryError::Uncorrected, EccCounter::Volatile).ok(),
+    }
+}
+
+/// Asks the whole card of an instance; of a card itself, that card.
+fn on_card<T>(device: &Device<'_>, ask: impl Fn(&Device<'_>) -> T) -> T {
+    let parent = match device.mig_is_mig_device_handle() {
+        Ok(true) => device.mig_parent_device().ok(),
+        Ok(false) | Err(_) => None,
+    };
+    ask(parent.as_ref().unwrap_or(device))
 }
 
 /// Asks NVML about devices that the driver has named.
@@ -83,21 +132,20 @@ fn ask(uuids: &[String]) -> Result<Watched, NvmlError> {
 
 /// A device, or an instance of one: what only the whole card has is asked of the card.
 fn monitor(device: &Device<'_>) -> Monitor {
-    let parent = match device.mig_is_mig_device_handle() {
-        Ok(true) => device.mig_parent_device().ok(),
-        Ok(false) | Err(_) => None,
-    };
-    let card = parent.as_ref().unwrap_or(device);
+    on_card(device, |card| of_both(device, card))
+}
+
+fn of_both(device: &Device<'_>, card: &Device<'_>) -> Monitor {
     let memory = device.memory_info().ok();
-    let throttled = card.current_throttle_reasons().map(words).unwrap_or_default();
+    let Load { throttled, temperature_c, ecc_uncorrected } = load(card);
     let watts = |milliwatts: u32| f64::from(milliwatts) / 1000.0;
     let pair = |now: Result<u32, NvmlError>, most: Result<u32, NvmlError>| Some((now.ok()?, most.ok()?));
     Monitor {
         free_bytes: memory.as_ref().map(|memory| memory.free),
         used_bytes: memory.as_ref().map(|memory| memory.used),
-        temperature_c: card.temperature(TemperatureSensor::Gpu).ok(),
+        temperature_c,
         throttled,
-        ecc_uncorrected: card.total_ecc_errors(MemoryError::Uncorrected, EccCounter::Volatile).ok(),
+        ecc_uncorrected,
         persistence: card.is_in_persistent_mode().ok(),
         mig_instances: instances(card),
         processes: processes(device),

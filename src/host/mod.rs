@@ -41,7 +41,7 @@ pub struct Host {
     kind: Kind,
     info: HostInfo,
     /// Known late where devices are lent to the run.
-    gpus: Mutex<Vec<Gpu>>,
+    gpus: Mutex<Option<Vec<Gpu>>>,
     default_branch: Option<bool>,
     review: Option<Review>,
 }
@@ -104,14 +104,14 @@ impl Host {
         Self { kind, info, gpus: Mutex::default(), default_branch, review }
     }
 
-    /// For the report. GPUs are asked for only where the driver's own files say that there is one.
+    /// For the report. Its GPUs are those that were set last; until then they are not known.
     pub fn info(&self) -> HostInfo {
         let gpus = self.gpus.lock().unwrap_or_else(PoisonError::into_inner).clone();
         HostInfo { gpus, ..self.info.clone() }
     }
 
-    /// Names these GPUs in every report from now on: the machine's, or those that were lent to the run.
-    pub fn set_gpus(&self, gpus: Vec<Gpu>) {
+    /// Names these GPUs in every report from now on: the machine's, or those that were lent to the run; none where nobody knows them.
+    pub fn set_gpus(&self, gpus: Option<Vec<Gpu>>) {
         *self.gpus.lock().unwrap_or_else(PoisonError::into_inner) = gpus;
     }
 

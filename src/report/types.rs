@@ -271,9 +271,10 @@ pub struct HostInfo {
     /// Logical processors of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u64>,
-    /// The GPUs that were lent to the run, else those that the driver shows; empty without a driver.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub gpus: Vec<Gpu>,
+    /// The GPUs that were lent to the run, else those that the driver shows; those of all shards where the run is merged. Empty where
+    /// there is none, absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<Vec<Gpu>>,
 }
 
 /// One GPU of the machine.

@@ -193,7 +193,13 @@ fn fifty_jobs_with_random_kills_never_share_a_device_and_all_get_their_turn() {
         match (fate, struck.get(&job)) {
             (Fate::Lives, _) => assert!(began && codes[&job] == 0, "job {job} starved: {}", codes[&job]),
             (_, Some(Fate::KilledWaiting)) => assert!(!began, "job {job} was killed before its turn"),
-            (_, done) => assert!(began && done.is_some(), "job {job} starved"),
+            (_, done) => {
+                assert!(
+                    began && done.is_some(),
+                    "job {job} ({fate:?}) ended with {}, struck: {done:?}:\n{log}",
+                    codes[&job]
+                );
+            }
         }
     }
     for fate in [Fate::Ended, Fate::Orphaned, Fate::Killed, Fate::KilledWaiting] {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{code, eval_gate, regression_check, report, root, text, write};
+use crate::support::{code, eval_gate, llmci, regression_check, report, root, text, write};
 use crate::{UUIDS, ended, leased, on_machine, until_there};
 
 /// A policy whose model is a command, and one case after the other.
@@ -33,7 +33,8 @@ fn a_gate_names_its_devices_by_a_digest_and_what_it_starts_sees_them() {
     let folder = tempfile::tempdir().unwrap();
     policy(folder.path(), "echo $CUDA_VISIBLE_DEVICES", 20, &format!("{},{}", UUIDS[0], UUIDS[1]));
     let mut gate = on_machine(eval_gate(folder.path()), 3);
-    let output = gate.args(["--quiet", "--gpus", "2", "--lease-dir", "leases"]).output().unwrap();
+    gate.args(["--quiet", "--gpus", "2", "--lease-dir", "leases", "--gpu-health", "off"]);
+    let output = gate.output().unwrap();
     let report = report(&folder.path().join("llmci-out"));
     assert_eq!(report["counts"]["passed"], 20, "{}", text(&output));
     let gpus = report["host"]["gpus"].as_array().unwrap();
@@ -46,6 +47,17 @@ fn a_gate_names_its_devices_by_a_digest_and_what_it_starts_sees_them() {
     let html = std::fs::read_to_string(folder.path().join("llmci-out/report.html")).unwrap();
     // Every sign that could mean something is an entity there.
     assert!(html.contains("Stub GPU &#40;") && html.contains("clocks unknown&#41;"), "{html}");
+}
+
+#[test]
+fn a_gate_does_not_begin_on_a_card_that_is_not_well() {
+    let folder = tempfile::tempdir().unwrap();
+    policy(folder.path(), "echo x >> asked; echo x", 2, "x");
+    let mut gate = on_machine(eval_gate(folder.path()), 1);
+    let output = gate.args(["--quiet", "--gpus", "1", "--lease-dir", "leases"]).output().unwrap();
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(text(&output).contains(&format!("{} could not be tested", UUIDS[0])), "{}", text(&output));
+    assert!(!folder.path().join("asked").exists());
 }
 
 #[test]
@@ -76,6 +88,8 @@ fn a_preemptible_gate_keeps_its_samples_and_goes_on_later() {
             "1",
             "--lease-dir",
             "leases",
+            "--gpu-health",
+            "off",
             "--lease-priority",
             "3",
             "--preemptible",
@@ -101,6 +115,41 @@ fn a_preemptible_gate_keeps_its_samples_and_goes_on_later() {
 }
 
 #[test]
+fn a_merged_run_has_the_devices_of_its_shards_and_not_those_of_the_machine_that_merges() {
+    let folder = tempfile::tempdir().unwrap();
+    policy(folder.path(), "echo x", 20, "x");
+    let more: [&[&str]; 3] = [&["--gpus", "1"], &["--gpus", "2"], &[]];
+    let hosts: Vec<Value> = (1..=3)
+        .map(|shard| {
+            let (part, out) = (format!("{shard}/3"), format!("s{shard}"));
+            let mut gate = on_machine(eval_gate(folder.path()), 2);
+            gate.args(["--quiet", "--shard", &part, "--out", &out, "--lease-dir", "leases", "--gpu-health", "off"]);
+            gate.args(more[shard - 1]).output().unwrap();
+            report(&folder.path().join(out))["host"]["gpus"].clone()
+        })
+        .collect();
+    let merged = || {
+        let mut merge = on_machine(llmci(folder.path()), 3);
+        let output = merge.args(["merge", "s1", "s2", "s3", "--out", "merged"]).output().unwrap();
+        let report = report(&folder.path().join("merged"));
+        assert_eq!(report["counts"]["passed"], 20, "{}", text(&output));
+        valid(&report);
+        report["host"].clone()
+    };
+    if !Path::new("/proc/driver/nvidia").exists() {
+        // A shard knows that it has none, and says so.
+        assert_eq!(hosts[2], serde_json::json!([]));
+    }
+    // The first shard's device is one of the second's.
+    assert_eq!(merged()["gpus"], hosts[1]);
+    let place = folder.path().join("s3/report.json");
+    let mut unknown: Value = serde_json::from_slice(&std::fs::read(&place).unwrap()).unwrap();
+    unknown["host"].as_object_mut().unwrap().remove("gpus");
+    write(folder.path(), "s3/report.json", &unknown.to_string());
+    assert_eq!(merged().get("gpus"), None);
+}
+
+#[test]
 fn a_comparison_of_runs_on_different_hardware_says_so_everywhere_and_judges_as_before() {
     let folder = tempfile::tempdir().unwrap();
     policy(folder.path(), "echo x", 60, "x");
@@ -113,6 +162,7 @@ fn a_comparison_of_runs_on_different_hardware_says_so_everywhere_and_judges_as_b
         (code(&output), text(&output), report(&folder.path().join("llmci-regression")))
     };
     let (same, said, report_of_same) = compare();
+    let now: Value = report(&folder.path().join("now"));
     assert!(!said.contains("different hardware"), "{said}");
     assert!(report_of_same["comparison"].get("notes").is_none());
     // The baseline as an earlier version wrote it, on a machine with a device.
@@ -122,6 +172,8 @@ fn a_comparison_of_runs_on_different_hardware_says_so_everywhere_and_judges_as_b
     write(folder.path(), "before/report.json", &old.to_string());
     let (other, said, report) = compare();
     assert_eq!(same, other, "{said}");
+    // The hardware of the comparison is the candidate's.
+    assert_eq!(report["host"]["gpus"], now["host"]["gpus"]);
     let words = "baseline and candidate ran on different hardware: 1 × Tesla V100 before, no GPU now";
     assert_eq!(report["comparison"]["notes"][0], words);
     valid(&report);

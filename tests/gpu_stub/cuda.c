@@ -1,6 +1,6 @@
 /* A driver of ours, for tests: it answers like one card, or fails in one of several ways.
    MISSES: symbols are missing. OLD: it serves an old CUDA. CRASHES, HANGS: in cuInit. CODE: cuInit gives this code.
-   NONE: no device. Sources of the signatures: CUDA driver API. */
+   NONE: no device. BREAKS: a health run ends the process as it begins. Sources of the signatures: CUDA driver API. */
 #include <string.h>
 #include <unistd.h>
 #ifndef CODE
@@ -48,4 +48,7 @@ int cuDeviceGetUuid(uuid *id, int device) {
     for (int i = 0; i < 16; i++) id->bytes[i] = i;
     return 0;
 }
+#ifdef BREAKS
+int cuDevicePrimaryCtxRetain(void **context, int device) { (void)context; (void)device; *(volatile int *)0 = 1; return 0; }
+#endif
 int cuDeviceGetUuid_v2(uuid *id, int device) { return cuDeviceGetUuid(id, device); }

@@ -1,5 +1,6 @@
 /* NVML of ours, for tests: it knows one card. OLD: nvmlInit_v2 is missing. CRASHES: in nvmlInit_v2. MISMATCH: it is of another
-   version than the driver. SPLIT: MIG is on, and there is no instance. Sources of the signatures: NVML API reference. */
+   version than the driver. SPLIT: MIG is on, and there is no instance. MUTE: it does not say why clocks are lowered. LATER: the clocks
+   are lowered by the hardware from the second look of a process on. Sources of the signatures: NVML API reference. */
 #include <string.h>
 typedef void *device;
 typedef struct { unsigned version; unsigned long long total, reserved, free, used; } memory;
@@ -36,7 +37,20 @@ int nvmlDeviceGetMemoryInfo_v2(device d, memory *m) {
     return 0;
 }
 int nvmlDeviceGetTemperature(device d, int sensor, unsigned *t) { (void)d; (void)sensor; *t = 41; return 0; }
-int nvmlDeviceGetCurrentClocksThrottleReasons(device d, unsigned long long *r) { (void)d; *r = 0x40 | 1; return 0; }
+int nvmlDeviceGetCurrentClocksThrottleReasons(device d, unsigned long long *r) {
+    (void)d;
+#if defined MUTE
+    (void)r;
+    return 999;
+#elif defined LATER
+    static int looks;
+    *r = looks++ ? 0x8 : 1;
+    return 0;
+#else
+    *r = 0x40 | 1;
+    return 0;
+#endif
+}
 int nvmlDeviceGetTotalEccErrors(device d, int kind, int counter, unsigned long long *n) {
     (void)d; (void)kind; (void)counter;
     *n = 0;

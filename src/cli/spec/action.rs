@@ -4,7 +4,7 @@
 
 use clap::Command;
 
-use super::{about, inputs, quoted};
+use super::{LOOKS, about, offered, quoted};
 use crate::report::outputs_of;
 
 /// The program behind `post-entrypoint`: it closes what a cancelled or killed step left open.
@@ -29,12 +29,15 @@ pub(in crate::cli) fn action(command: &Command) -> String {
             quoted(default)
         ));
     };
-    for input in inputs(command) {
+    for input in offered(command) {
         let several = if input.many { " (several: one a line, or separated by commas)" } else { "" };
         let default = if input.flag && input.default.is_empty() { "false".to_owned() } else { input.default };
         add(&input.name, &format!("{}{several}", input.help), &default);
     }
-    add("token", TOKEN, "${{ github.token }}");
+    // A machine is no pull request's matter: nothing is published there.
+    if name != LOOKS {
+        add("token", TOKEN, "${{ github.token }}");
+    }
     text.push_str("outputs:\n");
     for (name, description) in outputs_of(name) {
         text.push_str(&format!("  {name}:\n    description: {}\n", quoted(description)));

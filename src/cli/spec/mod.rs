@@ -35,6 +35,18 @@ fn inputs(command: &Command) -> Vec<Input> {
     command.get_arguments().filter(own).filter_map(input).collect()
 }
 
+/// Inputs of `gpu-check` that are about a command behind `--`, which no action and no template has: its GPUs would be given back as the
+/// step ends.
+const OF_A_COMMAND: [&str; 5] = ["lease", "lease-dir", "lease-priority", "lease-timeout", "preemptible"];
+/// The program that only looks at the machine: it has no verdict on a model, which could be inconclusive or published.
+const LOOKS: &str = "gpu-check";
+
+/// The inputs that an action or a template of the program can serve.
+fn offered(command: &Command) -> Vec<Input> {
+    let is_offered = |input: &Input| command.get_name() != LOOKS || !OF_A_COMMAND.contains(&input.name.as_str());
+    inputs(command).into_iter().filter(is_offered).collect()
+}
+
 fn input(argument: &Arg) -> Option<Input> {
     let name = argument.get_long()?.to_owned();
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();

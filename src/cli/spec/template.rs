@@ -4,11 +4,14 @@
 
 use clap::Command;
 
-use super::{Input, inputs, quoted};
+use super::{Input, LOOKS, offered, quoted};
 use crate::host::GITLAB_REPORTS;
 
 /// The exit code of a job whose verdict is inconclusive where the user lets that be a warning.
 const ALLOWED: u8 = 33;
+
+/// The input by which that verdict is a warning.
+const INCONCLUSIVE: &str = "allow-inconclusive";
 
 /// What every template takes beside the program's own inputs: name, description, type and default.
 const OF_THE_JOB: [(&str, &str, &str, &str); 6] = [
@@ -22,16 +25,20 @@ const OF_THE_JOB: [(&str, &str, &str, &str); 6] = [
         "array",
         "[{\"when\": \"on_success\"}]",
     ),
-    ("allow-inconclusive", "Exit code 3 (inconclusive) is a warning and not a failure", "boolean", "false"),
+    (INCONCLUSIVE, "Exit code 3 (inconclusive) is a warning and not a failure", "boolean", "false"),
 ];
 
 /// The text of `gitlab-templates/<name>.yml`.
 pub(in crate::cli) fn template(command: &Command) -> String {
     let name = command.get_name();
-    let inputs = inputs(command);
+    let inputs = offered(command);
+    let has_verdict = name != LOOKS;
     let mut text =
         String::from("# Made by `llmci generate` from the program's own inputs. Do not edit.\nspec:\n  inputs:\n");
     for (name, description, kind, default) in OF_THE_JOB {
+        if name == INCONCLUSIVE && !has_verdict {
+            continue;
+        }
         text.push_str(&declared(name, description, kind, default));
     }
     for input in &inputs {
@@ -46,13 +53,12 @@ pub(in crate::cli) fn template(command: &Command) -> String {
     for input in &inputs {
         text.push_str(&format!("    {}: \"$[[ inputs.{} ]]\"\n", variable(&input.name), input.name));
     }
-    text.push_str("    LLMCI_ALLOW_INCONCLUSIVE: \"$[[ inputs.allow-inconclusive ]]\"\n  script:\n");
-    text.push_str(&format!(
-        "    - code=0; {name} || code=$?; if [ \"$code\" = 3 ] && [ \"$LLMCI_ALLOW_INCONCLUSIVE\" = true ]; then exit {ALLOWED}; fi; exit \"$code\"\n"
-    ));
-    text.push_str(&format!(
-        "  # {ALLOWED} stands for an inconclusive verdict that the input allows.\n  allow_failure:\n    exit_codes: [{ALLOWED}]\n"
-    ));
+    if has_verdict {
+        text.push_str(&format!("    LLMCI_ALLOW_INCONCLUSIVE: \"$[[ inputs.{INCONCLUSIVE} ]]\"\n"));
+        text.push_str(&judged(name));
+    } else {
+        text.push_str(&format!("  script:\n    - {name}\n"));
+    }
     let moves_traffic = name == "canary-promote";
     if moves_traffic {
         // Where the job was killed, its traffic returns; two rollouts wait for each other.
@@ -67,12 +73,19 @@ pub(in crate::cli) fn template(command: &Command) -> String {
     }
     text.push_str("    paths:\n      - \"$[[ inputs.out ]]\"\n    reports:\n");
     // A rollout and a machine have outputs, and no samples to show.
-    let without_samples = moves_traffic || name == "gpu-check";
+    let without_samples = moves_traffic || !has_verdict;
     let of_this = GITLAB_REPORTS.into_iter().filter(|(report, _)| !without_samples || *report == "dotenv");
     for (report, file) in of_this {
         text.push_str(&format!("      {report}: \"$[[ inputs.out ]]/{file}\"\n"));
     }
     text
+}
+
+/// The script of a program with a verdict, which may be inconclusive.
+fn judged(name: &str) -> String {
+    format!(
+        "  script:\n    - code=0; {name} || code=$?; if [ \"$code\" = 3 ] && [ \"$LLMCI_ALLOW_INCONCLUSIVE\" = true ]; then exit {ALLOWED}; fi; exit \"$code\"\n  # {ALLOWED} stands for an inconclusive verdict that the input allows.\n  allow_failure:\n    exit_codes: [{ALLOWED}]\n"
+    )
 }
 
 /// The variable that carries an input to the program.
@@ -108,14 +121,14 @@ mod tests {
     use crate::cli::Program;
     use crate::report::outputs_of;
 
-    const PROGRAMS: [Program; 4] =
-        [Program::EvalGate, Program::RegressionCheck, Program::SafetyGate, Program::CanaryPromote];
+    const PROGRAMS: [Program; 5] =
+        [Program::EvalGate, Program::RegressionCheck, Program::SafetyGate, Program::CanaryPromote, Program::GpuCheck];
 
     #[test]
     fn no_output_of_an_earlier_job_is_read_as_an_input_of_a_later_one() {
         // Variables of a dotenv report reach later jobs, and come before the variables of the job itself.
         for command in PROGRAMS.map(Program::command) {
-            for input in inputs(&command) {
+            for input in offered(&command) {
                 for (output, _) in outputs_of(command.get_name()) {
                     assert_ne!(variable(&input.name), variable(output), "{}", command.get_name());
                 }
@@ -126,7 +139,7 @@ mod tests {
     #[test]
     fn no_input_of_a_program_hides_one_of_the_job() {
         for command in PROGRAMS.map(Program::command) {
-            for input in inputs(&command) {
+            for input in offered(&command) {
                 assert!(OF_THE_JOB.iter().all(|(name, ..)| *name != input.name), "{}", input.name);
             }
         }

@@ -21,7 +21,7 @@ use crate::eval::journal::FolderLock;
 use crate::eval::policy::{self, EarlyStop};
 use crate::eval::suite::Filter;
 use crate::gate::Verdict;
-use crate::report::Report;
+use crate::report::{HostInfo, Report};
 use crate::store;
 use crate::trust::Digest;
 use prepare::{Given, Prepared};
@@ -63,7 +63,9 @@ pub async fn run(args: EvalGateArgs, context: &Context) -> Result<Outcome, Comma
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
     if let Some(stored) = stored.filter(|_| !args.fresh) {
         clear_reports(&args.out)?;
-        let mut report = Report { host: context.host.info(), ..said_again(stored) };
+        // It was made on the hardware of that time.
+        let host = HostInfo { gpus: stored.host.gpus.clone(), ..context.host.info() };
+        let mut report = Report { host, ..said_again(stored) };
         changes.judge(&session.loaded.policy.gate, &mut report);
         let path = write_report(&args.out, &report, context)?;
         let exit = Exit::of(report.verdict, &session.loaded.policy.gate, false);

@@ -186,7 +186,7 @@ impl Prepared {
     /// are built: nobody waits for a GPU to be told of a wrong suite.
     pub(crate) async fn obtain(&mut self, gpu: &GpuArgs, context: &Context) -> Result<(), CommandError> {
         if self.obtained.is_none() {
-            self.obtained = obtain(gpu.gpus, &gpu.need, &gpu.lease, context).await?;
+            self.obtained = obtain(gpu, context).await?;
         }
         Ok(())
     }

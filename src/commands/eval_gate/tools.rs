@@ -49,7 +49,7 @@ pub(crate) async fn start_tools(
             Tools::Refuse => return Err(problem("a tool is started for a whole run, and for no shard of one")),
         };
         if obtained.is_none() {
-            obtained = obtain(gpu.gpus, &gpu.need, &gpu.lease, context).await?;
+            obtained = obtain(gpu, context).await?;
         }
         let began = match &obtained {
             Some(Obtained { visible, since, .. }) => {

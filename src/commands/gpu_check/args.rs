@@ -8,7 +8,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::plan::PlanArgs;
 use crate::commands::CommandError;
 use crate::document::nearest;
-use crate::gpu::{Need, kinds};
+use crate::gpu::health::Depth;
+use crate::gpu::{Need, PATIENCE, kinds};
 use crate::trust::Untrusted;
 
 /// How much work the health run does.
@@ -19,12 +20,24 @@ pub enum HealthArg {
     /// Below ten seconds
     #[default]
     Quick,
-    /// The same many times over, for a minute or more
+    /// The same twenty times over
     Full,
+}
+
+impl HealthArg {
+    /// Nothing where no work is to be done.
+    pub(crate) fn depth(self) -> Option<Depth> {
+        match self {
+            HealthArg::Off => None,
+            HealthArg::Quick => Some(Depth::Quick),
+            HealthArg::Full => Some(Depth::Full),
+        }
+    }
 }
 
 /// The inputs of `gpu-check`.
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct GpuCheckArgs {
     /// How many GPUs are needed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -35,9 +48,6 @@ pub struct GpuCheckArgs {
     /// How much work each GPU that meets the needs has to do well
     #[arg(long, value_name = "DEPTH", value_enum, default_value = "quick")]
     pub health: HealthArg,
-    /// Seconds after which a driver that does not answer counts as hanging
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
-    pub driver_timeout: f64,
     /// The folder of gpu.json
     #[arg(long, value_name = "DIR", default_value = "llmci-gpu")]
     pub out: PathBuf,
@@ -62,9 +72,15 @@ pub enum Other {
     Plan(PlanArgs),
 }
 
-impl GpuCheckArgs {
+impl Default for DriverArgs {
+    fn default() -> Self {
+        Self { driver_timeout: PATIENCE.as_secs_f64() }
+    }
+}
+
+impl DriverArgs {
     /// How long the driver may take.
-    pub fn patience(&self) -> Result<Duration, CommandError> {
+    pub(crate) fn patience(&self) -> Result<Duration, CommandError> {
         let wrong = || CommandError::Inputs("--driver-timeout: seconds above 0 and up to 3600 are wanted".into());
         let seconds = self.driver_timeout;
         if seconds > 0.0 && seconds <= 3600.0 { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
@@ -82,25 +98,33 @@ impl NeedArgs {
             .compute_capability
             .as_ref()
             .map(|text| text.parse().map_err(|form| wrong(format!("--compute-capability: {text:?} is not {form}"))));
-        let known = kinds::names();
-        for kind in &self.gpu_type {
-            if !known.contains(&kind.as_str()) {
-                let near = nearest(kind, known.iter().copied());
-                let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
-                return Err(wrong(format!(
-                    "--gpu-type: {kind:?} is no kind that is known{near}: {}",
-                    known.join(", ")
-                )));
-            }
-        }
         Ok(Need {
             count,
             min_memory_gb: self.min_memory_gb,
             capability: capability.transpose()?,
-            kinds: self.gpu_type.clone(),
+            kinds: kinds_of(&self.gpu_type)?,
             max_used_memory_mb: self.max_used_memory_mb,
         })
     }
+}
+
+/// The kinds that `--gpu-type` names, in lower case; one that is not in the table is refused.
+pub(super) fn kinds_of(given: &[String]) -> Result<Vec<String>, CommandError> {
+    let kind = |given: &String| {
+        let kind = given.trim().to_lowercase();
+        if kinds::is_known(&kind) {
+            return Ok(kind);
+        }
+        let names = kinds::names();
+        let near = nearest(&kind, names.iter().copied());
+        let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+        let text = format!(
+            "--gpu-type: {given:?} is no kind that is known{near}: {}; or one without its size, such as h100",
+            names.join(", ")
+        );
+        Err(CommandError::Inputs(Untrusted::new(text)))
+    };
+    given.iter().map(kind).collect()
 }
 
 /// What is needed. Without `--gpus` (and without a model that needs a GPU) no device is looked for.
@@ -112,12 +136,23 @@ pub struct NeedArgs {
     /// Compute capability of each GPU at least, such as 8.0
     #[arg(long, value_name = "MAJOR.MINOR")]
     pub compute_capability: Option<String>,
-    /// Kinds of GPU that will do, such as a100-80gb,h100-80gb (default: any)
+    /// Kinds of GPU that will do, such as a100-80gb,h100 (default: any)
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub gpu_type: Vec<String>,
     /// Memory in MB that other processes may use of a GPU at most
     #[arg(long, value_name = "MB")]
     pub max_used_memory_mb: Option<u64>,
+    /// Who says it
+    #[command(flatten)]
+    pub driver: DriverArgs,
+}
+
+/// How the driver is asked.
+#[derive(Args, Clone, Debug)]
+pub struct DriverArgs {
+    /// Seconds after which a driver that does not answer counts as hanging
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs_f64())]
+    pub driver_timeout: f64,
 }
 
 /// How devices are taken from others on the same machine.

@@ -1,4 +1,4 @@
-//! `gpu-check --lease -- COMMAND`: takes GPUs, runs a command that sees these alone, and ends as the command ends.
+//! `gpu-check --lease -- COMMAND`: takes GPUs, checks them, runs a command that sees these alone, and ends as the command ends.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -9,9 +9,11 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{LeaseArgs, NeedArgs};
-use crate::commands::obtain::{LEASED, Obtained, obtain};
+use super::GpuCheckArgs;
+use super::run::{Checked, apart, publish};
+use crate::commands::obtain::{Asked, LEASED, Obtained, lend};
 use crate::commands::{CommandError, Context, Exit, Outcome};
+use crate::gpu;
 use crate::trust::Untrusted;
 
 /// How long a command that gives way has to keep what it has, before it is killed.
@@ -23,22 +25,19 @@ const BY_SIGNAL: i32 = 128;
 
 /// Runs the command. Its exit code is the program's, also where that is one that has a meaning of ours: ours come with a line
 /// that begins with `error:`.
-pub(crate) async fn run(
-    count: u32,
-    need: &NeedArgs,
-    lease: &LeaseArgs,
-    command: &[String],
-    context: &Context,
-) -> Result<Outcome, CommandError> {
-    let Some((name, arguments)) = command.split_first() else {
+pub(super) async fn run(args: &GpuCheckArgs, context: &Context) -> Result<Outcome, CommandError> {
+    let Some((name, arguments)) = args.command.split_first() else {
         let text = "--lease holds the GPUs for a command: gpu-check --lease -- COMMAND ARGUMENTS";
         return Err(CommandError::Inputs(text.into()));
     };
     // Before anything is waited for: a signal of that time reaches the command, or keeps it from being started.
     let mut signals = Signals::listen().map_err(|error| CommandError::environment(&error))?;
-    let Some(obtained) = obtain(count, need, lease, context).await? else {
-        return Err(CommandError::Inputs("--lease takes at least one GPU".into()));
+    let (checked, obtained) = match check(args, context).await? {
+        Taken::Well(checked, obtained) => (checked, obtained),
+        Taken::Unfit(checked) => return publish(&checked, args, context),
     };
+    // What the command writes to stdout is its own.
+    context.host.print_error(&publish(&checked, args, context)?.text);
     if signals.early() || context.cancel.is_cancelled() {
         return Err(CommandError::Environment("interrupted before the command was started".into()));
     }
@@ -61,6 +60,29 @@ pub(crate) async fn run(
         return Err(CommandError::Environment(text.into()));
     }
     Ok(ended(Exit::OfCommand(code(status))))
+}
+
+/// What came of taking and checking.
+enum Taken {
+    Well(Checked, Obtained),
+    /// Too few that suffice, or one that is not well: it is given back.
+    Unfit(Checked),
+}
+
+/// Takes devices that suffice, and has them do what `--health` says. A device that another job uses at first is as good as any:
+/// `--max-used-memory-mb` counts when it is ours.
+async fn check(args: &GpuCheckArgs, context: &Context) -> Result<Taken, CommandError> {
+    let need = args.need.need(args.count)?;
+    let (driver, depth) = (args.need.driver.patience()?, args.health.depth());
+    let asked = Asked::new(need, driver, &args.how, context)?;
+    let lasting = asked.lasting();
+    let machine = apart(move || gpu::machine_within(driver), context).await?;
+    let checked = Checked::looked(&lasting, machine.clone());
+    let (Ok(machine), true) = (machine, checked.passed()) else { return Ok(Taken::Unfit(checked)) };
+    let obtained = lend(&asked, &machine, context).await?;
+    let checked = checked.only(&lasting, &obtained.uuids());
+    let checked = apart(move || checked.tested(&lasting, depth, driver), context).await?;
+    Ok(if checked.passed() { Taken::Well(checked, obtained) } else { Taken::Unfit(checked) })
 }
 
 fn ended(exit: Exit) -> Outcome {

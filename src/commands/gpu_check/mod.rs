@@ -6,5 +6,5 @@ pub mod plan;
 mod run;
 mod view;
 
-pub use args::{GpuCheckArgs, HealthArg, LeaseArgs, NeedArgs};
+pub use args::{DriverArgs, GpuCheckArgs, HealthArg, LeaseArgs, NeedArgs};
 pub use run::run;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::args::{GpuCheckArgs, HealthArg, Other};
+use super::args::{GpuCheckArgs, Other};
 use super::view::{self, Row};
 use super::{lease, plan};
 use crate::commands::{CommandError, Context, Exit, Outcome};
-use crate::gpu::health::{self, Depth, Health};
+use crate::gpu::health::{self, Depth};
 use crate::gpu::{self, Cause, GpuDevice, Machine, Need, NoGpu, need};
 use crate::store::file::{make_folder, write_atomically};
 use crate::trust::Untrusted;
@@ -25,6 +25,49 @@ pub(super) struct Checked {
 }
 
 impl Checked {
+    /// Looks at what the driver has said. What does not suffice is in the rows, with the reasons.
+    pub(super) fn looked(need: &Need, machine: Result<Machine, NoGpu>) -> Self {
+        let count = need.count.max(1);
+        let machine = match machine {
+            Ok(machine) => machine,
+            Err(NoGpu(cause)) => return Self { machine: Err(cause), rows: Vec::new(), chosen: Vec::new(), count },
+        };
+        let row = |device: &GpuDevice| Row { device: device.clone(), reasons: need::unfit(need, device), health: None };
+        let rows = machine.devices.iter().map(row).collect();
+        Self { machine: Ok(machine), rows, chosen: Vec::new(), count }.choosing(need)
+    }
+
+    /// Runs the devices that suffice, and leaves out those that are not well. What does not suffice is not worked on: it may be
+    /// somebody else's. It blocks.
+    pub(super) fn tested(mut self, need: &Need, depth: Option<Depth>, driver: Duration) -> Self {
+        let fit: Vec<GpuDevice> =
+            self.rows.iter().filter(|row| row.is_usable()).map(|row| row.device.clone()).collect();
+        let Some(depth) = depth.filter(|_| !fit.is_empty()) else { return self };
+        let found = health::run(&fit, depth, driver);
+        for row in &mut self.rows {
+            row.health = found.iter().find(|health| health.uuid == row.device.uuid).cloned();
+        }
+        self.choosing(need)
+    }
+
+    /// Without all other devices: those that are meant may be others than were chosen.
+    pub(super) fn only(mut self, need: &Need, uuids: &[String]) -> Self {
+        let is_meant = |device: &GpuDevice| uuids.contains(&device.uuid);
+        self.rows.retain(|row| is_meant(&row.device));
+        if let Ok(machine) = &mut self.machine {
+            machine.devices.retain(is_meant);
+        }
+        self.choosing(need)
+    }
+
+    fn choosing(mut self, need: &Need) -> Self {
+        let Ok(machine) = &self.machine else { return self };
+        let devices = self.rows.iter().filter(|row| row.is_usable()).map(|row| row.device.clone()).collect();
+        self.chosen = need::choose(need, &Machine { devices, ..machine.clone() }).unwrap_or_default();
+        self.chosen.truncate(usize::try_from(self.count).unwrap_or(usize::MAX));
+        self
+    }
+
     pub(super) fn passed(&self) -> bool {
         !self.chosen.is_empty()
     }
@@ -42,56 +85,32 @@ pub async fn run(args: GpuCheckArgs, context: &Context) -> Result<Outcome, Comma
         return plan::run(args, context).await;
     }
     if args.lease {
-        return lease::run(args.count, &args.need, &args.how, &args.command, context).await;
+        return lease::run(&args, context).await;
     }
     if !args.command.is_empty() {
         return Err(CommandError::Inputs("a command behind `--` is started with --lease only".into()));
     }
     let need = args.need.need(args.count)?;
-    let patience = args.patience()?;
-    let depth = match args.health {
-        HealthArg::Off => None,
-        HealthArg::Quick => Some(Depth::Quick),
-        HealthArg::Full => Some(Depth::Full),
-    };
-    // The driver blocks; what it does cannot be cancelled, but nobody has to wait for it.
-    let work = tokio::task::spawn_blocking(move || check(&need, depth, patience));
-    let checked = tokio::select! {
-        biased;
-        () = context.cancel.cancelled() => return Err(CommandError::Environment("interrupted".into())),
-        done = work => done.map_err(|error| CommandError::Bug(error.to_string()))?,
-    };
+    let driver = args.need.driver.patience()?;
+    let depth = args.health.depth();
+    let work = move || Checked::looked(&need, gpu::machine_within(driver)).tested(&need, depth, driver);
+    let checked = apart(work, context).await?;
     publish(&checked, &args, context)
 }
 
-fn check(need: &Need, depth: Option<Depth>, patience: Duration) -> Checked {
-    let count = need.count.max(1);
-    let machine = match gpu::machine_within(patience) {
-        Ok(machine) => machine,
-        Err(NoGpu(cause)) => return Checked { machine: Err(cause), rows: Vec::new(), chosen: Vec::new(), count },
-    };
-    let mut rows: Vec<Row> = machine
-        .devices
-        .iter()
-        .map(|device| Row { device: device.clone(), reasons: need::unfit(need, device), health: None })
-        .collect();
-    // What does not suffice is not worked on: it may be somebody else's.
-    let fit: Vec<GpuDevice> = rows.iter().filter(|row| row.reasons.is_empty()).map(|row| row.device.clone()).collect();
-    if let Some(depth) = depth.filter(|_| !fit.is_empty()) {
-        let found = health::run(&fit, depth);
-        for row in &mut rows {
-            row.health = found.iter().find(|health| health.uuid == row.device.uuid).cloned();
-        }
+/// Does what blocks in a thread of its own. What a driver does cannot be cancelled, but nobody has to wait for it.
+pub(super) async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+    context: &Context,
+) -> Result<T, CommandError> {
+    tokio::select! {
+        biased;
+        () = context.cancel.cancelled() => Err(CommandError::Environment("interrupted".into())),
+        done = tokio::task::spawn_blocking(work) => done.map_err(|error| CommandError::Bug(error.to_string())),
     }
-    let well = |row: &&Row| row.reasons.is_empty() && row.health.as_ref().is_none_or(|health: &Health| health.healthy);
-    let devices: Vec<GpuDevice> = rows.iter().filter(well).map(|row| row.device.clone()).collect();
-    let usable = Machine { devices, ..machine.clone() };
-    let mut chosen = need::choose(need, &usable).unwrap_or_default();
-    chosen.truncate(usize::try_from(count).unwrap_or(usize::MAX));
-    Checked { machine: Ok(machine), rows, chosen, count }
 }
 
-fn publish(checked: &Checked, args: &GpuCheckArgs, context: &Context) -> Result<Outcome, CommandError> {
+pub(super) fn publish(checked: &Checked, args: &GpuCheckArgs, context: &Context) -> Result<Outcome, CommandError> {
     let sink = &context.sink;
     let path = args.out.join("gpu.json");
     make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;

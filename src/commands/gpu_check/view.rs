@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::run::Checked;
-use crate::gpu::health::Health;
-use crate::gpu::{GpuDevice, Monitor, kinds};
+use crate::gpu::health::{Health, State};
+use crate::gpu::{GpuDevice, Load, Monitor, kinds};
 use crate::report::Sink;
 use crate::trust::Untrusted;
 
@@ -24,10 +24,18 @@ impl Row {
     fn state(&self) -> &'static str {
         match (&self.health, self.reasons.is_empty()) {
             (_, false) => "unfit",
-            (Some(health), true) if !health.healthy => "FAULTY",
-            (Some(_), true) => "healthy",
             (None, true) => "fit",
+            (Some(health), true) => match health.state {
+                State::Healthy => "healthy",
+                State::Faulty => "FAULTY",
+                State::NotTested => "NOT TESTED",
+            },
         }
+    }
+
+    /// Whether it may be used.
+    pub(super) fn is_usable(&self) -> bool {
+        self.reasons.is_empty() && self.health.as_ref().is_none_or(|health| health.state == State::Healthy)
     }
 }
 
@@ -88,10 +96,13 @@ fn notes(row: &Row) -> Vec<String> {
             ));
         }
         lines.extend(health.notes.iter().cloned());
+        lines.extend(health.under_load.as_ref().map(under_load));
     }
     if let Some(monitor) = &row.device.monitor {
-        if !monitor.throttled.is_empty() {
-            lines.push(format!("clocks are lowered: {}", monitor.throttled.join(", ")));
+        match &monitor.throttled {
+            None => lines.push("NVML does not say whether its clocks are lowered".to_owned()),
+            Some(words) if words.is_empty() => {}
+            Some(words) => lines.push(format!("clocks are lowered: {}", words.join(", "))),
         }
         if let Some(errors) = monitor.ecc_uncorrected.filter(|errors| *errors > 0) {
             lines.push(format!("{errors} memory errors that ECC could not correct"));
@@ -125,6 +136,17 @@ fn notes(row: &Row) -> Vec<String> {
     lines
 }
 
+/// What NVML has seen while the device worked.
+fn under_load(load: &Load) -> String {
+    let clocks = match &load.throttled {
+        None => "whether clocks were lowered is not known".to_owned(),
+        Some(words) if words.is_empty() => "clocks were not lowered".to_owned(),
+        Some(words) => format!("clocks were lowered: {}", words.join(", ")),
+    };
+    let heat = load.temperature_c.map(|degrees| format!(", {degrees} °C at most")).unwrap_or_default();
+    format!("in the health run {clocks}{heat}")
+}
+
 /// The first sentence: what came of it.
 fn headline(checked: &Checked) -> String {
     let count = checked.count;
@@ -132,7 +154,7 @@ fn headline(checked: &Checked) -> String {
         Err(cause) => format!("gpu-check: no GPU: {cause}"),
         Ok(_) if checked.passed() => format!("gpu-check passed: CUDA_VISIBLE_DEVICES={}", checked.visible()),
         Ok(machine) => {
-            let usable = checked.rows.iter().filter(|row| matches!(row.state(), "fit" | "healthy")).count();
+            let usable = checked.rows.iter().filter(|row| row.is_usable()).count();
             format!("gpu-check failed: {usable} of {} GPUs may be used, and {count} are needed", machine.devices.len())
         }
     }

@@ -12,7 +12,8 @@ pub(super) fn notes<'a>(sides: impl IntoIterator<Item = (&'a str, &'a Found)>, c
     let Some(ours) = candidate.report.as_ref().filter(|report| is_made(report)) else { return Vec::new() };
     let note = |(role, found): (&str, &Found)| {
         let theirs = found.report.as_ref().filter(|report| is_made(report))?;
-        difference(&theirs.host.gpus, &ours.host.gpus)
+        // What is not known differs from nothing.
+        difference(theirs.host.gpus.as_deref()?, ours.host.gpus.as_deref()?)
             .map(|words| Untrusted::new(format!("{role} and candidate ran on different hardware: {words}")))
     };
     sides.into_iter().filter_map(note).collect()

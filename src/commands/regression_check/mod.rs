@@ -18,6 +18,7 @@ use crate::eval::journal::FolderLock;
 use crate::eval::policy::{self, LoadedPolicy};
 use crate::gate::compare::{RegressionPolicy, RegressionRule};
 use crate::gate::{GatePolicy, MetricName, Verdict};
+use crate::report::HostInfo;
 use crate::store::file::make_folder;
 use crate::trust::{Digest, Untrusted};
 use assemble::{Asked, Sides, Work};
@@ -96,10 +97,10 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
     make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| CommandError::environment(&error))?;
     let mut checkpoint = None;
-    let (mut report, candidate) = match (stored.filter(|_| !args.fresh), candidate) {
+    let (mut report, candidate, said) = match (stored.filter(|_| !args.fresh), candidate) {
         (Some(stored), candidate) => {
             clear_reports(&args.out)?;
-            (said_again(stored), candidate.found())
+            (said_again(stored), candidate.found(), Said::Again)
         }
         (None, candidate) => {
             let (candidate, asked) = match candidate {
@@ -131,10 +132,17 @@ pub async fn run(args: RegressionCheckArgs, context: &Context) -> Result<Outcome
                 ledger.add(earlier, &report).await?;
             }
             checkpoint = asked.checkpoint;
-            (report, Some(sides.candidate))
+            (report, Some(sides.candidate), Said::New)
         }
     };
-    report.host = context.host.info();
+    let here = context.host.info();
+    // The hardware is that of the candidate's run: a report that is said again and two runs that are compared were made elsewhere.
+    let gpus = match (said, &candidate) {
+        (Said::Again, _) => report.host.gpus.take(),
+        (Said::New, _) if args.evaluate => here.gpus.clone(),
+        (Said::New, candidate) => candidate.as_ref().and_then(|found| found.report.as_ref()?.host.gpus.clone()),
+    };
+    report.host = HostInfo { gpus, ..here };
     report.gate_changes = changes.unwrap_or_default();
     let gate = loaded.map_or_else(GatePolicy::default, |loaded| loaded.policy.gate);
     if other_model {
@@ -245,6 +253,15 @@ async fn open_ledger(
     };
     super::prior::check("verdicts", &address, &folder, context)?;
     Ledger::open(&address, &folder, key).await
+}
+
+/// Where a report comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// It was made now.
+    New,
+    /// It was kept, and is shown once more.
+    Again,
 }
 
 /// What is judged: a run that is there, or one that is made now.

@@ -33,7 +33,8 @@ pub(super) fn all(uuids: &[String], depth: Depth, say: &mut dyn FnMut(&str, &Fin
     let answer = driver::ask();
     let Answer::Devices(_, devices) = answer else {
         let finding = match answer {
-            Answer::Failed(call, code) => Finding::Broke(call, code),
+            // The driver does not even begin: that says nothing of any card.
+            Answer::Failed(call, code) => Finding::Unknown(format!("{call} answered with CUDA error {code}")),
             other => Finding::Unknown(format!("the driver answers no more: {other:?}")),
         };
         uuids.iter().for_each(|uuid| say(uuid, &finding));
@@ -42,7 +43,7 @@ pub(super) fn all(uuids: &[String], depth: Depth, say: &mut dyn FnMut(&str, &Fin
     let (sender, receiver) = mpsc::channel();
     for uuid in uuids {
         let Some(device) = devices.iter().find(|device| device.uuid == *uuid) else {
-            say(uuid, &Finding::Unknown("the driver does not show it any more".to_owned()));
+            say(uuid, &Finding::Skips("the driver does not show it any more".to_owned()));
             continue;
         };
         let (sender, uuid, ordinal) = (sender.clone(), uuid.clone(), device.index);
@@ -271,9 +272,7 @@ fn patterns(bench: &Bench, pieces: &[Piece], measured: &mut Measured) -> Result<
         }
         let (looked, wrong) = bench.counted()?;
         if looked != first || looked != all {
-            return Err(Finding::Unknown(format!(
-                "{check} looked at {looked} elements of {all}: the device skips work"
-            )));
+            return Err(Finding::Skips(format!("{check} looked at {looked} elements of {all}: the device skips work")));
         }
         measured.wrong_elements += wrong;
     }
@@ -309,7 +308,7 @@ fn copies(bench: &Bench, from: &Piece, to: &Piece, measured: &mut Measured) -> R
     bench.wait()?;
     let (looked, wrong) = bench.counted()?;
     if looked != to.elements() {
-        return Err(Finding::Unknown(format!("{looked} elements of a copy were looked at: the device skips work")));
+        return Err(Finding::Skips(format!("{looked} elements of a copy were looked at: the device skips work")));
     }
     measured.wrong_elements += wrong;
     Ok(())
@@ -338,7 +337,7 @@ fn chains(bench: &Bench, measured: &mut Measured) -> Result<(), Finding> {
     }
     let (ran, wrong) = bench.counted()?;
     if ran != launches * u64::from(blocks) {
-        return Err(Finding::Unknown(format!("{ran} blocks of chains ran: the device skips work")));
+        return Err(Finding::Skips(format!("{ran} blocks of chains ran: the device skips work")));
     }
     measured.wrong_chains += wrong;
     Ok(())
@@ -364,7 +363,7 @@ fn products(bench: &Bench, times: u32, measured: &mut Measured) -> Result<(), Fi
     // The first layer is compared here as well: a device that compares wrongly is found by it.
     let differ = first.iter().zip(&wanted).filter(|(own, wanted)| own != wanted).count() as u64;
     if ran != u64::from(launches * LAYERS * 256) {
-        return Err(Finding::Unknown(format!("{ran} blocks of products ran: the device skips work")));
+        return Err(Finding::Skips(format!("{ran} blocks of products ran: the device skips work")));
     }
     measured.products.0 += ran * 256;
     measured.products.1 += wrong.max(differ);

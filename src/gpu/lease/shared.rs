@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-/// Files that container engines leave in a container.
-const SIGNS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
+use crate::gpu::facts::is_container;
 
 /// Whether we are in a container, and the folder is none that was mounted into it.
 pub fn private_to_container(folder: &Path) -> bool {
-    let inside = SIGNS.iter().any(|sign| Path::new(sign).exists());
     let (Ok(table), Ok(folder)) = (std::fs::read_to_string("/proc/self/mountinfo"), folder.canonicalize()) else {
         return false;
     };
-    inside && !is_mounted(&table, &folder)
+    is_container() && !is_mounted(&table, &folder)
 }
 
 /// Whether the deepest mount around a folder comes from outside: neither the container's own root nor memory of its own.

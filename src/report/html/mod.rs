@@ -240,7 +240,11 @@ impl Page<'_> {
     fn about(&mut self, report: &Report) {
         let Report { model, suite, counts, timing, host, run, .. } = report;
         let text = |text: &Option<Untrusted>| text.as_ref().map(|text| text.raw().to_owned());
-        let gpus: Vec<String> = host.gpus.iter().map(device).collect();
+        let gpus = match host.gpus.as_deref() {
+            None => "unknown".to_owned(),
+            Some([]) => "none".to_owned(),
+            Some(gpus) => gpus.iter().map(device).collect::<Vec<_>>().join(", "),
+        };
         let mut facts = vec![
             ("Repository", text(&host.repository)),
             ("Commit", text(&host.commit)),
@@ -274,7 +278,7 @@ impl Page<'_> {
             ("Seed", Some(report.seed.to_string())),
             ("Began", Some(timing.started_at.clone())),
             ("Took", Some(duration(timing.seconds))),
-            ("GPU", Some(if gpus.is_empty() { "none".to_owned() } else { gpus.join(", ") })),
+            ("GPU", Some(gpus)),
             ("Cost", run.cost_usd.map(|cost| format!("{cost:.4} USD"))),
             ("Program", Some(format!("{} {}", report.program, report.program_version))),
         ]);

@@ -40,13 +40,13 @@ impl Layout<'_> {
         parts.push(self.words(&format!("{} samples of {} cases{counted}", counts.samples, counts.cases)));
         parts.push(Inline::all([Inline::fixed("seed "), Inline::number(*seed)]));
         parts.push(self.words(&duration(timing.seconds)));
-        parts.push(match host.gpus.first() {
-            Some(gpu) => {
-                let facts = self.words(&devices(&host.gpus));
-                let count = Inline::number(host.gpus.len() as u64);
-                Inline::all([count, Inline::fixed(" × "), self.code(&gpu.name, 60), facts])
+        parts.push(match host.gpus.as_deref() {
+            Some(gpus @ [gpu, ..]) => {
+                let count = Inline::number(gpus.len() as u64);
+                Inline::all([count, Inline::fixed(" × "), self.code(&gpu.name, 60), self.words(&devices(gpus))])
             }
-            None => Inline::fixed("no GPU"),
+            Some([]) => Inline::fixed("no GPU"),
+            None => Inline::fixed("GPU unknown"),
         });
         if let Some(cost) = run.cost_usd {
             parts.push(self.words(&format!("{cost:.4} USD")));

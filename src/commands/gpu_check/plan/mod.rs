@@ -15,11 +15,11 @@ mod words;
 
 use serde_json::Value;
 
+use super::args::kinds_of;
 use crate::cluster::{NODE, POD};
 use crate::commands::cluster::{connect, trouble};
 use crate::commands::{CommandError, Context, Exit, Outcome};
 use crate::trust::Untrusted;
-use kinds::GpuKind;
 use patch::Home;
 use price::Prices;
 use seen::{Node, Pod};
@@ -195,10 +195,9 @@ fn job(args: &PlanArgs) -> Result<Job, CommandError> {
     if hours > 8760.0 {
         return Err(refused("--hours is a year (8760) at most".to_owned()));
     }
-    let kinds: Result<Vec<GpuKind>, String> = args.gpu_type.iter().map(|kind| GpuKind::read(kind)).collect();
     Ok(Job {
         gpus: args.gpus,
-        kinds: kinds.map_err(|why| refused(format!("--gpu-type: {why}")))?,
+        kinds: kinds_of(&args.gpu_type)?,
         min_memory_gb: args.min_memory_gb.map(|least| more_than_nothing("min-memory-gb", least)).transpose()?,
         max_price: args.max_price.map(|most| more_than_nothing("max-price", most)).transpose()?,
         spot: args.spot,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::kinds::named_gb;
+use super::kinds::memory_of_gke;
 use super::seen::{Expression, Node, Pod, Taint, Toleration};
 
 /// The resource of whole GPUs.
@@ -38,8 +38,7 @@ pub(super) fn node(object: &Value) -> Node {
     let product = PRODUCTS.iter().find_map(|name| Some(((*name).to_owned(), label(name)?)));
     let mebibytes = ["nvidia.com/gpu.memory", "karpenter.k8s.aws/instance-gpu-memory"];
     let memory = mebibytes.iter().find_map(|name| label(name)?.parse::<u64>().ok()?.checked_mul(1024 * 1024));
-    // A size in a product's name counts in GiB, as drivers show it.
-    let named = || product.as_ref().and_then(|(_, name)| Some(u64::from(named_gb(name)?) * 1024 * 1024 * 1024));
+    let named = || product.as_ref().and_then(|(_, name)| memory_of_gke(name));
     let of_name = |text: &str| product.as_ref().is_some_and(|(_, name)| name.contains(text));
     let replicas = label("nvidia.com/gpu.replicas").and_then(|text| text.parse::<u32>().ok()).unwrap_or(1);
     let instances = allocatable.and_then(Value::as_object).is_some_and(|all| {

@@ -15,7 +15,7 @@ pub(super) struct Node {
     pub(super) parts: Option<&'static str>,
     /// The label and value that name the GPU.
     pub(super) product: Option<(String, String)>,
-    /// Memory of each GPU in bytes.
+    /// Memory of each GPU in bytes, where a label says it.
     pub(super) memory_bytes: Option<u64>,
     /// Such as `p4d.24xlarge`.
     pub(super) instance: Option<String>,

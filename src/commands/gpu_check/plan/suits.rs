@@ -1,16 +1,16 @@
 //! Which nodes could hold the job, now or once others have gone. Pure.
 
 use super::args::Spot;
-use super::kinds::GpuKind;
 use super::price::Prices;
 use super::seen::{Node, Taint};
+use crate::gpu::kinds::{product_is, product_memory_gb};
 
 /// What the job needs of a node.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) gpus: u32,
-    /// Empty for any.
-    pub(super) kinds: Vec<GpuKind>,
+    /// As `--gpu-type` names them; empty for any.
+    pub(super) kinds: Vec<String>,
     /// Memory of each GPU in GB of 10^9 bytes at least.
     pub(super) min_memory_gb: Option<f64>,
     /// For one GPU and hour, at most.
@@ -60,16 +60,14 @@ impl Job {
         let product = node.product.as_ref().map(|(_, name)| name.as_str());
         if !self.kinds.is_empty() {
             let Some(product) = product else { return never("no label says what its GPUs are".to_owned()) };
-            if !self.kinds.iter().any(|kind| kind.is(product, node.memory_bytes)) {
+            if !self.kinds.iter().any(|kind| product_is(product, node.memory_bytes, kind)) {
                 return never("another kind of GPU".to_owned());
             }
         }
         if let Some(least) = self.min_memory_gb {
-            match node.memory_bytes {
+            match product_memory_gb(product.unwrap_or_default(), node.memory_bytes) {
                 None => return never("no label says how much memory its GPUs have".to_owned()),
-                Some(bytes) if crate::stats::float(bytes) < least * 1e9 => {
-                    return never("its GPUs have too little memory".to_owned());
-                }
+                Some(gb) if gb < least => return never("its GPUs have too little memory".to_owned()),
                 Some(_) => {}
             }
         }

@@ -107,12 +107,12 @@ fn a_job_fits_where_gpus_are_left_and_finished_pods_hold_none() {
     let pods = [running("x", 6, "a", "2026-01-01T11:00:00Z", json!({})), finished("old", 5)];
     assert_eq!(planned(&job(2), &nodes, &pods).fate, Fate::Now("a".into()), "the node that it fills best");
     assert_eq!(planned(&job(4), &nodes, &pods).fate, Fate::Now("t".into()));
-    let only = Job { kinds: vec![GpuKind::read("a100-80gb").unwrap()], ..job(2) };
+    let only = Job { kinds: vec!["a100-80gb".to_owned()], ..job(2) };
     assert_eq!(planned(&only, &nodes, &pods).fate, Fate::Now("a".into()));
     let large = Job { min_memory_gb: Some(80.0), ..job(1) };
     assert_eq!(planned(&large, &nodes, &pods).fate, Fate::Now("a".into()));
     assert_eq!(planned(&job(9), &nodes, &pods).fate, Fate::Never);
-    let other = Job { kinds: vec![GpuKind::read("h100").unwrap()], ..job(1) };
+    let other = Job { kinds: vec!["h100".to_owned()], ..job(1) };
     assert_eq!(planned(&other, &nodes, &pods).fate, Fate::Never);
 }
 
@@ -242,7 +242,7 @@ fn the_cheapest_node_comes_first_and_the_cost_is_its_share() {
         (plan.fate, plan.price.map(|price| price.job))
     };
     assert_eq!(of(&job(2)), (Fate::Now("cheap".into()), Some(2.0 * 2.0)));
-    let a100s = Job { kinds: vec![GpuKind::read("a100").unwrap()], ..job(2) };
+    let a100s = Job { kinds: vec!["a100".to_owned()], ..job(2) };
     assert_eq!(of(&a100s), (Fate::Now("spot".into()), Some(2.0 * 2.0 * 1.5)));
     assert_eq!(of(&Job { spot: Spot::Never, ..a100s.clone() }), (Fate::Now("dear".into()), Some(2.0 * 2.0 * 4.0)));
     assert_eq!(of(&Job { spot: Spot::Never, max_price: Some(3.0), ..a100s }).0, Fate::Never);
@@ -263,7 +263,7 @@ fn the_yaml_is_a_job_to_kubernetes_own_types() {
     let all: Vec<&Node> = nodes.iter().collect();
     let home = Home { namespace: Some("ml"), queue: Some("gpus") };
     for (spot, kinds) in [(Spot::Allow, "a100"), (Spot::Only, "a100-80gb"), (Spot::Never, "a100")] {
-        let job = Job { spot, kinds: vec![GpuKind::read(kinds).unwrap()], ..job(2) };
+        let job = Job { spot, kinds: vec![kinds.to_owned()], ..job(2) };
         let suitable: Vec<&Node> =
             all.iter().filter(|node| job.suits(node, &Prices::default()) == Suits::Yes).copied().collect();
         let patch = patch::patch(&job, &home, &suitable, &nodes);
@@ -337,7 +337,7 @@ proptest! {
             }
             pod
         }).collect();
-        let job = Job { kinds: kind.map(|kind| GpuKind::read(kind).unwrap()).into_iter().collect(), spot, max_price, ..job(gpus) };
+        let job = Job { kinds: kind.map(str::to_owned).into_iter().collect(), spot, max_price, ..job(gpus) };
         let text = "instances:\n  type-8: {on_demand: 16, spot: 5}\n  type-4: {on_demand: 4, spot: 3}\n  type-2: {on_demand: 7}\n";
         let prices = Prices::read("p", text).unwrap();
         let read_nodes: Vec<Node> = nodes.iter().map(read::node).collect();
