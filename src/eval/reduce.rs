@@ -149,7 +149,10 @@ impl<'a> Drawn<'a> {
             What::Named(None) => Data::Share(Vec::new()),
             // One name may be a mean of shares in one suite, and a value of all samples in another.
             What::Named(Some(number)) => match cases.aggregate(number) {
-                Some(aggregate) => together(&cases, number, aggregate),
+                Some(aggregate) => together(&cases, number, aggregate, |slot| {
+                    let suite = self.suites.get(usize::from(slot.suite));
+                    suite.and_then(Suite::stands_for).unwrap_or(1)
+                }),
                 None => Data::Share(shares(&cases, |row| {
                     let found = row?.named.iter().find(|(name, _)| *name == number)?;
                     Some(found.1)
@@ -287,18 +290,20 @@ fn mean(cases: &Cases<'_>, value: impl Fn(&Row) -> Option<f64>) -> Data {
     Data::Mean { clusters, missing }
 }
 
-/// A value of all samples together. A sample that names the metric without parts of its form is missing.
-fn together(cases: &Cases<'_>, number: u16, aggregate: Aggregate) -> Data {
+/// A value of all samples together. A sample that names the metric without parts of its form is missing, with all samples that it
+/// stands for.
+fn together(cases: &Cases<'_>, number: u16, aggregate: Aggregate, weight: impl Fn(&Slot) -> u64) -> Data {
     let (mut parts, mut missing) = (Vec::new(), 0);
     for (index, samples) in cases.each() {
         let group = cluster(index, samples);
-        for row in samples.iter().filter_map(|(_, row)| *row) {
+        for (slot, row) in samples.iter().filter_map(|(slot, row)| Some((slot, (*row)?))) {
             match row.values.iter().find(|(own, _)| *own == number) {
                 Some((_, own)) if own.aggregate == aggregate && aggregate.takes(&own.parts) => {
                     parts.push((group, &*own.parts));
                 }
-                Some(_) => missing += 1,
-                None => missing += u64::from(row.named.iter().any(|(own, _)| *own == number)),
+                Some(_) => missing += weight(slot),
+                None if row.named.iter().any(|(own, _)| *own == number) => missing += weight(slot),
+                None => {}
             }
         }
     }

@@ -99,6 +99,12 @@ pub(super) fn http(id: &str, provider: &Provider, environment: &Environment<'_>)
         }
     }
     let shown = |text: &str| environment.shown_in(text);
+    environment.no_secret_in(id, &provider.at)?;
+    for key in ["url", "body"] {
+        let Some(value) = config.get(key) else { continue };
+        let at = provider.at.part(&format!("/config/{key}"));
+        texts_of(value).into_iter().try_for_each(|text| environment.no_secret_in(text, &at))?;
+    }
     let url = config.get("url").and_then(Value::as_str).map_or_else(|| id.to_owned(), shown);
     if !url.contains("://") {
         return Err(provider.at.problem("an HTTP provider needs `config.url`"));
@@ -182,6 +188,18 @@ pub(super) fn tells(spec: &ModelSpec) -> Option<Tells> {
         | ModelSpec::Echo(_)
         | ModelSpec::Embedded(_)
         | ModelSpec::Replay(_) => None,
+    }
+}
+
+/// Every text in a value, and every name.
+fn texts_of(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts_of).collect(),
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, value)| std::iter::once(name.as_str()).chain(texts_of(value))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }
 
