@@ -225,3 +225,30 @@ async fn a_judge_that_does_not_keep_to_the_form_leaves_the_sample_unscored() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policys_judge_judges_whatever_a_suite_calls_a_model_of_its_own() {
+    let stub = Stub::start(|_, body| {
+        let pass = if body.contains("true or false") { ", \"pass\": true" } else { "" };
+        chat(&format!("{{\"reason\": \"polite\", \"score\": 0.9{pass}}}"))
+    });
+    let stub = stub.await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let own = "prompts: ['Say {{x}}']\nproviders: [echo]\ntests:\n  - {vars: {x: hello}, assert: [{type: llm-rubric, value: polite, provider: {id: echo, label: judge}}]}\n";
+    support::write(folder.path(), "promptfoo.yaml", own);
+    support::write(folder.path(), "tape.jsonl", &support::recording(&[("a", "good day")]));
+    let suite = "name: s\ncases:\n  - {id: a, prompt: x, assertions: [{type: llm-judge, judge: judge, value: Is it polite?}]}\n";
+    support::write(folder.path(), "suite.yaml", suite);
+    for suites in ["[suite.yaml]", "[promptfoo.yaml, suite.yaml]"] {
+        let policy = format!(
+            "version: 1\nmodels:\n  taped: {{provider: echo}}\n  judge: {{provider: openai, base_url: \"{}\", model: j}}\n\
+             suites: {suites}\ngate: {{model: taped, thresholds: [{{metric: pass_rate, min: 1.0, decide_by: point}}]}}\n",
+            stub.base
+        );
+        support::write(folder.path(), "llmci.yaml", &policy);
+        let path = folder.path().to_owned();
+        let output = tokio::task::spawn_blocking(move || support::eval_gate(&path).output().unwrap()).await.unwrap();
+        assert_eq!(support::code(&output), 0, "{}", support::text(&output));
+    }
+    assert!(stub.asked() >= 2);
+}
