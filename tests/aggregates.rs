@@ -31,8 +31,8 @@ fn results(folder: &Path, task: &str, documents: usize, metrics: &[(&str, f64, V
 /// which so many are wrong.
 fn mixed(folder: &Path, arc: (Value, Value), wrong: usize) {
     let samples = 200;
-    let share = 1.0 - stats(wrong) / stats(samples);
-    let error = (share * (1.0 - share) / (stats(samples) - 1.0)).sqrt();
+    let share = 1.0 - float(wrong) / float(samples);
+    let error = (share * (1.0 - share) / (float(samples) - 1.0)).sqrt();
     let entry = |name: &str, acc: &Value, error: &Value, count: usize| {
         json!({"alias": name, "sample_len": count, "acc,none": acc, "acc_stderr,none": error, "acc_norm,none": 0.5,
             "acc_norm_stderr,none": 0.1})
@@ -60,7 +60,7 @@ fn mixed(folder: &Path, arc: (Value, Value), wrong: usize) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a small count")]
-fn stats(count: usize) -> f64 {
+fn float(count: usize) -> f64 {
     count as f64
 }
 
@@ -330,4 +330,32 @@ fn a_rule_never_passes_on_the_part_of_the_samples_that_was_recorded() {
     gate(folder, "none", "{metric: acc, min: 0.8}");
     let found = report(&folder.join("none-out"))["metrics"][0].clone();
     assert_eq!((&found["value"], &found["unscored"]), (&json!(0.95), &json!(1000)), "{found}");
+}
+
+#[test]
+fn a_task_that_only_one_side_has_recorded_leaves_the_rule_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let error = json!((0.25_f64 / 3999.0).sqrt());
+    for task in ["hard", "easy"] {
+        results(&folder.join(task), task, 4000, &[("acc", 0.5, error.clone(), true)]);
+    }
+    for (name, paths) in [("both", "[{path: hard}, {path: easy}]"), ("one", "[{path: easy}]")] {
+        write(folder, "gate.yaml", &format!("version: 1\nresults: {paths}\ngate: {{thresholds: [{ANY}]}}\n"));
+        let output =
+            eval_gate(folder).args(["--policy", "gate.yaml", "--out", &format!("{name}-out")]).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output));
+    }
+    let held = |baseline: &str, candidate: &str| {
+        let rules = "{coverage: 0.1, rules: [{metric: acc, margin: 0.1}]}";
+        write(folder, "compare.yaml", &format!("version: 1\nsuites: []\nregression: {rules}\n"));
+        let sides = ["--baseline", &format!("{baseline}-out"), "--candidate", &format!("{candidate}-out")];
+        regression_check(folder).args(["--policy", "compare.yaml"]).args(sides).output().unwrap()
+    };
+    assert_eq!(code(&held("both", "both")), 0);
+    for (baseline, candidate) in [("both", "one"), ("one", "both")] {
+        let output = held(baseline, candidate);
+        assert_eq!(code(&output), 3, "{}", text(&output));
+        assert!(text(&output).contains("1 are on one side only"), "{}", text(&output));
+    }
 }

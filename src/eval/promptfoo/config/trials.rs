@@ -252,6 +252,8 @@ fn what_a_gate_cannot_do_is_refused_with_its_line() {
         (provider("{id: \"http://h/x\", config: {body: \"{{ prompt }} {{ env.OPENAI_API_KEY }}\"}}"), "config.yaml:3:33: `env.OPENAI_API_KEY` would put a secret"),
         (provider("{id: \"http://h/{{ prompt }}?k={{ env.OPENAI_API_KEY | upper }}\"}"), "`env.OPENAI_API_KEY` would put a secret"),
         (provider("{id: http, config: {url: \"http://h/{{ env.MY_TOKEN }}\", body: {a: [\"{{prompt}}\"]}}}"), "`env.MY_TOKEN` would put a secret"),
+        (provider("{id: \"openai:gpt-4o\", config: {passthrough: {user: \"{{ env.MY_TOKEN }}\"}}}"), "`env.MY_TOKEN` would put a secret"),
+        (provider("{id: \"openai:gpt-4o\", config: {headers: {A: \"{{ env.MY_TOKEN | upper }}\"}}}"), "only variables of the environment are put into a header"),
         (provider("{id: \"http://h/x\", config: {body: a, headers: {A: \"{{ x }}\"}}}"), "only variables of the environment are put into a header"),
         (format!("providers: [echo]\n{ONE_TEST}"), "the config has no `prompts`"),
         (format!("prompts: [\"{{{{x | nofilter}}}}\"]\nproviders: [echo]\n{ONE_TEST}"), "the filter `nofilter` is not there"),
