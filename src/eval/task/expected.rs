@@ -5,22 +5,35 @@ use serde_json::Value;
 use super::doc::{Expected, OutputType};
 use super::python;
 use super::wording::at;
+use crate::stats::float;
+
+/// Whether a task has several gold answers a document: lm-eval asks its first document.
+pub(super) fn is_several(first: &Value) -> bool {
+    first.as_array().is_some_and(|items| !items.is_empty())
+}
 
 /// From `doc_to_target` and the choices. A gold answer that is no choice is [`Expected::None`], as lm-eval's -100: no answer is right.
-pub(super) fn of(output_type: OutputType, target: Value, choices: Option<&[String]>) -> Result<Expected, String> {
+pub(super) fn of(
+    output_type: OutputType,
+    target: Value,
+    choices: Option<&[String]>,
+    is_several: bool,
+) -> Result<Expected, String> {
     match output_type {
         OutputType::MultipleChoice => Ok(gold(&target, choices.unwrap_or_default())),
         OutputType::LogLikelihood | OutputType::LogLikelihoodRolling => Ok(Expected::Text(python::text(&target))),
         OutputType::GenerateUntil => {
             let target = match (choices, target) {
-                (Some(choices), Value::Number(number)) => {
-                    let chosen = number.as_i64().and_then(|number| at(choices, number));
-                    Value::String(chosen.ok_or_else(|| format!("the target {number} is no choice"))?.clone())
+                (Some(choices), target) => {
+                    let number = target.as_i64().or_else(|| target.as_bool().map(i64::from));
+                    let chosen = number.and_then(|number| at(choices, number));
+                    let wrong = || format!("the target {} is no index of a choice", python::repr(&target));
+                    Value::String(chosen.ok_or_else(wrong)?.clone())
                 }
-                (_, target) => target,
+                (None, target) => target,
             };
             Ok(match target {
-                Value::Array(items) => Expected::Texts(items.iter().map(python::text).collect()),
+                Value::Array(items) if is_several => Expected::Texts(items.iter().map(python::text).collect()),
                 one => Expected::Text(python::text(&one)),
             })
         }
@@ -29,7 +42,8 @@ pub(super) fn of(output_type: OutputType, target: Value, choices: Option<&[Strin
 
 fn gold(target: &Value, choices: &[String]) -> Expected {
     let index = |value: &Value| match value {
-        Value::Number(number) => number.as_u64().and_then(|number| usize::try_from(number).ok()),
+        // A column of a table may have whole numbers as floats.
+        Value::Number(number) => (0..choices.len()).find(|index| number.as_f64() == Some(float(*index as u64))),
         Value::Bool(truth) => Some(usize::from(*truth)),
         Value::String(text) => choices.iter().position(|choice| choice == text),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
