@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::doc::{Expected, OutputType};
 use super::python;
 use super::wording::at;
-use crate::stats::float;
 
 /// Whether a task has several gold answers a document: lm-eval asks its first document.
 pub(super) fn is_several(first: &Value) -> bool {
@@ -20,7 +19,7 @@ pub(super) fn of(
     is_several: bool,
 ) -> Result<Expected, String> {
     match output_type {
-        OutputType::MultipleChoice => Ok(gold(&target, choices.unwrap_or_default())),
+        OutputType::MultipleChoice => gold(&target, choices.unwrap_or_default(), is_several),
         OutputType::LogLikelihood | OutputType::LogLikelihoodRolling => Ok(Expected::Text(python::text(&target))),
         OutputType::GenerateUntil => {
             let target = match (choices, target) {
@@ -40,21 +39,25 @@ pub(super) fn of(
     }
 }
 
-fn gold(target: &Value, choices: &[String]) -> Expected {
-    let index = |value: &Value| match value {
-        // A column of a table may have whole numbers as floats.
-        Value::Number(number) => (0..choices.len()).find(|index| number.as_f64() == Some(float(*index as u64))),
-        Value::Bool(truth) => Some(usize::from(*truth)),
-        Value::String(text) => choices.iter().position(|choice| choice == text),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+/// lm-eval ends a run at what is neither an index nor the text of a choice, and at a list among single answers.
+fn gold(target: &Value, choices: &[String], is_several: bool) -> Result<Expected, String> {
+    let wrong = |value: &Value| format!("the target {} is no index of a choice", python::repr(value));
+    let index = |value: &Value| {
+        let number = value.as_i64().or_else(|| value.as_bool().map(i64::from)).ok_or_else(|| wrong(value))?;
+        Ok(usize::try_from(number).ok().filter(|index| *index < choices.len()))
     };
     match target {
-        Value::Array(items) => {
-            // lm-eval takes indices only in a list; a text in it would be an error there.
-            let right: Vec<usize> = items.iter().filter_map(index).filter(|index| *index < choices.len()).collect();
-            if right.is_empty() { Expected::None } else { Expected::Choices(right) }
+        Value::Array(items) if is_several => {
+            let found = items.iter().map(index).collect::<Result<Vec<_>, String>>()?;
+            let right: Vec<usize> = found.into_iter().flatten().collect();
+            Ok(if right.is_empty() { Expected::None } else { Expected::Choices(right) })
         }
-        one => index(one).filter(|index| *index < choices.len()).map_or(Expected::None, Expected::Choice),
+        Value::Array(_) => Err("the target is a list, and that of the first document is none".to_owned()),
+        _ if is_several => Err("the target is no list of indices, and that of the first document is one".to_owned()),
+        Value::String(text) => {
+            Ok(choices.iter().position(|choice| choice == text).map_or(Expected::None, Expected::Choice))
+        }
+        one => Ok(index(one)?.map_or(Expected::None, Expected::Choice)),
     }
 }
 

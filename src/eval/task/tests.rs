@@ -166,14 +166,27 @@ fn whether_there_are_several_right_answers_is_said_by_the_first_document() {
     assert_eq!(rows("['a', 'b']", "c"), (texts(&["a", "b"]), text("c")));
 }
 
+/// Source: lm-eval 0.4.13: each of these ends its run.
 #[test]
-fn an_index_that_a_table_has_as_a_float_is_an_index() {
-    let csv = "q,answer\na,1\nb,\n";
-    let task = CHOICE.replace("rows.jsonl", "rows.csv").replace("json", "csv").replace("choices", "'[\"x\", \"y\"]'");
-    let folder = with(&[("task.yaml", &task), ("rows.csv", csv)]);
-    let suites = loaded(folder.path(), "task.yaml").unwrap();
-    let suite = suites.first().unwrap();
-    assert_eq!((expected(suite, 0), expected(suite, 1)), (Expected::Choice(1), Expected::None));
+fn a_right_answer_that_is_no_choice_of_any_kind_is_refused() {
+    let rows = |first: serde_json::Value, second: serde_json::Value, task: &str| {
+        let row = |answer| format!("{}\n", serde_json::json!({"q": "?", "choices": ["x", "y"], "answer": answer}));
+        let rows = format!("{}{}", row(first), row(second));
+        let folder = with(&[("task.yaml", task), ("rows.jsonl", &rows)]);
+        let suites = loaded(folder.path(), "task.yaml")?;
+        Ok::<_, String>((expected(suites.first().unwrap(), 0), expected(suites.first().unwrap(), 1)))
+    };
+    use serde_json::{Value, json};
+    // A table has an index as a float where a cell is empty.
+    for (first, second) in [(json!(1.0), json!(0.0)), (json!(1), Value::Null), (json!(["x"]), json!(["y"]))] {
+        let problem = rows(first, second, CHOICE).err().unwrap();
+        assert!(problem.contains("is no index of a choice"), "{problem}");
+    }
+    assert_eq!(rows(json!("y"), json!("z"), CHOICE), Ok((Expected::Choice(1), Expected::None)));
+    assert_eq!(rows(json!([0, 7]), json!([]), CHOICE), Ok((Expected::Choices(vec![0]), Expected::None)));
+    let generated = CHOICE.replace("multiple_choice", "generate_until");
+    assert_eq!(rows(json!(true), json!(false), &generated).map(|both| both.0), Ok(Expected::Text("y".to_owned())));
+    assert!(rows(json!("x"), json!("y"), &generated).err().unwrap().contains("is no index of a choice"));
 }
 
 #[test]
