@@ -35,6 +35,9 @@ fn csv_has_the_types_of_its_columns() {
     let wanted =
         json!([{"id": 1, "x": 1.0, "ok": true, "name": "a"}, {"id": 2, "x": null, "ok": false, "name": "b, c"}]);
     assert_eq!(found, wanted);
+    // Nothing becomes another number, or nothing.
+    let found = rows("csv", "x.csv", "n,x\n12345678901234567890,inf\n7,1\n").unwrap();
+    assert_eq!(found, json!([{"n": "12345678901234567890", "x": "inf"}, {"n": "7", "x": "1"}]));
 }
 
 #[test]
