@@ -268,8 +268,9 @@ mod tests {
         // What is known costs nothing.
         assert_eq!(few.ask(&script(0), Asks::Export("f"), &[]), Ok(json!(0)));
         // The limit that ended it is the one that is named.
+        let given = [("output", json!("x")), ("context", json!({}))];
         let endless = code(Language::Python, "while True:\n    pass\nreturn 1");
-        let why = programs(Duration::from_millis(300)).ask(&endless, Asks::Export("f"), &[]).unwrap_err();
+        let why = programs(Duration::from_millis(300)).ask(&endless, Asks::Export("f"), &given).unwrap_err();
         assert!(why.contains("0.3 seconds together"), "{why}");
         let unspent = programs(Duration::from_secs(60));
         unspent.known().spent = Duration::from_secs(30);

@@ -249,7 +249,7 @@ fn what_a_gate_cannot_do_is_refused_with_its_line() {
         (provider("{id: \"openai:gpt-4o\", config: {temprature: 0}}"), "did you mean `temperature`?"),
         (provider("{id: \"openai:gpt-4o\", config: {tools: [{type: function}]}}"), "calls of tools"),
         (provider("{id: \"http://{{ x }}/y\", config: {body: a}}"), "the host of a provider is written out"),
-        (provider("{id: \"http://h/x\", config: {body: \"{{ prompt }} {{ env.OPENAI_API_KEY }}\"}}"), "config.yaml:3:33: `env.OPENAI_API_KEY` would put a secret"),
+        (provider("{id: \"http://h/x\", config: {body: \"{{ prompt }} {{ env.OPENAI_API_KEY }}\"}}"), "config.yaml:3:39: `env.OPENAI_API_KEY` would put a secret"),
         (provider("{id: \"http://h/{{ prompt }}?k={{ env.OPENAI_API_KEY | upper }}\"}"), "`env.OPENAI_API_KEY` would put a secret"),
         (provider("{id: http, config: {url: \"http://h/{{ env.MY_TOKEN }}\", body: {a: [\"{{prompt}}\"]}}}"), "`env.MY_TOKEN` would put a secret"),
         (provider("{id: \"openai:gpt-4o\", config: {passthrough: {user: \"{{ env.MY_TOKEN }}\"}}}"), "`env.MY_TOKEN` would put a secret"),
