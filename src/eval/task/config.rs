@@ -3,6 +3,7 @@
 //! (`spec`).
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use serde_json::Value;
 use super::doc::Group;
 use super::file::{self, Budget, Entry, File, Keys};
 use super::{source, spec};
-use crate::document::{Problem, Problems, nearest, pointer_part};
+use crate::document::{LARGEST_FILE, Problem, Problems, nearest, pointer_part};
+use crate::eval::input;
 use crate::eval::suite::{Around, Suite};
 
 /// Files that are looked through for a group's tasks.
@@ -259,7 +261,7 @@ impl Wanted {
             // One that is left out would not be missed.
             let index = self.index();
             for (path, problem) in &index.broken {
-                if std::fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(name)) {
+                if may_have(path, name) {
                     self.problems.push(problem.clone());
                 }
             }
@@ -377,6 +379,17 @@ impl Wanted {
         }
         pooled
     }
+}
+
+/// Whether a file that cannot be read may be a task with a tag, of its own or of what it includes.
+fn may_have(path: &Path, tag: &str) -> bool {
+    let Ok(file) = input::open(path) else { return true };
+    let mut bytes = Vec::new();
+    if file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).is_err() || bytes.len() as u64 > LARGEST_FILE {
+        return true;
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    text.contains(tag) || (text.contains("include") && text.contains("task"))
 }
 
 /// Links to files are followed, as lm-eval does; links to folders are not.

@@ -217,6 +217,8 @@ fn a_task_with_a_tag_that_cannot_be_read_is_missed() {
     assert_eq!(suites(&other, "two.yaml"), Ok(2));
     let problem = suites(&format!("{other}a: [\n"), "two.yaml").err().unwrap();
     assert!(problem.contains("two.yaml:"), "{problem}");
+    let problem = suites("include: gone\ntask: more\n", "two.yaml").err().unwrap();
+    assert!(problem.contains("there is no file"), "{problem}");
     // What has nothing to do with the tag may be anything.
     assert_eq!(suites("a: [\n", "two.yaml"), Ok(1));
 }
