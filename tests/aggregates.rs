@@ -49,7 +49,7 @@ fn mixed(folder: &Path, arc: (Value, Value), wrong: usize) {
     let row = |number: usize| {
         let acc = if number < wrong { 0.0 } else { 1.0 };
         // As many as must be for the recorded mean of 0.5, whatever `acc` is.
-        let norm = if number % 2 == 0 { 1.0 } else { 0.0 };
+        let norm = if number.is_multiple_of(2) { 1.0 } else { 0.0 };
         let row = json!({"doc_id": number, "doc": {}, "target": "t", "arguments": {}, "resps": [["x"]], "filtered_resps": ["x"],
             "filter": "none", "metrics": ["acc", "acc_norm"], "doc_hash": format!("d{number}"), "prompt_hash": format!("p{number}"),
             "target_hash": "t", "acc": acc, "acc_norm": norm});
