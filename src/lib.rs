@@ -12,7 +12,7 @@
 //! | [`stats`] | intervals, tests, power: pure mathematics | nothing |
 //! | [`net`] | the only place where an HTTP client is built | trust |
 //! | [`cluster`] | the only place where a Kubernetes client is built | net, trust |
-//! | [`gpu`] | what devices this machine has | nothing |
+//! | [`gpu`] | what devices this machine has, and all that is unsafe | nothing |
 //! | [`gate`] | score, metric, threshold, verdict: the currency | stats, trust |
 //! | [`report`] | one Report, and every surface as a plain function of it | gate, trust |
 //! | [`store`] | atomic files, the directory and bucket stores | net, trust |
@@ -52,6 +52,10 @@ pub mod document;
 pub mod eval;
 pub mod gate;
 #[cfg(feature = "programs")]
+pub mod gpu;
+// The engine on CUDA asks no driver: candle does. Of this room it has the one computation that candle lacks.
+#[cfg(all(feature = "cuda", not(feature = "programs")))]
+#[path = "gpu/product.rs"]
 pub mod gpu;
 pub mod host;
 pub mod net;

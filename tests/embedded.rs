@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use llmci::eval::model::Device;
 use llmci::eval::model::embedded::{Engine, EngineError, GenerateRequest};
+use llmci::eval::model::{Device, Dtype};
 use serde_json::Value;
 
 fn root() -> &'static Path {
@@ -118,6 +118,24 @@ fn a_request_stops_when_it_is_told_to() {
         if left < 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     assert!(matches!(engine.generate(&request, &mut stop_soon), Err(EngineError::Stopped)));
+}
+
+/// The model is published in f16: in that type nothing is rounded, and bf16 has three digits less.
+#[test]
+fn weights_are_rounded_to_the_type_that_is_asked_for() {
+    let path = root().join("examples/quickstart/models/good");
+    let mut go = || ControlFlow::Continue(());
+    let mut sums = |dtype| {
+        let engine = Engine::load_as(&path, Device::Cpu, dtype).unwrap();
+        let continuations = [" Paris", " 3 colors, one per line"].map(str::to_owned);
+        let found = engine.likelihoods("What is the capital of France?", &continuations, &mut go).unwrap();
+        (found.iter().map(|one| one.sum).collect::<Vec<f64>>(), engine.digest().clone())
+    };
+    let (plain, narrow, short) = (sums(Dtype::F32), sums(Dtype::F16), sums(Dtype::Bf16));
+    assert_eq!(plain.0, narrow.0);
+    let apart: Vec<f64> = plain.0.iter().zip(&short.0).map(|(one, other)| (one - other).abs()).collect();
+    assert!(apart.iter().all(|apart| *apart > 0.0 && *apart < 1.0), "{apart:?}");
+    assert!(plain.1 != narrow.1 && plain.1 != short.1 && narrow.1 != short.1);
 }
 
 /// A copy of the good model with one file replaced.

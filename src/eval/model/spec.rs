@@ -145,16 +145,16 @@ pub enum Device {
     Cuda,
 }
 
-/// The type of numbers that the embedded engine multiplies in on a GPU.
+/// The type that the embedded engine rounds a model's weights to. On a GPU they stay in it; results are the CPU's, whatever the type.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
-    /// Four bytes a number: agrees with the CPU to 1e-3.
+    /// Four bytes a number: nothing is rounded.
     #[default]
     F32,
-    /// Two bytes, with the range of f32: twice the room and several times the speed, and less exact.
+    /// Two bytes, with the range of f32: what most models are published in, and half the memory of a GPU.
     Bf16,
-    /// Two bytes, with more digits and less range.
+    /// Two bytes, with more digits and less range: on a GPU, states above 65504 are an error.
     F16,
 }
 
@@ -179,7 +179,7 @@ pub struct EmbeddedSpec {
     /// CPU or CUDA. CUDA needs the program `llmci-engine`, built with it.
     #[serde(default)]
     pub device: Device,
-    /// The type of numbers on a GPU: `f32` unless given. On the CPU everything is f32.
+    /// The type that weights are rounded to, and kept in on a GPU: `f32` unless given.
     #[serde(default, skip_serializing_if = "is_default")]
     pub dtype: Dtype,
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::doc::{FilterStep, MetricSpec, OutputType, Pipeline, RegexStep};
 use super::file::Entry;
+use super::metric::rouge::{KINDS, is_kind};
 use crate::document::{Problem, nearest};
 
 /// A metric that needs no Python: its name, its aggregation, and whether more is better. The samples of those with a mean are shares.
@@ -23,6 +24,8 @@ const METRICS: &[(&str, &str, bool)] = &[
     ("f1", "f1", true),
     ("mcc", "matthews_corrcoef", true),
     ("perplexity", "perplexity", false),
+    // Becomes one metric of each kind.
+    ("rouge", "mean", true),
     ("word_perplexity", "weighted_perplexity", false),
 ];
 const AGGREGATIONS: &[&str] = &[
@@ -78,10 +81,11 @@ pub(super) fn metrics(entry: Option<&Entry>, output_type: OutputType) -> Result<
     let Some(items) = entry.value.as_array().filter(|items| !items.is_empty()) else {
         return Err(entry.problem("`metric_list` is a list of mappings with `metric`"));
     };
-    items.iter().map(|item| metric(entry, item)).collect()
+    let each = items.iter().map(|item| metric(entry, item)).collect::<Result<Vec<_>, _>>()?;
+    Ok(each.into_iter().flatten().collect())
 }
 
-fn metric(entry: &Entry, item: &Value) -> Result<MetricSpec, Problem> {
+fn metric(entry: &Entry, item: &Value) -> Result<Vec<MetricSpec>, Problem> {
     let Some((fields, name)) = item.as_object().and_then(|fields| Some((fields, fields.get("metric")?.as_str()?)))
     else {
         return Err(entry.problem("an entry of `metric_list` needs `metric`, a name"));
@@ -118,13 +122,42 @@ fn metric(entry: &Entry, item: &Value) -> Result<MetricSpec, Problem> {
     }
     let taken: &[&str] = match name {
         "exact_match" => &["ignore_case", "ignore_punctuation", "ignore_numbers", "regexes_to_ignore", "multi_target"],
+        "rouge" => &["rouge_types", "use_stemmer", "use_aggregator"],
         _ => &[],
     };
     if let Some(other) = options.keys().find(|key| !taken.contains(&key.as_str())) {
         return Err(entry.problem(format!("the metric `{name}` has no option `{other}`")));
     }
     options.remove("multi_target");
-    Ok(MetricSpec { name: name.to_owned(), aggregation: aggregation.to_owned(), higher_is_better, options })
+    let kinds = if name == "rouge" { rouge(entry, &mut options)? } else { vec![name.to_owned()] };
+    let spec =
+        |name| MetricSpec { name, aggregation: aggregation.to_owned(), higher_is_better, options: options.clone() };
+    Ok(kinds.into_iter().map(spec).collect())
+}
+
+/// The kinds of ROUGE that are asked for; of its options none is left.
+fn rouge(entry: &Entry, options: &mut Map<String, Value>) -> Result<Vec<String>, Problem> {
+    for (option, usual) in [("use_stemmer", false), ("use_aggregator", true)] {
+        match options.remove(option) {
+            None | Some(Value::Null) => {}
+            Some(Value::Bool(given)) if given == usual => {}
+            Some(_) => {
+                return Err(entry.problem(format!("`{option}` of rouge is {usual} here")).help(OTHER_TOOL));
+            }
+        }
+    }
+    let named = match options.remove("rouge_types") {
+        None | Some(Value::Null) => return Ok(KINDS.map(str::to_owned).to_vec()),
+        Some(Value::Array(names)) => names,
+        Some(_) => return Err(entry.problem("`rouge_types` is a list of names")),
+    };
+    let mut kinds: Vec<String> = Vec::with_capacity(named.len());
+    for name in &named {
+        let name = name.as_str().filter(|name| is_kind(name) && !kinds.iter().any(|kind| kind == name));
+        let wrong = || entry.problem("`rouge_types` are `rouge1` to `rouge9`, `rougeL` and `rougeLsum`, each once");
+        kinds.push(name.ok_or_else(wrong)?.to_owned());
+    }
+    if kinds.is_empty() { Err(entry.problem("`rouge_types` names none")) } else { Ok(kinds) }
 }
 
 /// The pipelines of a task. What is no text can only be taken as it is.

@@ -74,12 +74,32 @@ fn a_generation_task_stops_at_its_texts() {
 }
 
 #[test]
+fn rouge_is_a_metric_of_each_kind() {
+    let names = |metric: &str| -> Vec<String> {
+        let task = format!(
+            "task: words\ndataset_path: json\ndataset_kwargs: {{data_files: rows.jsonl}}\ntest_split: train\noutput_type: generate_until\n\
+             doc_to_text: '{{{{q}}}}'\ndoc_to_target: '{{{{answer}}}}'\nmetric_list: [{{{metric}}}]\n"
+        );
+        let folder = with(&[("task.yaml", &task), ("rows.jsonl", ROWS)]);
+        let suites = loaded(folder.path(), "task.yaml").unwrap();
+        let case = suites.first().unwrap().case(1).unwrap();
+        let Grading::Task(doc) = &case.grading else { panic!("a task") };
+        doc.task.metrics.iter().map(|metric| format!("{} {}", metric.name, metric.aggregation)).collect()
+    };
+    assert_eq!(names("metric: rouge"), ["rouge1 mean", "rouge2 mean", "rougeL mean", "rougeLsum mean"]);
+    let some = "metric: rouge, rouge_types: [rougeL, rouge3], aggregation: median";
+    assert_eq!(names(some), ["rougeL median", "rouge3 median"]);
+}
+
+#[test]
 fn what_needs_python_or_is_unknown_is_refused_with_its_line() {
     let table = [
         ("process_docs: !function utils.docs\n", "task.yaml:10:25", "`!function utils.docs` needs Python"),
         ("doc_to_txt: x\n", "task.yaml:10:1", "did you mean `doc_to_text`?"),
         ("class: !function task.Task\n", "task.yaml:10:18", "harness: lm_eval"),
-        ("metric_list: [{metric: rouge}]\n", "task.yaml:10:14", "`rouge` is not one"),
+        ("metric_list: [{metric: meteor}]\n", "task.yaml:10:14", "`meteor` is not one"),
+        ("metric_list: [{metric: rouge, use_stemmer: true}]\n", "task.yaml:10:14", "`use_stemmer` of rouge is false"),
+        ("metric_list: [{metric: rouge, rouge_types: [rouge0]}]\n", "task.yaml:10:14", "`rouge1` to `rouge9`"),
         ("filter_list: [{name: a, filter: [{function: custom}]}]\n", "task.yaml:10:14", "`custom` is not one"),
         ("doc_to_image: [x]\n", "task.yaml:10:1", "needs what only lm_eval itself has"),
         ("num_fewshot: 9\n", "task.yaml:10:14", "too few rows"),

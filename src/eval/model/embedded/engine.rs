@@ -30,10 +30,9 @@ impl Engine {
         Self::load_as(path, device, Dtype::F32)
     }
 
-    /// The same with the type that products are computed in on a GPU; processors compute in f32.
+    /// The same with weights that are rounded to a type, on any device.
     pub fn load_as(path: &Path, device: Device, dtype: Dtype) -> Result<Self, EngineError> {
         let target = target(device)?;
-        let dtype = if target.is_cuda() { dtype } else { Dtype::F32 };
         let (weights, config, text, parts) = if path.extension().is_some_and(|extension| extension == "gguf") {
             let (weights, config, text) = gguf::read(path, &target)?;
             (weights, config, text, vec![path.to_owned()])
@@ -49,13 +48,13 @@ impl Engine {
             (Weights::read(path, &target)?, config, text, parts)
         };
         let digest = digest(&parts)?;
-        let digest = if target.is_cuda() { placed(&digest, dtype) } else { digest };
+        let digest = placed(digest, &target, dtype);
         #[expect(clippy::cast_precision_loss, reason = "for people")]
         let millions = weights.parameters() as f64 / 1e6;
         let place = if target.is_cuda() { "cuda" } else { "cpu" };
         let description =
             format!("{}, {millions:.2} M parameters, {dtype} on {place}, {} positions", config.family, config.longest);
-        let network = Network::new(weights, config.clone(), &target, computed_in(dtype))?;
+        let network = Network::new(weights, config.clone(), &target, type_of(dtype))?;
         Ok(Self { network, text, config, digest, description })
     }
 
@@ -152,16 +151,19 @@ fn target(device: Device) -> Result<Target, EngineError> {
 }
 
 /// Numbers of another device or type are not quite the same: they have a digest of their own.
-fn placed(digest: &Digest, dtype: Dtype) -> Digest {
+fn placed(digest: Digest, target: &Target, dtype: Dtype) -> Digest {
+    // How a GPU computes changes them as well: its part counts that.
+    let place: &[u8] = match (target.is_cuda(), dtype) {
+        (true, _) => b"cuda-2",
+        (false, Dtype::F32) => return digest,
+        (false, Dtype::Bf16 | Dtype::F16) => b"cpu",
+    };
     let mut hasher = Hasher::new();
-    hasher.part(digest.hex().as_bytes()).part(b"cuda").part(dtype.to_string().as_bytes());
+    hasher.part(digest.hex().as_bytes()).part(place).part(dtype.to_string().as_bytes());
     hasher.finish()
 }
 
-/// Half as many bytes a number leave the products of f32 their short form as well: what goes into them has no more digits.
-fn computed_in(dtype: Dtype) -> DType {
-    #[cfg(feature = "cuda")]
-    candle_core::cuda::set_gemm_reduced_precision_f32(dtype != Dtype::F32);
+fn type_of(dtype: Dtype) -> DType {
     match dtype {
         Dtype::F32 => DType::F32,
         Dtype::Bf16 => DType::BF16,

@@ -7,10 +7,12 @@ use super::config::Config;
 use super::error::EngineError;
 use super::rope::Rope;
 use super::weights::Weights;
+#[cfg(feature = "cuda")]
+use crate::gpu::product;
 
-/// A linear map; the bias is there in Qwen2's attention. Its weight has the type that products are computed in; what goes in and
-/// comes out is f32.
+/// A linear map; the bias is there in Qwen2's attention. What goes in and comes out is f32.
 pub(super) struct Linear {
+    /// Transposed and contiguous: the product with a few rows reads it in order. f32, or on a GPU the type of the model's weights.
     weight: Tensor,
     bias: Option<Tensor>,
 }
@@ -23,19 +25,44 @@ impl Linear {
         dtype: DType,
     ) -> Result<Self, EngineError> {
         let weight = weights.take(&format!("{name}.weight"), &[outputs, inputs])?;
-        // Kept transposed and contiguous: the product with a few rows reads it in order.
-        let weight = weight.to_dtype(dtype)?.t()?.contiguous()?;
-        Ok(Self { weight, bias: weights.take_if_there(&format!("{name}.bias"), &[outputs])? })
+        let bias = weights.take_if_there(&format!("{name}.bias"), &[outputs])?;
+        Ok(Self { weight: rounded(&weight, dtype)?.t()?.contiguous()?, bias })
     }
 
     /// (tokens, inputs) -> (tokens, outputs)
     pub(super) fn apply(&self, rows: &Tensor) -> Result<Tensor, EngineError> {
-        let product = rows.to_dtype(self.weight.dtype())?.matmul(&self.weight)?.to_dtype(DType::F32)?;
+        let product = match self.weight.dtype() {
+            DType::F32 => rows.matmul(&self.weight)?,
+            narrow => {
+                let count = rows.dim(0)?;
+                let both = product(&parts(rows, narrow)?, &self.weight)?;
+                (both.narrow(0, 0, count)? + both.narrow(0, count, count)?)?
+            }
+        };
         match &self.bias {
             Some(bias) => Ok(product.broadcast_add(bias)?),
             None => Ok(product),
         }
     }
+}
+
+/// A weight with no more digits than a type has: of that type on a GPU, where memory is scarce, and of f32 on the CPU.
+fn rounded(weight: &Tensor, dtype: DType) -> candle_core::Result<Tensor> {
+    let weight = weight.to_dtype(dtype)?;
+    if weight.device().is_cuda() { Ok(weight) } else { weight.to_dtype(DType::F32) }
+}
+
+/// What numbers of f32 are in a type of two bytes, and below that what is missing of them: (rows, n) -> (2 rows, n). Both together
+/// keep 16 binary digits of a number in bf16 and 22 in f16. A number that is too large for f16 is infinite in it.
+fn parts(rows: &Tensor, dtype: DType) -> candle_core::Result<Tensor> {
+    let high = rows.to_dtype(dtype)?;
+    let low = (rows - high.to_dtype(DType::F32)?)?.to_dtype(dtype)?;
+    Tensor::cat(&[high, low], 0)?.contiguous()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn product(_: &Tensor, _: &Tensor) -> candle_core::Result<Tensor> {
+    Err(candle_core::Error::Msg("this build has f32 only".to_owned()))
 }
 
 pub(super) struct Layer {
@@ -69,15 +96,15 @@ pub(super) struct Network {
     embedding: Tensor,
     pub(super) layers: Vec<Layer>,
     last_norm: Tensor,
-    head: Tensor,
+    head: Linear,
     pub(super) rope: Rope,
     pub(super) config: Config,
     pub(super) device: Device,
 }
 
 impl Network {
-    /// Puts the weights in their places; what does not fit is an error. Products with the layers' weights are computed in `dtype`,
-    /// everything else, and the head, in f32.
+    /// Puts the weights in their places; what does not fit is an error. Embedding, head and the layers' products have weights that
+    /// are rounded to `dtype`; what goes through them is computed in f32, or with 16 or more binary digits and sums of f32.
     pub(super) fn new(
         mut weights: Weights,
         config: Config,
@@ -87,7 +114,7 @@ impl Network {
         let Config { hidden, heads, key_heads, head_size, .. } = config;
         let vocabulary = weights.rows("model.embed_tokens.weight").unwrap_or(0);
         let embedding = weights.take("model.embed_tokens.weight", &[vocabulary, hidden])?;
-        let narrow = embedding.to_dtype(dtype)?;
+        let embedding = rounded(&embedding, dtype)?;
         let mut layers = Vec::with_capacity(config.layers);
         for number in 0..config.layers {
             let name = |part: &str| format!("model.layers.{number}.{part}");
@@ -107,14 +134,14 @@ impl Network {
         let last_norm = weights.take("model.norm.weight", &[hidden])?;
         let own = weights.take_if_there("lm_head.weight", &[vocabulary, hidden])?;
         let head = match own {
-            Some(head) if !config.tied => head,
+            Some(head) if !config.tied => rounded(&head, dtype)?,
             Some(_) => embedding.clone(),
             None if config.tied => embedding.clone(),
-            None => weights.take("lm_head.weight", &[vocabulary, hidden])?,
+            None => rounded(&weights.take("lm_head.weight", &[vocabulary, hidden])?, dtype)?,
         };
-        let head = head.t()?.contiguous()?;
+        let head = Linear { weight: head.t()?.contiguous()?, bias: None };
         let rope = Rope::new(&config, device)?;
-        Ok(Self { embedding: narrow, layers, last_norm, head, rope, config, device: device.clone() })
+        Ok(Self { embedding, layers, last_norm, head, rope, config, device: device.clone() })
     }
 
     /// Tokens in the vocabulary.
@@ -137,7 +164,7 @@ impl Network {
 
     /// The logits of states behind the last layer: (rows, hidden) -> (rows, vocabulary).
     pub(super) fn logits(&self, rows: &Tensor) -> Result<Tensor, EngineError> {
-        Ok(self.norm(rows, &self.last_norm)?.matmul(&self.head)?)
+        self.head.apply(&self.norm(rows, &self.last_norm)?)
     }
 
     /// The states before the first layer: (tokens) -> (tokens, hidden).
@@ -243,7 +270,10 @@ impl Network {
 mod tests {
     use std::path::Path;
 
+    use candle_core::{DType, Device, Tensor};
+
     use super::super::engine::Engine;
+    use super::parts;
     use crate::eval::model::Device as Place;
 
     /// The head is linear: of the mean of the states it makes the mean of the logits, which are those of transformers.
@@ -257,11 +287,25 @@ mod tests {
             let logits = network.forward(&tokens, &mut network.cache(), tokens.len()).unwrap();
             let expected = logits.mean(0).unwrap().to_vec1::<f32>().unwrap();
             let state = network.mean_state(&tokens).unwrap().unsqueeze(0).unwrap();
-            let found = state.matmul(&network.head).unwrap().squeeze(0).unwrap().to_vec1::<f32>().unwrap();
+            let found = network.head.apply(&state).unwrap().squeeze(0).unwrap().to_vec1::<f32>().unwrap();
             assert_eq!(found.len(), expected.len());
             assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-3), "{text}");
             assert_eq!(engine.embedding(text).unwrap().len(), state.dim(1).unwrap());
         }
         assert!(engine.embedding("").is_err(), "an empty text has none");
+    }
+
+    #[test]
+    fn two_numbers_of_two_bytes_keep_sixteen_digits() {
+        let numbers: Vec<f32> = (1..2000_i16).map(|n| (f32::from(n) * 0.37).sin() * f32::from(n)).collect();
+        let rows = Tensor::from_slice(&numbers, (1999, 1), &Device::Cpu).unwrap();
+        for (dtype, bound) in [(DType::BF16, 2_f32.powi(-17)), (DType::F16, 2_f32.powi(-22))] {
+            let both = parts(&rows, dtype).unwrap().to_dtype(DType::F32).unwrap();
+            let sum = (both.narrow(0, 0, 1999).unwrap() + both.narrow(0, 1999, 1999).unwrap()).unwrap();
+            let sum = sum.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let apart = sum.iter().zip(&numbers).map(|(sum, number)| ((sum - number) / number).abs());
+            let far = apart.fold(0.0, f32::max);
+            assert!(far <= bound && far > 0.0, "{dtype:?}: {far}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{EmbeddedModel, Engine, EngineError, RemoteError, RemoteModel};
 use crate::eval::model::openai::Surroundings;
-use crate::eval::model::{Device, Dtype, EmbeddedSpec, Model, ModelBuildError};
+use crate::eval::model::{Device, EmbeddedSpec, Model, ModelBuildError};
 
 /// Builds the model where the policy wants it.
 pub(in crate::eval::model) fn build(
@@ -13,29 +13,25 @@ pub(in crate::eval::model) fn build(
     around: &Surroundings<'_>,
 ) -> Result<Arc<dyn Model>, ModelBuildError> {
     let here = |note: Option<String>| -> Result<Arc<dyn Model>, EngineError> {
-        let engine = Engine::load(&around.folder.join(&spec.path), Device::Cpu)?;
+        let engine = Engine::load_as(&around.folder.join(&spec.path), Device::Cpu, spec.dtype)?;
         Ok(Arc::new(EmbeddedModel::with_note(name, engine, note)))
     };
     let there = || RemoteModel::start(name, spec, Device::Cuda, around);
     match spec.device {
-        Device::Cpu => Ok(here(unused(spec.dtype))?),
+        Device::Cpu => Ok(here(None)?),
         Device::Cuda => {
             gpu(around).map_err(RemoteError::Missing)?;
             Ok(Arc::new(there()?))
         }
         Device::Auto => match gpu(around) {
             // A machine without a GPU is what most are: nothing to tell.
-            Err(_) => Ok(here(unused(spec.dtype))?),
+            Err(_) => Ok(here(None)?),
             Ok(()) => match there() {
                 Ok(model) => Ok(Arc::new(model)),
                 Err(error) => Ok(here(Some(format!("there is a GPU, and it is not used: {error}")))?),
             },
         },
     }
-}
-
-fn unused(dtype: Dtype) -> Option<String> {
-    (dtype != Dtype::F32).then(|| format!("dtype {dtype} is for GPUs"))
 }
 
 /// Whether this machine has a GPU that we may use.

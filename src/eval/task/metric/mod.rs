@@ -3,6 +3,7 @@
 //! parts of all documents become a value (`gate::Aggregate`).
 
 mod overlap;
+pub(super) mod rouge;
 
 use serde_json::Value;
 
@@ -34,13 +35,12 @@ pub(super) fn of_text(doc: &Doc, metric: &MetricSpec, said: &Filtered) -> Result
         Expected::Choices(_) | Expected::None => return Err("the document has no text as its gold answer".to_owned()),
     };
     let several = matches!(doc.expected, Expected::Texts(_));
-    let overlap = |aggregate, parts: &dyn Fn(&str, &[&str]) -> Vec<f64>| match said {
-        Filtered::One(text) if !several => Ok(Part::Of(aggregate, parts(text, &golds))),
-        Filtered::Many(texts) if !several && texts.len() == 1 => {
-            Ok(Part::Of(aggregate, parts(texts.first().map_or("", String::as_str), &golds)))
-        }
+    let one = || match said {
+        Filtered::One(text) if !several => Ok(text.as_str()),
+        Filtered::Many(texts) if !several && texts.len() == 1 => Ok(texts.first().map_or("", String::as_str)),
         Filtered::One(_) | Filtered::Many(_) => Err(format!("{}: one answer and one gold answer", metric.name)),
     };
+    let overlap = |aggregate, parts: &dyn Fn(&str, &[&str]) -> Vec<f64>| Ok(Part::Of(aggregate, parts(one()?, &golds)));
     match metric.name.as_str() {
         "exact_match" => {
             let share = exact_match(metric, said, &golds)?;
@@ -50,6 +50,9 @@ pub(super) fn of_text(doc: &Doc, metric: &MetricSpec, said: &Filtered) -> Result
         "bleu" => overlap(Aggregate::Bleu, &overlap::bleu),
         "chrf" => overlap(Aggregate::Chrf, &|said, golds| overlap::chrf(said, golds, 0)),
         "chrf++" => overlap(Aggregate::Chrf, &|said, golds| overlap::chrf(said, golds, 2)),
+        kind if kind.starts_with("rouge") => {
+            averaged(metric, rouge::rouge(kind, one()?, golds.first().copied().unwrap_or_default())?)
+        }
         "bypass" => Ok(Part::Nothing),
         other => Err(format!("{other} is not computed for generated text")),
     }
