@@ -27,6 +27,43 @@ fn results(folder: &Path, task: &str, documents: usize, metrics: &[(&str, f64, V
     write(folder, "results_2026-11-26T06-33-54.088155.json", &document.to_string());
 }
 
+/// Results of two tasks, whose `acc` is one of two things: of `arc` only what it came to is there, of `sampled` its 200 samples, of
+/// which so many are wrong.
+fn mixed(folder: &Path, arc: (Value, Value), wrong: usize) {
+    let samples = 200;
+    let share = 1.0 - float(wrong) / float(samples);
+    let error = (share * (1.0 - share) / (float(samples) - 1.0)).sqrt();
+    let entry = |name: &str, acc: &Value, error: &Value, count: usize| {
+        json!({"alias": name, "sample_len": count, "acc,none": acc, "acc_stderr,none": error, "acc_norm,none": 0.5,
+            "acc_norm_stderr,none": 0.1})
+    };
+    let count = |count: usize| json!({"original": count, "effective": count});
+    let better = json!({"acc": true, "acc_norm": true});
+    let document = json!({
+        "results": {"arc": entry("arc", &arc.0, &arc.1, 1000), "sampled": entry("sampled", &json!(share), &json!(error), samples)},
+        "group_subtasks": {"arc": [], "sampled": []}, "versions": {"arc": 1, "sampled": 1}, "n-shot": {"arc": 0, "sampled": 0},
+        "higher_is_better": {"arc": better, "sampled": better}, "n-samples": {"arc": count(1000), "sampled": count(samples)},
+        "config": {"limit": null}, "lm_eval_version": "0.4.13",
+    });
+    write(folder, "results_2026-11-26T06-33-54.088155.json", &document.to_string());
+    let row = |number: usize| {
+        let acc = if number < wrong { 0.0 } else { 1.0 };
+        // As many as must be for the recorded mean of 0.5, whatever `acc` is.
+        let norm = if number.is_multiple_of(2) { 1.0 } else { 0.0 };
+        let row = json!({"doc_id": number, "doc": {}, "target": "t", "arguments": {}, "resps": [["x"]], "filtered_resps": ["x"],
+            "filter": "none", "metrics": ["acc", "acc_norm"], "doc_hash": format!("d{number}"), "prompt_hash": format!("p{number}"),
+            "target_hash": "t", "acc": acc, "acc_norm": norm});
+        format!("{row}\n")
+    };
+    let rows: String = (0..samples).map(row).collect();
+    write(folder, "samples_sampled_2026-11-26T06-33-54.088155.jsonl", &rows);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a small count")]
+fn float(count: usize) -> f64 {
+    count as f64
+}
+
 /// The words of a text, and how much worse than usual it is: the same texts in every run.
 fn texts() -> impl Iterator<Item = (f64, f64)> {
     (0..40_u32).map(|number| (f64::from(20 + number % 7), 0.05 * (f64::from(number) * 0.7).sin()))
@@ -245,4 +282,80 @@ fn aggregates_without_samples_are_compared_unpaired_and_say_so() {
     let output = compare(folder, "{metric: perplexity, margin: 0.05}", "before", "worse");
     assert_eq!(code(&output), 2, "{}", text(&output));
     assert!(text(&output).contains("standard error"), "{}", text(&output));
+}
+
+#[test]
+fn a_rule_never_passes_on_the_part_of_the_samples_that_was_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let recorded = || (json!(0.9), json!((0.09_f64 / 999.0).sqrt()));
+    let none = || (json!("N/A"), json!("N/A"));
+    for (name, arc, wrong) in [
+        ("before", recorded(), 10),
+        ("same", recorded(), 10),
+        ("worse", recorded(), 100),
+        ("none", none(), 10),
+        ("none-too", none(), 10),
+    ] {
+        mixed(&folder.join(name), arc, wrong);
+        assert_eq!(code(&gate(folder, name, ANY)), 0, "{name}");
+    }
+    // What is in the samples can be worse by half, and the recorded value says nothing of it.
+    let rule = "{metric: acc, margin: 0.1}";
+    for candidate in ["same", "worse", "none"] {
+        let output = compare(folder, rule, "before", candidate);
+        assert!([2, 3].contains(&code(&output)), "{candidate}: {}", text(&output));
+    }
+    let output = compare(folder, rule, "before", "worse");
+    assert_eq!(row(folder)["missing"], json!(400), "{}", text(&output));
+    // Each part has its verdict.
+    for (suite, candidate, want) in [("arc", "worse", 0), ("sampled", "worse", 1), ("sampled", "none", 0)] {
+        let output = compare(folder, &format!("{{metric: acc, margin: 0.1, suite: {suite}}}"), "before", candidate);
+        assert_eq!(code(&output), want, "{suite} {candidate}: {}", text(&output));
+    }
+    // A value that neither side has is no single case of many.
+    assert_eq!(code(&compare(folder, rule, "none", "none-too")), 2);
+    // Nor is it one for a threshold.
+    for (name, rule, want) in [
+        ("before", "{metric: acc, min: 0.8}", 3),
+        ("none", "{metric: acc, min: 0.8}", 3),
+        ("none", "{metric: acc, min: 0.8, decide_by: point}", 3),
+        ("none", "{metric: acc, min: 0.97, decide_by: point}", 1),
+        ("none", "{metric: acc, min: 0.8, suite: sampled}", 0),
+        ("none", "{metric: acc, min: 0.8, suite: arc}", 4),
+    ] {
+        let output = gate(folder, name, rule);
+        assert_eq!(code(&output), want, "{name} {rule}: {}", text(&output));
+    }
+    gate(folder, "none", "{metric: acc, min: 0.8}");
+    let found = report(&folder.join("none-out"))["metrics"][0].clone();
+    assert_eq!((&found["value"], &found["unscored"]), (&json!(0.95), &json!(1000)), "{found}");
+}
+
+#[test]
+fn a_task_that_only_one_side_has_recorded_leaves_the_rule_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let error = json!((0.25_f64 / 3999.0).sqrt());
+    for task in ["hard", "easy"] {
+        results(&folder.join(task), task, 4000, &[("acc", 0.5, error.clone(), true)]);
+    }
+    for (name, paths) in [("both", "[{path: hard}, {path: easy}]"), ("one", "[{path: easy}]")] {
+        write(folder, "gate.yaml", &format!("version: 1\nresults: {paths}\ngate: {{thresholds: [{ANY}]}}\n"));
+        let output =
+            eval_gate(folder).args(["--policy", "gate.yaml", "--out", &format!("{name}-out")]).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output));
+    }
+    let held = |baseline: &str, candidate: &str| {
+        let rules = "{coverage: 0.1, rules: [{metric: acc, margin: 0.1}]}";
+        write(folder, "compare.yaml", &format!("version: 1\nsuites: []\nregression: {rules}\n"));
+        let sides = ["--baseline", &format!("{baseline}-out"), "--candidate", &format!("{candidate}-out")];
+        regression_check(folder).args(["--policy", "compare.yaml"]).args(sides).output().unwrap()
+    };
+    assert_eq!(code(&held("both", "both")), 0);
+    for (baseline, candidate) in [("both", "one"), ("one", "both")] {
+        let output = held(baseline, candidate);
+        assert_eq!(code(&output), 3, "{}", text(&output));
+        assert!(text(&output).contains("1 are on one side only"), "{}", text(&output));
+    }
 }

@@ -231,3 +231,37 @@ async fn a_calibration_tells_a_plan_the_spread_of_rules_that_nobody_could_guess(
     let errors = &told["rules"][2];
     assert!(errors["variance"].as_f64().unwrap() < 0.03 && errors["discordant"] == 0.2, "{errors}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_of_all_samples_together_is_calibrated_like_any_other() {
+    let stub = Stub::start(|_, body| {
+        let value: Value = serde_json::from_str(body).unwrap();
+        let said = value["messages"][0]["content"].as_str().unwrap();
+        chat(&format!("the answer to {said} is a word or two"))
+    })
+    .await
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..60)
+        .map(|n| {
+            format!("{}\n", json!({"q": format!("question {n}"), "a": format!("the answer to it is word {n} or two")}))
+        })
+        .collect();
+    write(folder.path(), "rows.jsonl", &rows);
+    let task = "task: said\ndataset_path: json\ndataset_kwargs: {data_files: {test: rows.jsonl}}\ntest_split: test\n\
+                doc_to_text: q\ndoc_to_target: a\nmetric_list: [{metric: exact_match}, {metric: bleu}]\ngeneration_kwargs: {until: [x], do_sample: false}\n";
+    write(folder.path(), "task.yaml", task);
+    let policy = |rule: &str| {
+        format!(
+            "version: 1\nmodels: {{m: {{provider: openai, base_url: \"{}\", model: m}}}}\nsuites: [task.yaml]\n\
+             gate: {{model: m, thresholds: [{{metric: error_rate, max: 0.0, decide_by: point}}]}}\nregression: {{rules: [{rule}]}}\n",
+            stub.base
+        )
+    };
+    write(folder.path(), "llmci.yaml", &policy("{metric: bleu, margin: 0.1}"));
+    let output = calibrate(folder.path(), &["--quiet"]).await;
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let row = found(folder.path())["same_model"]["rows"][0].clone();
+    assert_eq!((&row["name"], &row["method"]), (&json!("bleu"), &json!("t-jackknife")), "{row}");
+    assert_eq!(row["baseline"], row["candidate"], "{row}");
+}

@@ -4,6 +4,8 @@
 
 #[path = "promptfoo_graded/recorded.rs"]
 mod recorded;
+#[path = "promptfoo_graded/scoring.rs"]
+mod scoring;
 #[path = "promptfoo_graded/scripts.rs"]
 mod scripts;
 mod support;
@@ -89,6 +91,15 @@ fn model(base: &str) -> Arc<dyn Model> {
 }
 
 async fn judged(test: &Test, output: &str, judges: BTreeMap<String, Arc<dyn Model>>) -> Judged {
+    judged_until(test, output, judges, &CancellationToken::new()).await
+}
+
+async fn judged_until(
+    test: &Test,
+    output: &str,
+    judges: BTreeMap<String, Arc<dyn Model>>,
+    cancel: &CancellationToken,
+) -> Judged {
     let request = Request::Generate(Generate {
         prompt: Prompt::Text(test.prompt.clone()),
         max_tokens: 10,
@@ -119,7 +130,7 @@ async fn judged(test: &Test, output: &str, judges: BTreeMap<String, Arc<dyn Mode
         expected_digest: Digest::of(b"e"),
     };
     let answer = Answer::Completion(Completion { text: output.into(), finish: Finish::Stop, token_log_probs: None });
-    let (judges, cancel) = (Judges::new(judges), CancellationToken::new());
+    let judges = Judges::new(judges);
     let subject = Subject {
         case: &case,
         answer: &answer,
@@ -130,7 +141,7 @@ async fn judged(test: &Test, output: &str, judges: BTreeMap<String, Arc<dyn Mode
         cached: false,
         judges: &judges,
         others: None,
-        cancel: &cancel,
+        cancel,
     };
     judge(test, subject).await
 }

@@ -148,13 +148,16 @@ impl<'a> Drawn<'a> {
         match what {
             What::Named(None) => Data::Share(Vec::new()),
             // One name may be a mean of shares in one suite, and a value of all samples in another.
-            What::Named(Some(number)) => match cases.aggregate(number) {
-                Some(aggregate) => together(&cases, number, aggregate),
-                None => Data::Share(shares(&cases, |row| {
-                    let found = row?.named.iter().find(|(name, _)| *name == number)?;
-                    Some(found.1)
-                })),
-            },
+            What::Named(Some(number)) => {
+                let weight = |slot: &Slot| {
+                    let suite = self.suites.get(usize::from(slot.suite));
+                    suite.and_then(Suite::stands_for).unwrap_or(1)
+                };
+                match cases.aggregate(number) {
+                    Some(aggregate) => together(&cases, number, aggregate, weight),
+                    None => each(&cases, number, weight),
+                }
+            }
             What::Known(known) => from_source(known.source, &cases),
         }
     }
@@ -287,18 +290,39 @@ fn mean(cases: &Cases<'_>, value: impl Fn(&Row) -> Option<f64>) -> Data {
     Data::Mean { clusters, missing }
 }
 
-/// A value of all samples together. A sample that names the metric without parts of its form is missing.
-fn together(cases: &Cases<'_>, number: u16, aggregate: Aggregate) -> Data {
+/// A mean of shares. A sample that stands for many others and has no number leaves no interval: as one case of many it would be
+/// next to nothing.
+fn each(cases: &Cases<'_>, number: u16, weight: impl Fn(&Slot) -> u64) -> Data {
+    let value = |row: Option<&Row>| Some(row?.named.iter().find(|(name, _)| *name == number)?.1);
+    let units = shares(cases, value);
+    let numberless = cases.samples.iter().filter(|(_, row)| value(*row) == Some(None));
+    let others: u64 = numberless.map(|(slot, _)| weight(slot).saturating_sub(1)).fold(0, u64::saturating_add);
+    let judged = || units.iter().filter(|unit| unit.judged > 0);
+    let count = judged().count() as u64;
+    if others == 0 || count == 0 {
+        return Data::Share(units);
+    }
+    let mean = judged().map(|unit| unit.sum / f64::from(unit.judged)).sum::<f64>() / float(count);
+    let missing = units.iter().map(|unit| u64::from(unit.missing)).sum::<u64>().saturating_add(others);
+    Data::aggregate(Aggregate::Recorded, &[(0, &[mean, float(count)])], missing)
+}
+
+/// A value of all samples together. A sample that names the metric without parts of its form is missing, with all samples that it
+/// stands for.
+fn together(cases: &Cases<'_>, number: u16, aggregate: Aggregate, weight: impl Fn(&Slot) -> u64) -> Data {
     let (mut parts, mut missing) = (Vec::new(), 0);
     for (index, samples) in cases.each() {
         let group = cluster(index, samples);
-        for row in samples.iter().filter_map(|(_, row)| *row) {
+        for (slot, row) in samples.iter().filter_map(|(slot, row)| Some((slot, (*row)?))) {
             match row.values.iter().find(|(own, _)| *own == number) {
                 Some((_, own)) if own.aggregate == aggregate && aggregate.takes(&own.parts) => {
                     parts.push((group, &*own.parts));
                 }
-                Some(_) => missing += 1,
-                None => missing += u64::from(row.named.iter().any(|(own, _)| *own == number)),
+                Some(_) => missing = weight(slot).saturating_add(missing),
+                None if row.named.iter().any(|(own, _)| *own == number) => {
+                    missing = weight(slot).saturating_add(missing);
+                }
+                None => {}
             }
         }
     }

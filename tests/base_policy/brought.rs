@@ -89,6 +89,13 @@ async fn a_pull_request_reads_nothing_of_the_runners_own() {
         refused(&repository, "which is no part of the checkout");
         assert_eq!(repository.stub.asked(), asked, "nothing of it was sent");
     }
+    // Nor does its task include what lies there.
+    write(outside.path(), "keys.yaml", "description: the key of the runner\n");
+    let keys = outside.path().join("keys.yaml").display().to_string();
+    let asked = repository.stub.asked();
+    write(repository.path(), "one.yaml", &format!("include: {keys}\n{}", data("rows.jsonl")));
+    refused(&repository, "which is no part of the checkout");
+    assert_eq!(repository.stub.asked(), asked, "nothing of it was sent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -149,7 +149,7 @@ impl Changes {
         let foreign = suite.data().iter().find(|file| !base.holds(file) && !file.starts_with(copy) && !known(file));
         let Some(file) = foreign else { return Ok(()) };
         let text = format!(
-            "the pull request reads {} as data, which is no part of the checkout and nothing that the base's suite reads",
+            "the pull request reads {}, which is no part of the checkout and nothing that the base's suite reads",
             file.display()
         );
         let help = "commit the data, merge the suite first, or say --policy-from head";

@@ -5,11 +5,11 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use crate::commands::CommandError;
-use crate::eval::compare::{Side, comparable, pair, runs_by_case};
+use crate::eval::compare::{How, Side, comparable, how, pair, runs_by_case, subject_of, together};
 use crate::eval::model::ModelIdentity;
 use crate::eval::policy::LoadedPolicy;
 use crate::eval::suite::{Filter, Suite};
-use crate::gate::compare::{Asked, RegressionPolicy, compare, conclude_comparison};
+use crate::gate::compare::{Asked, RegressionPolicy, compare, compare_together, conclude_comparison};
 use crate::gate::noise::{RunNoise, half_points_up, noise};
 use crate::report::{CALIBRATION_VERSION, CalibratedSuite, Calibration, ModelInfo, SameModel};
 use crate::stats::Alpha;
@@ -86,13 +86,25 @@ fn same_model(rules: &RegressionPolicy, sides: &[Side]) -> Result<SameModel, Com
     let wrong = |text: String| CommandError::Inputs(Untrusted::new(text));
     let mut judged = Vec::new();
     for rule in &rules.rules {
-        let (subject, data, _) = comparable(rule, &paired, first, second).map_err(|error| wrong(error.to_string()))?;
         let alpha = Alpha::new(1.0 - rule.confidence)
             .ok_or_else(|| wrong("the confidence is more than 0.5 and less than 1".to_owned()))?;
         let family = u32::try_from(required.max(1)).unwrap_or(u32::MAX);
         let margin = rule.margin;
+        let (subject, _) = subject_of(rule).map_err(|error| wrong(error.to_string()))?;
+        let how = how(rule, &subject, [first, second]);
         let asked = Asked { subject: &subject, rule, against: "first run", margin, alpha, family, staged: None };
-        judged.push(compare(&asked, &data));
+        judged.push(match how {
+            How::Together(aggregate) => {
+                let (data, _) = together(rule, &subject, aggregate, &paired, [first, second]);
+                compare_together(&asked, &data)
+            }
+            // What no two runs can be paired by is refused in the words of the comparison.
+            How::Each | How::Recorded => {
+                let (_, data, _) =
+                    comparable(rule, &paired, first, second).map_err(|error| wrong(error.to_string()))?;
+                compare(&asked, &data)
+            }
+        });
     }
     let (verdict, reasons, rows) = conclude_comparison(judged, &[paired.coverage], rules.coverage, Vec::new());
     Ok(SameModel { verdict, reasons, rows })

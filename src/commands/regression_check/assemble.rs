@@ -8,8 +8,8 @@ use crate::commands::CommandError;
 use crate::commands::checkpoint::Checkpoint;
 use crate::eval::Status;
 use crate::eval::compare::{
-    CaseNumbers, How, MetricProblem, Paired, Side, changed_cases, comparable, how, pair, recorded_summary, scale_of,
-    subject_of, summary, together,
+    CaseNumbers, How, MetricProblem, Paired, Side, changed_cases, comparable, how, one_sided, pair, recorded_summary,
+    scale_of, subject_of, summary, together,
 };
 use crate::gate::compare::{
     Asked as Question, Coverage, Judged, RegressionPolicy, RegressionRule, Staged, compare, compare_summaries,
@@ -177,7 +177,16 @@ impl OneSide<'_> {
                     (compare_together(&asked, &data), data.baseline.len() as u64, one_sided)
                 }
                 How::Recorded => {
-                    judged.push(self.by_values(rule, &subject, margin)?);
+                    let mut one = self.by_values(rule, &subject, margin)?;
+                    let alone = one_sided(rule, &subject, paired, [theirs, ours]);
+                    if alone > 0 {
+                        let why =
+                            format!("what is recorded of it is not of the same cases: {alone} are on one side only");
+                        one.compared.verdict = Verdict::Inconclusive;
+                        one.compared.reason = format!("{}: {why}", one.compared.name);
+                        one.strength = 0;
+                    }
+                    judged.push(one);
                     continue;
                 }
             };

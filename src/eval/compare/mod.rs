@@ -18,7 +18,7 @@ pub use noise::{discordance_of_repeats, runs_by_case};
 pub use pair::{Pair, Paired, pair};
 pub use read::SideError;
 pub use side::{Attempt, CaseKey, CaseNumbers, Print, Side};
-pub use summary::{recorded_summary, scale_of, summary};
+pub use summary::{one_sided, recorded_summary, scale_of, summary};
 pub use together::{How, how, together};
 
 #[cfg(test)]

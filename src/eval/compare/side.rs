@@ -305,6 +305,11 @@ impl<'a> Attempt<'a> {
         Some((aggregate, self.all().filter_map(part).map(|(_, value)| value).collect()))
     }
 
+    /// Whether another tool has counted or summed up something in it: then it stands for all samples of a task.
+    pub(super) fn is_of_aggregates(self) -> bool {
+        self.all().any(|named| matches!(named.kind, Kind::Part(Aggregate::Counted | Aggregate::Recorded)))
+    }
+
     fn all(self) -> impl Iterator<Item = &'a Named> {
         let first = self.row.named_first as usize;
         self.side.named.get(first..first + usize::from(self.row.named_count)).unwrap_or_default().iter()

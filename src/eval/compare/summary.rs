@@ -1,7 +1,9 @@
 //! One side of an unpaired comparison: a row of its report, or what another tool has recorded without its samples.
 
 use super::metric::inside;
-use super::side::Side;
+use super::pair::Paired;
+use super::side::{CaseNumbers, Side};
+use crate::eval::sample::Status;
 use crate::gate::compare::{RegressionRule, Scale, Summary};
 use crate::gate::{Aggregate, Direction, Metric, Subject, Unit, is_compared_by_ratio, known_metric};
 use crate::stats::{Count, float, normal_quantile};
@@ -28,18 +30,24 @@ pub fn summary(metric: &Metric) -> Option<Summary> {
 }
 
 /// What another tool has recorded of a metric, within a rule's part of the samples: one value, or counts of any number of tasks.
+/// A sample that has the metric in another form, or without a number, or that ended in an error, is missing from it.
 pub fn recorded_summary(rule: &RegressionRule, subject: &Subject, side: &Side) -> Option<Summary> {
     let number = side.names.find(&subject.name)?;
-    let cases = side.cases().filter(|case| inside(rule, *case));
-    let parts: Vec<(Aggregate, Vec<f64>)> =
-        cases.flat_map(|case| case.attempts().filter_map(move |attempt| attempt.part(number))).collect();
+    let mut parts: Vec<(Aggregate, Vec<f64>)> = Vec::new();
+    let mut missing = 0;
+    for attempt in side.cases().filter(|case| inside(rule, *case)).flat_map(CaseNumbers::attempts) {
+        match attempt.part(number) {
+            Some(part) => parts.push(part),
+            None => missing += u64::from(attempt.named(number).is_some() || attempt.status() == Status::Error),
+        }
+    }
     let scale = scale_of(subject);
     match parts.as_slice() {
         [(Aggregate::Recorded, parts)] => {
             let [value, samples, standard_error] = parts.as_slice() else { return None };
             // A standard error of 0 says nothing of what other samples would be.
             let standard_error = Some(*standard_error).filter(|error| *error > 0.0)?;
-            let one = One { value: *value, standard_error, n: count_of(*samples), missing: 0 };
+            let one = One { value: *value, standard_error, n: count_of(*samples), missing };
             one.turned(scale, subject.direction, None)
         }
         all => {
@@ -53,11 +61,30 @@ pub fn recorded_summary(rule: &RegressionRule, subject: &Subject, side: &Side) -
             }
             let (held, of) = (count_of(held), count_of(of));
             let value = float(held) / float(of.max(1));
-            let one = One { value, standard_error: 0.0, n: of, missing: 0 };
+            let one = One { value, standard_error: 0.0, n: of, missing };
             let count = |share: f64| Count::new(count_of((share * float(of)).round()), of);
             (of > 0).then(|| one.turned(Scale::Share, subject.direction, Some(&count))).flatten()
         }
     }
+}
+
+/// How many cases have the metric on one side and not, or not as the same case, on the other. Recorded values are of all cases of
+/// a side: with any of these they are of two things.
+pub fn one_sided(
+    rule: &RegressionRule,
+    subject: &Subject,
+    paired: &Paired<'_>,
+    [baseline, candidate]: [&Side; 2],
+) -> u64 {
+    let has = |side: &Side, case: CaseNumbers<'_>| {
+        let number = side.names.find(&subject.name).filter(|_| inside(rule, case));
+        let named = |number| case.attempts().any(|one| one.part(number).is_some() || one.named(number).is_some());
+        number.is_some_and(named)
+    };
+    let all = |side: &Side| side.cases().filter(|case| has(side, *case)).count() as u64;
+    let both =
+        paired.pairs().filter(|pair| has(baseline, pair.baseline) && has(candidate, pair.candidate)).count() as u64;
+    (all(baseline) + all(candidate)).saturating_sub(2 * both)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 0 to 2^53")]

@@ -18,7 +18,8 @@ pub enum How {
     Recorded,
 }
 
-/// What a metric is. Two sides that make it in two ways are compared like recorded ones: as values.
+/// What a metric is. Two sides that make it in two ways are compared like recorded ones: as values. So is one without a number in
+/// samples that are known by their aggregates only: such a sample stands for many, and is no case among others.
 pub fn how(rule: &RegressionRule, subject: &Subject, sides: [&Side; 2]) -> How {
     if known_metric(rule.metric.as_str()).is_some() {
         return How::Each;
@@ -28,8 +29,13 @@ pub fn how(rule: &RegressionRule, subject: &Subject, sides: [&Side; 2]) -> How {
         let cases = side.cases().filter(|case| inside(rule, *case));
         cases.flat_map(CaseNumbers::attempts).find_map(|attempt| attempt.part(number)).map(|(aggregate, _)| aggregate)
     };
+    let is_hidden = |side: &Side| {
+        let Some(number) = side.names.find(&subject.name) else { return false };
+        let mut attempts = side.cases().filter(|case| inside(rule, *case)).flat_map(CaseNumbers::attempts);
+        attempts.any(|attempt| attempt.named(number) == Some(None) && attempt.is_of_aggregates())
+    };
     match sides.map(of_side) {
-        [None, None] => How::Each,
+        [None, None] if !sides.into_iter().any(is_hidden) => How::Each,
         [Some(one), Some(two)] if one == two && one.paired_by().is_some() => How::Together(one),
         [_, _] => How::Recorded,
     }

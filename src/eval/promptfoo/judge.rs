@@ -137,7 +137,10 @@ async fn by_itself(test: &Test, output: &Output, frame: &Frame<'_>) -> Result<Ju
         }
     }
     let graded = match &test.scoring {
-        Some(code) => scored(code, whole.conclude(), components, frame).await,
+        Some(code) => match scored(code, whole.conclude(), components, frame).await {
+            Ok(graded) => graded,
+            Err(thrown) => return Err((thrown, rows)),
+        },
         None => whole.conclude(),
     };
     let score = clamped(graded.score);

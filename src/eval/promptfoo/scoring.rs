@@ -1,20 +1,16 @@
 //! `assertScoringFunction`: a function of the user's that makes the test's verdict of its named scores, in the place of the weighted mean.
 //! Follows promptfoo 0.121.20. Kept out: how the assertions themselves are judged (`assert`, `graded`).
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Map, Value, json};
 
-use super::assert::{Frame, Graded, judgement};
-use super::graded::{Call, result_of};
+use super::assert::{Frame, Graded, Thrown, judgement};
+use super::graded::{Call, TIME_LIMIT, outcome_of};
 use super::test::{Assertion, Code, CodeSource, Language, Value as Compared};
 use crate::eval::script::{Fault, Form, Returned, Script};
 use crate::trust::Untrusted;
 
 /// The name of a function where a reference names none.
 const USUAL: &str = "func";
-/// How long a function of Python may run, its imports included.
-const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// The result of one assertion, as the function sees it.
 pub(super) fn component(assertion: &Assertion, kind: &str, graded: &Graded) -> Value {
@@ -32,8 +28,14 @@ pub(super) fn component(assertion: &Assertion, kind: &str, graded: &Graded) -> V
     json!({"pass": graded.pass, "score": graded.score, "reason": graded.reason.raw(), "assertion": about})
 }
 
-/// The verdict of the function; of one that throws, or gives no verdict, a failure with score 0.
-pub(super) async fn scored(code: &Code, graded: Graded, components: Vec<Value>, frame: &Frame<'_>) -> Graded {
+/// The verdict of the function; of one that throws, or gives no verdict, a failure with score 0. One that came to no end has said
+/// nothing of the answer: that is an error.
+pub(super) async fn scored(
+    code: &Code,
+    graded: Graded,
+    components: Vec<Value>,
+    frame: &Frame<'_>,
+) -> Result<Graded, Thrown> {
     let scores: Map<String, Value> = graded.named.iter().map(|(name, score, _)| (name.clone(), json!(score))).collect();
     let mut context = Map::new();
     if let Some(threshold) = frame.test.threshold {
@@ -43,8 +45,8 @@ pub(super) async fn scored(code: &Code, graded: Graded, components: Vec<Value>, 
     let none = json!({"total": 0, "prompt": 0, "completion": 0, "cached": 0, "numRequests": 0});
     context.insert("tokensUsed".to_owned(), none);
     let said = match code.language {
-        Language::JavaScript => javascript(code, scores, context),
-        Language::Python | Language::Ruby => python(code, scores, context, frame).await,
+        Language::JavaScript => javascript(code, scores, context)?,
+        Language::Python | Language::Ruby => python(code, scores, context, frame).await?,
     };
     let verdict = said.and_then(|value| {
         let verdict = judgement(&value).ok_or("it gives no {pass, score, reason}")?;
@@ -52,17 +54,20 @@ pub(super) async fn scored(code: &Code, graded: Graded, components: Vec<Value>, 
             if value.get("namedScores").is_some_and(Value::is_object) { verdict.named } else { graded.named.clone() };
         Ok(Graded { named, ..verdict })
     });
-    verdict.unwrap_or_else(|why| Graded {
+    Ok(verdict.unwrap_or_else(|why: String| Graded {
         pass: false,
         score: 0.0,
         reason: Untrusted::new(format!("Scoring function error: {why}")),
         named: graded.named,
-    })
+    }))
 }
 
-fn javascript(code: &Code, scores: Map<String, Value>, context: Map<String, Value>) -> Result<Value, String> {
+/// What a function gives, or why it gives nothing; an error where it could not be run to its end.
+type Outcome = Result<Result<Value, String>, Thrown>;
+
+fn javascript(code: &Code, scores: Map<String, Value>, context: Map<String, Value>) -> Outcome {
     let CodeSource::File { text, function, .. } = &code.source else {
-        return Err("it is a function of a file".to_owned());
+        return Ok(Err("it is a function of a file".to_owned()));
     };
     let given = [("namedScores", Value::Object(scores)), ("context", Value::Object(context))];
     let run = |function: Option<String>| Script::new(text.as_str(), Form::Function(function)).run(&given);
@@ -70,18 +75,21 @@ fn javascript(code: &Code, scores: Map<String, Value>, context: Map<String, Valu
         (Err(error), None) if error.fault == Fault::Export => run(Some(USUAL.to_owned())),
         (returned, _) => returned,
     };
-    match returned.map_err(|error| error.text().into_raw())? {
-        Returned::Value(value) => Ok(value),
-        other => Err(format!("it gives a {}", other.type_of())),
+    match returned {
+        Ok(Returned::Value(value)) => Ok(Ok(value)),
+        Ok(other) => Ok(Err(format!("it gives a {}", other.type_of()))),
+        Err(error) => match error.fault {
+            Fault::Thrown | Fault::Pending | Fault::Export | Fault::Result => Ok(Err(error.text().into_raw())),
+            Fault::Time | Fault::Memory | Fault::Engine => Err(failed(&error.text())),
+        },
     }
 }
 
-async fn python(
-    code: &Code,
-    scores: Map<String, Value>,
-    context: Map<String, Value>,
-    frame: &Frame<'_>,
-) -> Result<Value, String> {
+fn failed(why: &Untrusted) -> Thrown {
+    Thrown::new(format!("the scoring function: {}", why.raw()))
+}
+
+async fn python(code: &Code, scores: Map<String, Value>, context: Map<String, Value>, frame: &Frame<'_>) -> Outcome {
     let call = Call {
         code,
         inline: None,
@@ -89,8 +97,8 @@ async fn python(
         arguments: vec![Value::Object(scores), Value::Object(context)],
         surroundings: &frame.test.surroundings,
         folder: &frame.test.folder,
-        deadline: Instant::now() + TIME_LIMIT,
+        limit: TIME_LIMIT,
         cancel: frame.subject.cancel,
     };
-    result_of(call).await.map_err(|thrown| thrown.0.into_raw())
+    outcome_of(call).await.map_err(|Thrown(why)| failed(&why))
 }

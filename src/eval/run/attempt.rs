@@ -16,7 +16,7 @@ use crate::eval::dialogue::Dialogue;
 use crate::eval::model::{Answered, Attempt, Model, ModelError, Price};
 use crate::eval::redteam::Completions;
 use crate::eval::request::{Request, Usage};
-use crate::eval::sample::Sample;
+use crate::eval::sample::{Sample, Status};
 use crate::eval::scorer::Judges;
 use crate::eval::suite::Suite;
 use crate::store::StoreError;
@@ -189,7 +189,8 @@ impl Bench {
         let mut sample = grade(case, repeat, frame, others).await;
         sample.redact(&self.redactor);
         // A judge that was cut off by the cancellation has judged nothing: the sample is drawn again by the next run.
-        let cut_off = cancel.is_cancelled() && sample.assertions.iter().any(|row| row.score.is_none());
+        let unjudged = sample.status == Status::Error || sample.assertions.iter().any(|row| row.score.is_none());
+        let cut_off = cancel.is_cancelled() && unjudged;
         (!cut_off).then_some(sample)
     }
 

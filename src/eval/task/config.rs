@@ -3,19 +3,25 @@
 //! (`spec`).
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::doc::Group;
-use super::file::{self, Entry, File, Keys};
+use super::file::{self, Budget, Entry, File, Keys};
 use super::{source, spec};
-use crate::document::{Problem, Problems, nearest, pointer_part};
+use crate::document::{LARGEST_FILE, Problem, Problems, nearest, pointer_part};
+use crate::eval::input;
 use crate::eval::suite::{Around, Suite};
 
 /// Files that are looked through for a group's tasks.
 const MOST_FILES: usize = 5_000;
+/// Bytes of these files, with everything that they include.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+/// Tasks and groups that the lists of all groups may come to.
+const MOST_ENTRIES: usize = 10_000;
 /// Groups inside groups.
 const DEEPEST: usize = 16;
 /// Keys of a group; every other one is handed to its tasks.
@@ -24,8 +30,9 @@ const AGGREGATE: &[&str] = &["metric", "filter_list", "aggregation", "weight_by_
 
 /// Reads a task or a group and all files that it names; `shown` is what the user calls it.
 pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Vec<Suite>, Problems> {
-    let file = file::read(path, shown)?;
-    let mut wanted = Wanted { tasks: Vec::new(), index: None, root: file.clone(), problems: Problems::none() };
+    let file = file::read(path, shown, &mut Budget(MOST_BYTES))?;
+    let (tasks, problems) = (Vec::new(), Problems::none());
+    let mut wanted = Wanted { tasks, index: None, root: file.clone(), entries: 0, problems };
     if file.keys.contains_key("group") {
         wanted.group(&file, &Keys::new(), &[], 0);
     } else {
@@ -37,6 +44,7 @@ pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Vec<Suite>, 
     for task in tasks {
         let loaded = spec::read(task.name, task.at.clone(), task.keys, task.folder)
             .map(|spec| spec::Spec {
+                included: task.included,
                 working: around.working.map(Path::to_owned).unwrap_or_default(),
                 chat: around.chat.cloned().unwrap_or_default(),
                 ..spec
@@ -64,6 +72,7 @@ struct Task {
     keys: Keys,
     folder: PathBuf,
     digest: String,
+    included: Vec<PathBuf>,
     groups: Vec<Arc<Group>>,
 }
 
@@ -71,12 +80,16 @@ struct Task {
 struct Index {
     files: BTreeMap<String, File>,
     tags: BTreeMap<String, Vec<String>>,
+    /// Files that cannot be read, which might have had any tag, and why.
+    broken: Vec<(PathBuf, Problem)>,
 }
 
 struct Wanted {
     tasks: Vec<Task>,
     index: Option<Arc<Index>>,
     root: File,
+    /// Entries of groups' lists so far.
+    entries: usize,
     problems: Problems,
 }
 
@@ -95,8 +108,8 @@ impl Wanted {
             return;
         };
         let folder = file.path.parent().unwrap_or(Path::new("")).to_owned();
-        let digest = file.digest.clone();
-        self.tasks.push(Task { name, at, keys, folder, digest, groups: groups.to_vec() });
+        let (digest, included, groups) = (file.digest.clone(), file.included.clone(), groups.to_vec());
+        self.tasks.push(Task { name, at, keys, folder, digest, included, groups });
     }
 
     /// The tasks of a group's file.
@@ -154,6 +167,14 @@ impl Wanted {
             }
         };
         for (place, item) in items.iter().enumerate() {
+            self.entries += 1;
+            if self.entries > MOST_ENTRIES {
+                // Said once, however many lists there are.
+                if self.entries == MOST_ENTRIES + 1 {
+                    self.problems.push(task.problem(format!("the groups list more than {MOST_ENTRIES} entries")));
+                }
+                return;
+            }
             let pointer = format!("{pointer}/task/{place}");
             let at = Entry::of(&file.document, &pointer, item);
             let at = if task.path.as_ref() == file.shown.as_ref() {
@@ -237,6 +258,13 @@ impl Wanted {
         }
         if let Some(mut names) = self.tagged(name) {
             names.sort();
+            // One that is left out would not be missed.
+            let index = self.index();
+            for (path, problem) in &index.broken {
+                if may_have(path, name) {
+                    self.problems.push(problem.clone());
+                }
+            }
             for name in names {
                 if let Some(file) = self.find(&name) {
                     self.task(&file, handed, groups);
@@ -278,20 +306,22 @@ impl Wanted {
             self.problems.push(Problem::of_file(&self.root.shown, message));
             files.truncate(MOST_FILES);
         }
-        let mut index = Index { files: BTreeMap::new(), tags: BTreeMap::new() };
+        let mut index = Index { files: BTreeMap::new(), tags: BTreeMap::new(), broken: Vec::new() };
+        let mut budget = Budget(MOST_BYTES);
         for path in files {
             let shown = shown.join(path.strip_prefix(&folder).unwrap_or(&path)).display().to_string();
             // A file that cannot be read is no task: lm-eval passes over it too, and a name that is then missing is a problem.
-            let Ok(file) = file::read(&path, &shown) else { continue };
+            let file = match file::read(&path, &shown, &mut budget) {
+                Ok(file) => file,
+                Err(problem) => {
+                    index.broken.push((path, problem));
+                    continue;
+                }
+            };
             let name = file.keys.get("group").or(file.keys.get("task")).and_then(|entry| entry.value.as_str());
             let Some(name) = name.map(str::to_owned) else { continue };
-            let tags = match file.keys.get("tag").map(|entry| &entry.value) {
-                Some(Value::String(one)) if !file.keys.contains_key("group") => vec![one.clone()],
-                Some(Value::Array(items)) if !file.keys.contains_key("group") => {
-                    items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-                }
-                Some(_) | None => Vec::new(),
-            };
+            let tags = file.keys.get("tag").filter(|_| !file.keys.contains_key("group"));
+            let tags = tags.and_then(|entry| file::texts(&entry.value)).unwrap_or_default();
             if index.files.contains_key(&name) {
                 continue;
             }
@@ -337,13 +367,12 @@ impl Wanted {
             }
             let filters = match fields.get("filter_list") {
                 None | Some(Value::Null) => None,
-                Some(Value::String(one)) => Some(vec![one.clone()]),
-                Some(Value::Array(names)) => {
-                    Some(names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
-                }
-                Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
-                    self.problems.push(entry.problem("`filter_list` of a group is a name, or a list of names"));
-                    None
+                Some(names) => {
+                    let names = file::texts(names);
+                    if names.is_none() {
+                        self.problems.push(entry.problem("`filter_list` of a group is a name, or a list of names"));
+                    }
+                    names
                 }
             };
             pooled.push((metric, filters));
@@ -352,6 +381,18 @@ impl Wanted {
     }
 }
 
+/// Whether a file that cannot be read may be a task with a tag, of its own or of what it includes.
+fn may_have(path: &Path, tag: &str) -> bool {
+    let Ok(file) = input::open(path) else { return true };
+    let mut bytes = Vec::new();
+    if file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).is_err() || bytes.len() as u64 > LARGEST_FILE {
+        return true;
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    text.contains(tag) || (text.contains("include") && text.contains("task"))
+}
+
+/// Links to files are followed, as lm-eval does; links to folders are not.
 fn find_files(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -367,7 +408,9 @@ fn find_files(folder: &Path, found: &mut Vec<PathBuf>, depth: usize) {
             && entry.file_name() != ".ipynb_checkpoints"
         {
             find_files(&path, found, depth + 1);
-        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "yaml") {
+        } else if (kind.is_file() || kind.is_symlink() && path.is_file())
+            && path.extension().is_some_and(|extension| extension == "yaml")
+        {
             found.push(path);
         }
     }

@@ -7,13 +7,15 @@ mod parquet;
 mod unify;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::file::Entry;
+use super::file::{Entry, texts};
 use crate::document::Problem;
+use crate::eval::input;
 use crate::trust::Hasher;
 
 /// Bytes of one task's files, in all.
@@ -22,6 +24,10 @@ const MOST_BYTES: u64 = 1 << 30;
 const MOST_ROWS: usize = 2_000_000;
 /// Files of one split.
 const MOST_FILES: usize = 1_000;
+/// Fields that rows lack and others have, in all.
+const MOST_LACKING: usize = 20_000_000;
+/// Bytes of the texts of a file that is packed, unpacked.
+const MOST_TEXT: usize = 2 << 30;
 /// The split of files that have no other.
 const ONLY: &str = "train";
 
@@ -108,18 +114,13 @@ impl Data {
         }
         let mut files = BTreeMap::new();
         let mut add = |split: &str, names: &Value| {
-            let names: Vec<&str> = match names {
-                Value::String(name) => vec![name],
-                Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
-            };
-            if names.is_empty() {
+            let Some(names) = texts(names).filter(|names| !names.is_empty()) else {
                 return Err(arguments
                     .problem("`data_files` takes a file's name, a list of them, or a mapping of splits to them"));
-            }
+            };
             let mut found = Vec::new();
             for name in names {
-                found.extend(find(name, &base, roots).map_err(|why| arguments.problem(why))?);
+                found.extend(find(&name, &base, roots).map_err(|why| arguments.problem(why))?);
             }
             files.insert(split.to_owned(), found);
             Ok(())
@@ -146,36 +147,31 @@ impl Data {
             return Err(at.problem(format!("`data_files` has no split `{name}`; it has {known}")));
         };
         let mut rows = Vec::new();
-        let mut columns = Vec::new();
         for path in files {
             let wrong = |why: String| self.entry.problem(format!("{}: {why}", path.display()));
-            let kind = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
-            if !kind.is_file() {
+            let file = input::open(path).map_err(|error| wrong(error.to_string()))?;
+            if !file.metadata().map_err(|error| wrong(error.to_string()))?.is_file() {
                 return Err(wrong("not a regular file".to_owned()));
             }
-            self.bytes += kind.len();
+            // What the system says of a file's size is not always what it gives.
+            let mut bytes = Vec::new();
+            file.take(MOST_BYTES.saturating_sub(self.bytes) + 1)
+                .read_to_end(&mut bytes)
+                .map_err(|error| wrong(error.to_string()))?;
+            self.bytes += bytes.len() as u64;
             if self.bytes > MOST_BYTES {
                 return Err(wrong(format!("the task's files have more than {MOST_BYTES} bytes in all")));
             }
-            let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
             hasher.part(&bytes);
-            let before = rows.len();
             self.read(bytes, &mut rows).map_err(wrong)?;
             if rows.len() > MOST_ROWS {
                 return Err(wrong(format!("the split has more than {MOST_ROWS} rows")));
-            }
-            for row in rows.iter().skip(before) {
-                for key in row.keys() {
-                    if !columns.contains(key) {
-                        columns.push(key.clone());
-                    }
-                }
             }
         }
         if rows.is_empty() {
             return Err(at.problem(format!("the split `{name}` has no row")));
         }
-        unify::unify(&mut rows, &columns).map_err(|why| at.problem(why))?;
+        let columns = unify::unify(&mut rows, MOST_LACKING).map_err(|why| at.problem(why))?;
         let split = Split { columns: columns.into(), rows: rows.into() };
         self.splits.insert(name.to_owned(), split.clone());
         Ok(split)

@@ -8,6 +8,8 @@ use crate::stats::Mersenne;
 
 /// `fewshot_random_seed` of lm-eval.
 const SEED: u64 = 1234;
+/// Examples of all questions together.
+const MOST: usize = 50_000_000;
 
 /// For each question, the examples' places in the pool. With `without_itself` a question is no example of its own.
 pub(super) fn drawn(
@@ -19,6 +21,9 @@ pub(super) fn drawn(
 ) -> Result<Vec<Vec<usize>>, String> {
     if count == 0 {
         return Ok(vec![Vec::new(); questions.len()]);
+    }
+    if count.saturating_mul(questions.len()) > MOST {
+        return Err(format!("{count} examples in front of each of {} questions are more than {MOST}", questions.len()));
     }
     let few =
         || format!("{count} examples are asked for, and there are too few rows to draw them from ({})", pool.len());

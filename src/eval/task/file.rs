@@ -90,59 +90,83 @@ pub(super) struct File {
     pub(super) document: Arc<Document>,
     /// Over the bytes of all files read.
     pub(super) digest: String,
+    /// The files that it includes.
+    pub(super) included: Vec<PathBuf>,
 }
+
+/// Bytes of files that may still be read.
+pub(super) struct Budget(pub(super) u64);
 
 /// Reads a file and everything that it includes.
-pub(super) fn read(path: &Path, shown: &str) -> Result<File, Problem> {
-    let mut hasher = Hasher::new();
-    let mut seen = Vec::new();
-    let (keys, document) = keys(path, shown, &mut seen, &mut hasher)?;
+pub(super) fn read(path: &Path, shown: &str, budget: &mut Budget) -> Result<File, Problem> {
+    let mut reading = Reading { seen: Vec::new(), hasher: Hasher::new(), budget };
+    let (keys, document) = reading.keys(path, shown)?;
+    let Reading { mut seen, hasher, .. } = reading;
     let digest = hasher.finish().hex().to_owned();
-    Ok(File { path: path.to_owned(), shown: shown.into(), keys, document: Arc::new(document), digest })
+    seen.remove(0);
+    Ok(File { path: path.to_owned(), shown: shown.into(), keys, document: Arc::new(document), digest, included: seen })
 }
 
-fn keys(path: &Path, shown: &str, seen: &mut Vec<PathBuf>, hasher: &mut Hasher) -> Result<(Keys, Document), Problem> {
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if seen.contains(&real) {
-        return Err(
-            Problem::of_file(shown, "the file includes itself, or is included twice").help("lm-eval refuses it too")
-        );
-    }
-    seen.push(real);
-    if seen.len() > MOST_INCLUDES {
-        return Err(Problem::of_file(shown, format!("more than {MOST_INCLUDES} files are included")));
-    }
-    let text = input::read(path, shown, "task")?;
-    hasher.part(text.as_bytes());
-    let document = document::parse_tagged_yaml(shown, &text).map_err(first)?;
-    let Value::Object(entries) = document.value() else {
-        return Err(Problem::of_file(shown, "a task is a mapping"));
-    };
-    let mut keys = Keys::new();
-    if let Some(include) = entries.get("include") {
-        let includes = match include {
-            Value::String(one) => vec![one.clone()],
-            Value::Array(several) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
+struct Reading<'a> {
+    seen: Vec<PathBuf>,
+    hasher: Hasher,
+    budget: &'a mut Budget,
+}
+
+impl Reading<'_> {
+    fn keys(&mut self, path: &Path, shown: &str) -> Result<(Keys, Document), Problem> {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if self.seen.contains(&real) {
+            return Err(Problem::of_file(shown, "the file includes itself, or is included twice")
+                .help("lm-eval refuses it too"));
+        }
+        self.seen.push(real);
+        if self.seen.len() > MOST_INCLUDES {
+            return Err(Problem::of_file(shown, format!("more than {MOST_INCLUDES} files are included")));
+        }
+        let text = input::read(path, shown, "task")?;
+        self.hasher.part(text.as_bytes());
+        let Some(left) = self.budget.0.checked_sub(text.len() as u64) else {
+            return Err(Problem::of_file(
+                shown,
+                "the files of tasks beside and below, with all that they include, are too large",
+            ));
         };
-        if includes.is_empty() {
-            return Err(document.problem("/include", "`include` takes a file's name, or a list of them"));
-        }
-        for name in includes {
-            let beside = path.parent().unwrap_or(Path::new("")).join(&name);
-            if !beside.is_file() {
-                return Err(document.problem("/include", format!("there is no file {name:?} beside this one")));
+        self.budget.0 = left;
+        let document = document::parse_tagged_yaml(shown, &text).map_err(first)?;
+        let Value::Object(entries) = document.value() else {
+            return Err(Problem::of_file(shown, "a task is a mapping"));
+        };
+        let mut keys = Keys::new();
+        if let Some(include) = entries.get("include") {
+            let Some(includes) = texts(include).filter(|names| !names.is_empty()) else {
+                return Err(document.problem("/include", "`include` takes a file's name, or a list of them"));
+            };
+            for name in includes {
+                let beside = path.parent().unwrap_or(Path::new("")).join(&name);
+                if !beside.is_file() {
+                    return Err(document.problem("/include", format!("there is no file {name:?} beside this one")));
+                }
+                let shown = Path::new(shown).parent().unwrap_or(Path::new("")).join(&name).display().to_string();
+                let (included, _) = self.keys(&beside, &shown)?;
+                keys.extend(included);
             }
-            let shown = Path::new(shown).parent().unwrap_or(Path::new("")).join(&name).display().to_string();
-            let (included, _) = self::keys(&beside, &shown, seen, hasher)?;
-            keys.extend(included);
+            keys.remove("task_list");
         }
-        keys.remove("task_list");
+        for (key, value) in entries.iter().filter(|(key, _)| *key != "include") {
+            keys.insert(key.clone(), Entry::of(&document, &format!("/{}", document::pointer_part(key)), value));
+        }
+        Ok((keys, document))
     }
-    for (key, value) in entries.iter().filter(|(key, _)| *key != "include") {
-        keys.insert(key.clone(), Entry::of(&document, &format!("/{}", document::pointer_part(key)), value));
+}
+
+/// A text, or a list of nothing but texts.
+pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(one) => Some(vec![one.clone()]),
+        Value::Array(several) => several.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
-    Ok((keys, document))
 }
 
 /// The first of several problems.

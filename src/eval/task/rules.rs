@@ -8,7 +8,7 @@ use super::file::Entry;
 use super::metric::rouge::{KINDS, is_kind};
 use crate::document::{Problem, nearest};
 
-/// A metric that needs no Python: its name, its aggregation, and whether more is better.
+/// A metric that needs no Python: its name, its aggregation, and whether more is better. The samples of those with a mean are shares.
 const METRICS: &[(&str, &str, bool)] = &[
     ("acc", "mean", true),
     ("acc_bytes", "mean", true),
@@ -43,6 +43,8 @@ const AGGREGATIONS: &[&str] = &[
     "ter",
     "brier_score",
 ];
+/// What shares can be summed up by.
+const OF_SHARES: &[&str] = &["mean", "nanmean", "median"];
 const FILTERS: &[&str] = &[
     "take_first",
     "take_first_k",
@@ -88,7 +90,7 @@ fn metric(entry: &Entry, item: &Value) -> Result<Vec<MetricSpec>, Problem> {
     else {
         return Err(entry.problem("an entry of `metric_list` needs `metric`, a name"));
     };
-    let Some((_, aggregation, better)) = METRICS.iter().find(|(known, ..)| *known == name) else {
+    let Some((_, own, better)) = METRICS.iter().find(|(known, ..)| *known == name) else {
         let problem = entry.problem(format!("the metric `{name}` is not one that is computed here"));
         let near = nearest(name, METRICS.iter().map(|(name, ..)| *name)).map(|near| format!("`{near}` is; else "));
         return Err(problem.help(format!("{}{OTHER_TOOL}", near.unwrap_or_default())));
@@ -96,7 +98,7 @@ fn metric(entry: &Entry, item: &Value) -> Result<Vec<MetricSpec>, Problem> {
     let mut options = fields.clone();
     options.remove("metric");
     let aggregation = match options.remove("aggregation") {
-        None | Some(Value::Null) => *aggregation,
+        None | Some(Value::Null) => *own,
         Some(Value::String(given)) => {
             let known = AGGREGATIONS.iter().find(|known| **known == given);
             known
@@ -105,6 +107,10 @@ fn metric(entry: &Entry, item: &Value) -> Result<Vec<MetricSpec>, Problem> {
         }
         Some(_) => return Err(entry.problem("`aggregation` is a name").help(OTHER_TOOL)),
     };
+    if aggregation != *own && !(*own == "mean" && OF_SHARES.contains(&aggregation)) {
+        let problem = entry.problem(format!("the aggregation `{aggregation}` of `{name}` is not computed here"));
+        return Err(problem.help(format!("leave it out for lm-eval's own, `{own}`; else {OTHER_TOOL}")));
+    }
     let higher_is_better = match options.remove("higher_is_better") {
         None | Some(Value::Null) => Some(*better),
         Some(Value::Bool(given)) => Some(given),
@@ -154,8 +160,8 @@ fn rouge(entry: &Entry, options: &mut Map<String, Value>) -> Result<Vec<String>,
     if kinds.is_empty() { Err(entry.problem("`rouge_types` names none")) } else { Ok(kinds) }
 }
 
-/// The pipelines of a task.
-pub(super) fn pipelines(entry: Option<&Entry>) -> Result<Vec<Pipeline>, Problem> {
+/// The pipelines of a task. What is no text can only be taken as it is.
+pub(super) fn pipelines(entry: Option<&Entry>, output_type: OutputType) -> Result<Vec<Pipeline>, Problem> {
     let Some(entry) = entry.filter(|entry| !entry.value.is_null()) else {
         return Ok(vec![Pipeline { name: "none".to_owned(), steps: vec![FilterStep::TakeFirst] }]);
     };
@@ -171,7 +177,11 @@ pub(super) fn pipelines(entry: Option<&Entry>) -> Result<Vec<Pipeline>, Problem>
         if pipelines.iter().any(|pipeline| pipeline.name == name) {
             return Err(entry.problem(format!("the filter `{name}` is there twice")));
         }
-        let steps = steps.iter().map(|step| self::step(entry, step)).collect::<Result<_, _>>()?;
+        let steps: Vec<FilterStep> = steps.iter().map(|step| self::step(entry, step)).collect::<Result<_, _>>()?;
+        if output_type != OutputType::GenerateUntil && !matches!(steps.as_slice(), [FilterStep::TakeFirst]) {
+            let problem = entry.problem(format!("the filter `{name}` wants a text, and the task asks for likelihoods"));
+            return Err(problem.help("leave `filter_list` out, or give it one `take_first`"));
+        }
         pipelines.push(Pipeline { name: name.to_owned(), steps });
     }
     Ok(pipelines)

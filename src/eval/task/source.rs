@@ -1,6 +1,6 @@
 //! A task as a suite: each row becomes a case when it is drawn. Kept out: files and groups (`config`), answers (`judge`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,9 +44,11 @@ struct Task {
     drawn: Vec<Vec<usize>>,
     /// The wording of each example that is drawn, by its place.
     examples: BTreeMap<usize, Vec<Turn>>,
+    /// Whether documents have several gold answers.
+    is_several: bool,
     /// Whether any answer needs the unconditional likelihoods of the choices.
     alone: bool,
-    /// The files of its data.
+    /// The files of its data, and those that its own file includes.
     files: Vec<PathBuf>,
 }
 
@@ -61,7 +63,7 @@ pub(super) fn suite(spec: Spec, digest: &str, groups: &[Arc<Group>]) -> Result<S
         hasher.part(b"chat").part(&serde_json::to_vec(&spec.chat).unwrap_or_default());
     }
     let metrics = rules::metrics(spec.keys.get("metric_list"), spec.output_type)?;
-    let pipelines = rules::pipelines(spec.keys.get("filter_list"))?;
+    let pipelines = rules::pipelines(spec.keys.get("filter_list"), spec.output_type)?;
     let rules = TaskRules {
         name: spec.name.clone(),
         output_type: spec.output_type,
@@ -115,12 +117,19 @@ fn about(spec: &Spec, groups: &[Arc<Group>]) -> About {
 }
 
 fn declared(spec: &Spec, rules: &TaskRules) -> Result<Vec<Declared>, Problem> {
-    let mut declared = Vec::new();
+    let (mut declared, mut names) = (Vec::new(), BTreeSet::new());
     for metric in &rules.metrics {
         for pipeline in &rules.pipelines {
             let name = metric_key(&metric.name, &pipeline.name).map_err(|error| {
                 spec.at.problem(format!("the metric `{}` of `{}`: {error}", metric.name, pipeline.name))
             })?;
+            if !names.insert(name.clone()) {
+                let at = spec.keys.get("metric_list").or(spec.keys.get("filter_list")).unwrap_or(&spec.at);
+                let problem = at.problem(format!("two metrics are called `{name}`"));
+                return Err(
+                    problem.help("name each metric once, and give filters names of letters, digits, `_`, `.` or `-`")
+                );
+            }
             if let Some(higher) = metric.higher_is_better {
                 declared.push(Declared { name, direction: if higher { Direction::Higher } else { Direction::Lower } });
             }
@@ -144,7 +153,8 @@ fn load(
     })?;
     let mut data =
         Data::new(path, spec.keys.get("dataset_name"), spec.keys.get("dataset_kwargs"), [&spec.working, &spec.folder])?;
-    let files = data.files();
+    let mut files = data.files();
+    files.extend(spec.included.iter().cloned());
     let split = |key: &str| spec.keys.get(key).filter(|entry| !entry.value.is_null());
     let named =
         |entry: &Entry| entry.value.as_str().map(str::to_owned).ok_or_else(|| entry.problem("a split is a name"));
@@ -197,6 +207,9 @@ fn load(
             tags.push(tag.clone());
         }
     }
+    // A document that cannot be worded is a problem of its own.
+    let first = questions.rows.first().and_then(|row| words.target(&spec.wording, row).ok());
+    let is_several = first.is_some_and(|target| expected::is_several(&target));
     let alone = rules.metrics.iter().any(|metric| metric.name == "acc_mutual_info");
     let name = suite_name(&spec)?;
     let (columns, rows) = (questions.columns, questions.rows);
@@ -211,6 +224,7 @@ fn load(
         rows,
         drawn,
         examples,
+        is_several,
         alone,
         files,
     })
@@ -296,7 +310,7 @@ impl Task {
                 told: None,
             }),
         };
-        let expected = expected::of(spec.output_type, target, choices.as_deref())?;
+        let expected = expected::of(spec.output_type, target, choices.as_deref(), self.is_several)?;
         let doc = Doc {
             row: row.clone(),
             choices: choices.unwrap_or_default(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::doc::OutputType;
-use super::file::{Entry, Keys, NEEDS_PYTHON};
+use super::file::{Entry, Keys, NEEDS_PYTHON, texts};
 use super::turns::TaskChat;
 use crate::document::{Problem, Problems, nearest};
 
@@ -117,6 +117,8 @@ pub(super) struct Spec {
     pub(super) at: Entry,
     pub(super) tags: Vec<String>,
     pub(super) folder: PathBuf,
+    /// The files that its own file includes.
+    pub(super) included: Vec<PathBuf>,
     /// Where data is sought before `folder`; empty for where the process runs.
     pub(super) working: PathBuf,
     /// How it is put to a model.
@@ -191,15 +193,14 @@ fn checked(name: String, at: Entry, keys: Keys, folder: PathBuf) -> Result<Spec,
         return Err(keys.get("repeats").unwrap_or(&at).problem("only generated answers are asked for more than once"));
     }
     let mut tags = Vec::new();
-    match keys.get("tag").map(|entry| &entry.value) {
-        Some(Value::String(tag)) => tags.push(tag.clone()),
-        Some(Value::Array(items)) => tags.extend(items.iter().filter_map(Value::as_str).map(str::to_owned)),
-        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => {}
+    if let Some(entry) = given(&keys, "tag") {
+        tags = texts(&entry.value).ok_or_else(|| entry.problem("`tag` is a text, or a list of texts"))?;
     }
     Ok(Spec {
         name,
         tags,
         folder,
+        included: Vec::new(),
         working: PathBuf::new(),
         chat: TaskChat::default(),
         output_type,

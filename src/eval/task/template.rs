@@ -45,12 +45,30 @@ impl Templates {
         if !["{{", "{%", "{#"].iter().any(|mark| template.contains(mark)) {
             return Ok(template.to_owned());
         }
-        let rendered =
-            self.environment.render_named_str("template", template, Serde(row)).map_err(|error| explain(&error))?;
-        if rendered.len() > LONGEST {
-            return Err(format!("the template makes {} bytes; at most {LONGEST} are taken", rendered.len()));
+        let mut written = Bounded(Vec::new());
+        let template =
+            self.environment.template_from_named_str("template", template).map_err(|error| explain(&error))?;
+        let rendered = template.render_captured_to(Serde(row), &mut written).map(|_| ());
+        if written.0.len() > LONGEST {
+            return Err(format!("the template makes more than {LONGEST} bytes"));
         }
-        Ok(rendered)
+        rendered.map_err(|error| explain(&error))?;
+        String::from_utf8(written.0).map_err(|_| "the template makes no text".to_owned())
+    }
+}
+
+/// What a template writes, until it is too long.
+struct Bounded(Vec<u8>);
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let room = (LONGEST + 1).saturating_sub(self.0.len());
+        self.0.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+        if room > bytes.len() { Ok(bytes.len()) } else { Err(std::io::Error::other("the text is too long")) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

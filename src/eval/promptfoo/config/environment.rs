@@ -41,10 +41,14 @@ pub(super) fn looks_secret(name: &str) -> bool {
         || (!matches!(&*name, "PWD" | "OLDPWD") && name.split(|letter: char| !letter.is_alphanumeric()).any(alone))
 }
 
-/// Whether a value shows a password, as the address of a database does.
+/// Whether a value may show a password or a token, as the address of a database does: an address in it has something before an `@`.
+/// A password may hold any letter but white space, so what looks like a path may still be a part of it.
 fn holds_password(value: &str) -> bool {
-    let authority = value.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
-    authority.and_then(|authority| authority.rsplit_once('@')).is_some_and(|(user, _)| user.contains(':'))
+    value.match_indices("://").any(|(at, mark)| {
+        let rest = value.get(at + mark.len()..).unwrap_or_default();
+        let address = rest.split(char::is_whitespace).next().unwrap_or_default();
+        address.rsplit_once('@').is_some_and(|(user, _)| !user.is_empty())
+    })
 }
 
 /// The names behind `env.` in a text.
@@ -105,7 +109,8 @@ impl<'a> Environment<'a> {
 
     /// Whether a variable is a secret, by its name or by what is in it.
     fn hides(&self, name: &str) -> bool {
-        looks_secret(name) || (self.process)(name).is_some_and(|value| holds_password(&value))
+        let value = || self.own.get(name).cloned().or_else(|| (self.process)(name));
+        looks_secret(name) || value().is_some_and(|value| holds_password(&value))
     }
 
     /// Whether a variable is set, be it a secret.
@@ -121,7 +126,8 @@ impl<'a> Environment<'a> {
         let replaced = TAG.replace_all(text, |found: &regex::Captures<'_>| {
             let tag = found.get(0).map(|tag| tag.as_str()).unwrap_or_default();
             let Some(name) = names(tag).next() else { return tag.to_owned() };
-            if self.get(name).is_none() && !tag.contains('|') {
+            // A tag with a secret stays, for the check that refuses it.
+            if names(tag).any(|name| self.hides(name)) || (self.get(name).is_none() && !tag.contains('|')) {
                 return tag.to_owned();
             }
             let vars = serde_json::Map::new();
@@ -145,15 +151,16 @@ impl<'a> Environment<'a> {
         found
     }
 
+    /// A problem where a text names a secret, in whose place nothing would be sent.
+    pub(super) fn no_secret_in(&self, text: &str, at: &At) -> Result<(), Problem> {
+        names(text).find(|name| self.hides(name)).map_or(Ok(()), |name| Err(secret(name, at)))
+    }
+
     /// The variables that texts of the config name; a secret among them is a problem.
     pub(super) fn shared(&self, texts: &[(&str, At)], problems: &mut Problems) -> Arc<BTreeMap<String, String>> {
         let mut all = BTreeMap::new();
         for (text, at) in texts {
-            for name in names(text) {
-                if self.hides(name) {
-                    problems.push(secret(name, at));
-                }
-            }
+            self.no_secret_in(text, at).err().into_iter().for_each(|problem| problems.push(problem));
             all.extend(self.of(text));
         }
         Arc::new(all)
@@ -161,8 +168,8 @@ impl<'a> Environment<'a> {
 }
 
 fn secret(name: &str, at: &At) -> Problem {
-    at.problem(format!("`env.{name}` would put a secret into a prompt or a test")).help(
-        "give the value another way; variables whose name says KEY, TOKEN, SECRET, PASSWORD or AUTH, or that hold an address with a password, are never shown",
+    at.problem(format!("`env.{name}` would put a secret into a prompt, a test, an address or a body")).help(
+        "give the value another way, such as a header of the provider; variables whose name says KEY, TOKEN, SECRET, PASSWORD or AUTH, or that hold an address with a user or a password, are never shown",
     )
 }
 
@@ -186,13 +193,19 @@ mod tests {
     fn what_is_a_secret_by_its_name_or_its_value_is_never_shown() {
         let process = |name: &str| match name {
             "CITY" => Some("Ulm".to_owned()),
-            "SITE" => Some("https://host.example/a@b:c".to_owned()),
+            "SITE" => Some("https://host.example/a?b=c".to_owned()),
+            "TEAM" => Some("team@host.example".to_owned()),
             "DATABASE_URL" => Some("postgres://me:hunter2@db/x".to_owned()),
+            "SLASHED_URL" => Some("postgres://me:hun/ter#2@db/x".to_owned()),
+            "SECOND_URL" => Some("http://a.example,amqp://me:hunter2@queue".to_owned()),
+            "LISTED" => Some("http://a.example http://me:hunter2@b.example".to_owned()),
+            "REPOSITORY" => Some("https://ghp_hunter2@git.example/x".to_owned()),
             "GH_PAT" | "DB_PASS" | "SENTRY_DSN" | "OPENAI_API_KEY" => Some("hidden".to_owned()),
             "PATH" | "COMPASS" | "PWD" => Some("shown".to_owned()),
             _ => None,
         };
-        let environment = Environment { own: BTreeMap::new(), process: &process };
+        let own = BTreeMap::from([("OWN_URL".to_owned(), "redis://:hunter2@cache".to_owned())]);
+        let environment = Environment { own, process: &process };
         let at = At::root(&std::sync::Arc::new(crate::document::parse_yaml("c.yaml", "a: 1").unwrap()));
         for (name, shown) in [
             ("CITY", true),
@@ -200,7 +213,13 @@ mod tests {
             ("PATH", true),
             ("COMPASS", true),
             ("PWD", true),
+            ("TEAM", true),
             ("DATABASE_URL", false),
+            ("SLASHED_URL", false),
+            ("SECOND_URL", false),
+            ("LISTED", false),
+            ("REPOSITORY", false),
+            ("OWN_URL", false),
             ("GH_PAT", false),
             ("DB_PASS", false),
             ("SENTRY_DSN", false),
@@ -209,6 +228,8 @@ mod tests {
             let text = format!("{{{{ env.{name} }}}}");
             assert_eq!(environment.get(name).is_some(), shown, "{name}");
             assert_eq!(environment.shown_in(&text) != text, shown, "{name}");
+            let filtered = format!("{{{{ env.{name} | upper }}}}");
+            assert_eq!(environment.shown_in(&filtered) != filtered, shown, "{name}");
             let mut problems = Problems::none();
             environment.shared(&[(&text, at.clone())], &mut problems);
             assert_eq!(problems.is_empty(), shown, "{name}");

@@ -99,6 +99,7 @@ pub(super) fn http(id: &str, provider: &Provider, environment: &Environment<'_>)
         }
     }
     let shown = |text: &str| environment.shown_in(text);
+    without_secrets(id, provider, environment, |key| matches!(key, "url" | "body"))?;
     let url = config.get("url").and_then(Value::as_str).map_or_else(|| id.to_owned(), shown);
     if !url.contains("://") {
         return Err(provider.at.problem("an HTTP provider needs `config.url`"));
@@ -138,10 +139,6 @@ pub(super) fn http(id: &str, provider: &Provider, environment: &Environment<'_>)
         return Err(provider.at.problem(format!("`{url}`: the host of a provider is written out")).help(INSTEAD));
     }
     let headers = headers(provider, environment)?;
-    if let Some((name, _)) = headers.iter().find(|(_, value)| value.contains("{{")) {
-        let at = provider.at.part(&format!("/config/headers/{}", crate::document::pointer_part(name)));
-        return Err(at.problem("only variables of the environment are put into a header").help(INSTEAD));
-    }
     let spec = HttpSpec {
         provider: HttpWord::Http,
         url,
@@ -182,6 +179,33 @@ pub(super) fn tells(spec: &ModelSpec) -> Option<Tells> {
         | ModelSpec::Echo(_)
         | ModelSpec::Embedded(_)
         | ModelSpec::Replay(_) => None,
+    }
+}
+
+/// A problem where a provider's id, or a part of its `config`, names a secret: only headers and keys may.
+pub(super) fn without_secrets(
+    id: &str,
+    provider: &Provider,
+    environment: &Environment<'_>,
+    is_shown: impl Fn(&str) -> bool,
+) -> Result<(), Problem> {
+    environment.no_secret_in(id, &provider.at)?;
+    for (key, value) in provider.config.iter().filter(|(key, _)| is_shown(key)) {
+        let at = provider.at.part(&format!("/config/{}", crate::document::pointer_part(key)));
+        texts_of(value).into_iter().try_for_each(|text| environment.no_secret_in(text, &at))?;
+    }
+    Ok(())
+}
+
+/// Every text in a value, and every name.
+fn texts_of(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts_of).collect(),
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, value)| std::iter::once(name.as_str()).chain(texts_of(value))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }
 

@@ -13,22 +13,21 @@ use tokio_util::sync::CancellationToken;
 use super::files::{Files, ending};
 use super::place::At;
 use crate::document::{Problems, pointer_part};
-use crate::eval::promptfoo::graded::{Call, printed_by, result_of};
+use crate::eval::promptfoo::graded::{Call, TIME_LIMIT, printed_by, result_of};
 use crate::eval::promptfoo::test::{Code, CodeSource, Language};
 use crate::eval::script::{Form, Returned, Script};
 use crate::trust::{Digest, Hasher};
 
 /// What all programs of one config may say together, in bytes.
 const MOST_SAID: usize = 256 * 1024 * 1024;
-/// How long one program may run, its imports included.
-const TIME_LIMIT: Duration = Duration::from_secs(120);
-/// How long all programs of one config that are no JavaScript may run together.
+/// How long all programs of one config may run, their times added up.
 const ALL_TIME: Duration = Duration::from_secs(600);
 
 /// Runs programs for one config.
 pub(super) struct Programs {
     folder: PathBuf,
     surroundings: Arc<BTreeMap<String, String>>,
+    all_time: Duration,
     known: Mutex<Known>,
 }
 
@@ -36,7 +35,7 @@ pub(super) struct Programs {
 struct Known {
     said: BTreeMap<Digest, Value>,
     bytes: usize,
-    end: Option<Instant>,
+    spent: Duration,
 }
 
 /// What a file of a program is called for.
@@ -54,7 +53,7 @@ impl Programs {
     /// For a config in a folder; `surroundings` is what an interpreter finds in its environment.
     pub(super) fn new(folder: &Path, surroundings: Arc<BTreeMap<String, String>>) -> Self {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-        Self { folder, surroundings, known: Mutex::default() }
+        Self { folder, surroundings, all_time: ALL_TIME, known: Mutex::default() }
     }
 
     /// What a program finds in its environment.
@@ -74,12 +73,23 @@ impl Programs {
             }
             CodeSource::Inline(_) => why,
         };
-        let value = match code.language {
-            Language::JavaScript => javascript(code, asks, arguments),
-            Language::Python | Language::Ruby => self.interpreted(code, asks, arguments),
+        let left = self.all_time.saturating_sub(self.known().spent);
+        let over = || {
+            let most = self.all_time.as_secs_f64();
+            named(format!("the programs of this config may run for {most} seconds together, and these are over"))
+        };
+        if left.is_zero() {
+            return Err(over());
         }
-        .map_err(named)?;
+        let began = Instant::now();
+        let said = match code.language {
+            Language::JavaScript => javascript(code, asks, arguments),
+            Language::Python | Language::Ruby => self.interpreted(code, asks, arguments, left.min(TIME_LIMIT)),
+        };
+        let took = began.elapsed();
         let mut known = self.known();
+        known.spent = known.spent.saturating_add(took);
+        let value = said.map_err(|why| if took >= left && left < TIME_LIMIT { over() } else { named(why) })?;
         known.bytes += value.to_string().len();
         if known.bytes > MOST_SAID {
             return Err(format!("the programs of this config say more than {MOST_SAID} bytes"));
@@ -93,8 +103,13 @@ impl Programs {
     }
 
     /// Reading a config waits for nobody as a rule. A thread of its own waits here, whether or not the one who reads is a task itself.
-    fn interpreted(&self, code: &Code, asks: Asks<'_>, arguments: &[(&str, Value)]) -> Result<Value, String> {
-        let end = *self.known().end.get_or_insert_with(|| Instant::now() + ALL_TIME);
+    fn interpreted(
+        &self,
+        code: &Code,
+        asks: Asks<'_>,
+        arguments: &[(&str, Value)],
+        limit: Duration,
+    ) -> Result<Value, String> {
         let function = match asks {
             Asks::Function(function) | Asks::Export(function) => function,
             Asks::Printed => "",
@@ -107,7 +122,7 @@ impl Programs {
             arguments: arguments.iter().map(|(_, value)| value.clone()).collect(),
             surroundings: &self.surroundings,
             folder: &self.folder,
-            deadline: end.min(Instant::now() + TIME_LIMIT),
+            limit,
             cancel: &cancel,
         };
         let waited = || {
@@ -223,4 +238,43 @@ pub(super) fn filters(
         }
     }
     filters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn programs(all_time: Duration) -> Programs {
+        let path = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
+        let surroundings = Arc::new(path("PATH").into_iter().collect());
+        Programs { all_time, ..Programs::new(Path::new("."), surroundings) }
+    }
+
+    fn code(language: Language, text: &str) -> Code {
+        Code { language, source: CodeSource::Inline(text.to_owned()) }
+    }
+
+    #[test]
+    fn the_times_of_all_programs_are_added_up_and_what_lies_between_them_is_not() {
+        let script = |number: u32| {
+            let busy = "const end = Date.now() + 30; while (Date.now() < end) {}";
+            code(Language::JavaScript, &format!("{busy}\nreturn {number}"))
+        };
+        let few = programs(Duration::from_millis(50));
+        let said: Vec<_> = (0..3).map(|number| few.ask(&script(number), Asks::Export("f"), &[])).collect();
+        assert_eq!(said.first(), Some(&Ok(json!(0))));
+        let why = said.last().and_then(|last| last.as_ref().err()).unwrap();
+        assert!(why.contains("0.05 seconds together"), "{why}");
+        // What is known costs nothing.
+        assert_eq!(few.ask(&script(0), Asks::Export("f"), &[]), Ok(json!(0)));
+        // The limit that ended it is the one that is named.
+        let given = [("output", json!("x")), ("context", json!({}))];
+        let endless = code(Language::Python, "while True:\n    pass\nreturn 1");
+        let why = programs(Duration::from_millis(300)).ask(&endless, Asks::Export("f"), &given).unwrap_err();
+        assert!(why.contains("0.3 seconds together"), "{why}");
+        let unspent = programs(Duration::from_secs(60));
+        unspent.known().spent = Duration::from_secs(30);
+        assert_eq!(unspent.ask(&script(1), Asks::Export("f"), &[]), Ok(json!(1)));
+        assert!(unspent.known().spent < Duration::from_secs(31));
+    }
 }

@@ -2,7 +2,7 @@
 //! Repeats are the case's own. Kept out: how a prompt is rendered (`render`).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::told::{self, Tells};
 use crate::document::Problem;
 use crate::eval::case::{Case, CaseId, Grading, Level};
 use crate::eval::dialogue::Dialogue;
-use crate::eval::promptfoo::test::{Code, Compared, Node, Test};
+use crate::eval::promptfoo::test::{Assertion, Code, CodeSource, Compared, Node, Test, Value as AssertValue};
 use crate::eval::request::{Generate, OutputFormat, Prompt, Request};
 use crate::eval::suite::CaseSource;
 use crate::trust::{Digest, Hasher};
@@ -306,7 +306,7 @@ impl CaseSource for Rows {
     }
 }
 
-/// Over everything that a test is judged by. A test that brings its own answer (`given`) asks nobody, and shows nothing of a model.
+/// Over everything that a test is judged by, wherever its config lies: files count by where they are from its folder on. A test that brings its own answer (`given`) asks nobody, and shows nothing of a model.
 fn expected_digest(test: &Test, given: bool) -> Digest {
     let mut hasher = Hasher::new();
     if given {
@@ -314,28 +314,48 @@ fn expected_digest(test: &Test, given: bool) -> Digest {
     }
     hasher.part(b"promptfoo-test-1").part(json!(test.vars).to_string().as_bytes());
     hasher.part(json!([test.threshold, test.options, test.metadata]).to_string().as_bytes());
-    hasher.part(format!("{:?}", test.transforms).as_bytes());
-    if let Some(scoring) = &test.scoring {
+    let mut transforms = test.transforms.clone();
+    transforms.iter_mut().for_each(|code| from_folder(code, &test.folder));
+    hasher.part(format!("{transforms:?}").as_bytes());
+    if let Some(mut scoring) = test.scoring.clone() {
+        from_folder(&mut scoring, &test.folder);
         hasher.part(format!("{scoring:?}").as_bytes());
     }
     for node in &test.assertions {
         let mut plain = node.clone();
-        without_places(&mut plain);
+        without_places(&mut plain, &test.folder);
         hasher.part(format!("{plain:?}").as_bytes());
     }
     hasher.finish()
 }
 
-/// A test that has only moved in its file is the same test.
-fn without_places(node: &mut Node) {
+/// A test that has only moved in its file, or with its whole folder, is the same test.
+fn without_places(node: &mut Node, folder: &Path) {
     let nowhere = crate::document::Spot { line: 1, column: 1 };
+    let one = |assertion: &mut Assertion| {
+        assertion.spot = nowhere;
+        let value = match &mut assertion.value {
+            AssertValue::Code(code) => Some(code),
+            AssertValue::None | AssertValue::Plain(_) => None,
+        };
+        let codes = value.into_iter().chain(&mut assertion.transform).chain(&mut assertion.context_transform);
+        codes.for_each(|code| from_folder(code, folder));
+    };
     match node {
-        Node::One(assertion) => assertion.spot = nowhere,
+        Node::One(assertion) => one(assertion),
         Node::Set(set) => {
             set.spot = nowhere;
-            set.assertions.iter_mut().for_each(|assertion| assertion.spot = nowhere);
+            set.assertions.iter_mut().for_each(one);
         }
     }
+}
+
+/// Makes the path of a script's file one from a folder on. Both are written out in full.
+fn from_folder(code: &mut Code, folder: &Path) {
+    let CodeSource::File { path, .. } = &mut code.source else { return };
+    let common = path.components().zip(folder.components()).take_while(|(one, two)| one == two).count();
+    let up = folder.components().skip(common).map(|_| Component::ParentDir);
+    *path = up.chain(path.components().skip(common)).collect();
 }
 
 fn kinds(nodes: &[Node]) -> impl Iterator<Item = &'static str> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::endpoints::{ENDPOINTS, endpoint_of};
 use super::environment::{Environment, looks_secret, names, replace_texts};
 use super::files::Files;
-use super::outside::{exec, http};
+use super::outside::{exec, http, without_secrets};
 use super::place::At;
 use super::providers::{Provider, Reached, key_variable};
 use crate::document::{Problem, nearest};
@@ -140,6 +140,9 @@ const KNOWN: &[&str] = &[
 fn openai(id: &str, provider: &Provider, environment: &Environment<'_>) -> Result<ModelSpec, Problem> {
     let config = &provider.config;
     let text = |key: &str| config.get(key).and_then(Value::as_str).map(|text| environment.shown_in(text));
+    without_secrets(id, provider, environment, |key| {
+        !matches!(key, "headers" | "organization" | "apiKey" | "apiKeyEnvar")
+    })?;
     if let Some(rest) = id.strip_prefix("azure:").or_else(|| id.strip_prefix("azureopenai:")) {
         return azure(rest, provider, environment);
     }
@@ -313,7 +316,12 @@ pub(super) fn headers(provider: &Provider, environment: &Environment<'_>) -> Res
         }
     }
     if let Some(organization) = provider.config.get("organization").and_then(Value::as_str) {
-        headers.insert("OpenAI-Organization".to_owned(), environment.shown_in(organization));
+        let (name, at) = ("OpenAI-Organization", provider.at.part("/config/organization"));
+        headers.insert(name.to_owned(), header(name, &Value::from(organization), &at, environment)?);
+    }
+    if let Some((name, _)) = headers.iter().find(|(_, value)| value.contains("{{")) {
+        let at = provider.at.part(&format!("/config/headers/{}", crate::document::pointer_part(name)));
+        return Err(at.problem("only variables of the environment are put into a header").help(INSTEAD));
     }
     Ok(headers)
 }

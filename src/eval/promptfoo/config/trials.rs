@@ -249,6 +249,11 @@ fn what_a_gate_cannot_do_is_refused_with_its_line() {
         (provider("{id: \"openai:gpt-4o\", config: {temprature: 0}}"), "did you mean `temperature`?"),
         (provider("{id: \"openai:gpt-4o\", config: {tools: [{type: function}]}}"), "calls of tools"),
         (provider("{id: \"http://{{ x }}/y\", config: {body: a}}"), "the host of a provider is written out"),
+        (provider("{id: \"http://h/x\", config: {body: \"{{ prompt }} {{ env.OPENAI_API_KEY }}\"}}"), "config.yaml:3:39: `env.OPENAI_API_KEY` would put a secret"),
+        (provider("{id: \"http://h/{{ prompt }}?k={{ env.OPENAI_API_KEY | upper }}\"}"), "`env.OPENAI_API_KEY` would put a secret"),
+        (provider("{id: http, config: {url: \"http://h/{{ env.MY_TOKEN }}\", body: {a: [\"{{prompt}}\"]}}}"), "`env.MY_TOKEN` would put a secret"),
+        (provider("{id: \"openai:gpt-4o\", config: {passthrough: {user: \"{{ env.MY_TOKEN }}\"}}}"), "`env.MY_TOKEN` would put a secret"),
+        (provider("{id: \"openai:gpt-4o\", config: {headers: {A: \"{{ env.MY_TOKEN | upper }}\"}}}"), "only variables of the environment are put into a header"),
         (provider("{id: \"http://h/x\", config: {body: a, headers: {A: \"{{ x }}\"}}}"), "only variables of the environment are put into a header"),
         (format!("providers: [echo]\n{ONE_TEST}"), "the config has no `prompts`"),
         (format!("prompts: [\"{{{{x | nofilter}}}}\"]\nproviders: [echo]\n{ONE_TEST}"), "the filter `nofilter` is not there"),
@@ -476,4 +481,17 @@ fn a_digest_changes_with_every_file_that_a_config_names() {
     assert_eq!(digest("p {{a}}", "v"), digest("p {{a}}", "v"));
     assert_ne!(digest("p {{a}}", "v"), digest("q {{a}}", "v"));
     assert_ne!(digest("p {{a}}", "v"), digest("p {{a}}", "w"));
+}
+
+#[test]
+fn tests_of_a_config_that_has_moved_are_the_same_tests() {
+    let config = "prompts: [x]\nproviders: [{id: echo, transform: \"file://sub/a.js\"}]\ntests:\n- options: {transform: \"file://sub/a.js\"}\n  \
+                  assertScoringFunction: \"file://sub/s.js\"\n  assert:\n  - {type: javascript, value: \"file://sub/a.js\", transform: \"file://sub/a.js\"}\n";
+    let digest = |scoring: &str| {
+        let files = [("sub/a.js", "module.exports = () => true"), ("sub/s.js", scoring)];
+        loaded(config, &files, around(Asked::Own)).unwrap().remove(0).expected_digest
+    };
+    let one = "module.exports = () => ({pass: true, score: 1, reason: ''})";
+    assert_eq!(digest(one), digest(one), "each lies in a folder of its own");
+    assert_ne!(digest(one), digest("module.exports = () => 1"));
 }

@@ -16,7 +16,7 @@ use crate::eval::process::{self, ProcessError, Program};
 use crate::trust::Untrusted;
 
 /// How long a script may run, its imports included.
-const TIME_LIMIT: Duration = Duration::from_secs(120);
+pub(in crate::eval::promptfoo) const TIME_LIMIT: Duration = Duration::from_secs(120);
 /// What runs a script's function, and carries its result.
 const PYTHON_DRIVER: &str = include_str!("driver.py");
 const RUBY_DRIVER: &str = include_str!("driver.rb");
@@ -114,7 +114,7 @@ async fn call(
         arguments: vec![output.clone(), context.clone()],
         surroundings: &frame.test.surroundings,
         folder: &frame.test.folder,
-        deadline: Instant::now() + TIME_LIMIT,
+        limit: TIME_LIMIT,
         cancel: frame.subject.cancel,
     };
     called(call).await
@@ -128,10 +128,11 @@ pub(in crate::eval::promptfoo) struct Call<'a> {
     /// The function of a file that names none.
     pub(in crate::eval::promptfoo) function: &'a str,
     pub(in crate::eval::promptfoo) arguments: Vec<Value>,
-    /// The environment, before what looks like a secret is taken out of it.
+    /// The whole environment of the interpreter, besides a PATH: nothing is taken out of it, so it must hold no secret.
     pub(in crate::eval::promptfoo) surroundings: &'a BTreeMap<String, String>,
     pub(in crate::eval::promptfoo) folder: &'a Path,
-    pub(in crate::eval::promptfoo) deadline: Instant,
+    /// How long it may run, its imports included.
+    pub(in crate::eval::promptfoo) limit: Duration,
     pub(in crate::eval::promptfoo) cancel: &'a CancellationToken,
 }
 
@@ -148,10 +149,39 @@ impl Call<'_> {
     async fn run(&self, command: &[String], input: Vec<u8>) -> Result<process::Written, Thrown> {
         let environment = environment(self.surroundings);
         let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { self.folder };
-        let program =
-            Program { command, folder, environment: &environment, input, deadline: self.deadline, cancel: self.cancel };
+        let deadline = Instant::now() + self.limit;
+        let program = Program { command, folder, environment: &environment, input, deadline, cancel: self.cancel };
         let program = process::run(program).await;
-        program.map_err(|error| trouble(self.code.language, command.first().map_or("", String::as_str), &error))
+        program.map_err(|error| self.trouble(command.first().map_or("", String::as_str), &error))
+    }
+
+    fn trouble(&self, program: &str, error: &ProcessError) -> Thrown {
+        let name = name(self.code.language);
+        let text = match error {
+            ProcessError::Start(why) => {
+                let variable = if self.code.language == Language::Ruby { "PROMPTFOO_RUBY" } else { "PROMPTFOO_PYTHON" };
+                format!(
+                    "the suite has scripts of {name}, and {program} cannot be started ({why}): install it, or say where it is in {variable}"
+                )
+            }
+            ProcessError::Late => {
+                format!("the {name} script was not done within {} seconds", self.limit.as_secs_f64())
+            }
+            ProcessError::Failed { status, errors } => format!("{program} ended with {status}: {}", errors.raw()),
+            ProcessError::Cancelled | ProcessError::Pipe(_) | ProcessError::TooMuch => {
+                format!("the {name} script: {error}")
+            }
+        };
+        Thrown::new(text)
+    }
+}
+
+/// Calls a script's function: what it gives, or the text of what it raised. The error is that of a script that came to no end.
+pub(in crate::eval::promptfoo) async fn outcome_of(call: Call<'_>) -> Result<Result<Value, String>, Thrown> {
+    match called(call).await {
+        Ok(value) => Ok(Ok(value)),
+        Err(Trouble::Raised(why)) => Ok(Err(why)),
+        Err(Trouble::Run(thrown)) => Err(thrown),
     }
 }
 
@@ -206,24 +236,6 @@ async fn called(call: Call<'_>) -> Result<Value, Trouble> {
             Err(Trouble::Raised(format!("{}{error}", line.unwrap_or_default())))
         }
         (None, None) => Err(Trouble::Run(Thrown::new(format!("the {} script has no result", name(language))))),
-    }
-}
-
-fn trouble(language: Language, program: &str, error: &ProcessError) -> Thrown {
-    let thrown = |text: String| Thrown(Untrusted::new(text));
-    let name = name(language);
-    match error {
-        ProcessError::Start(why) => {
-            let variable = if language == Language::Ruby { "PROMPTFOO_RUBY" } else { "PROMPTFOO_PYTHON" };
-            thrown(format!(
-                "the suite has scripts of {name}, and {program} cannot be started ({why}): install it, or say where it is in {variable}"
-            ))
-        }
-        ProcessError::Late => thrown(format!("the {name} script was not done within {} seconds", TIME_LIMIT.as_secs())),
-        ProcessError::Failed { status, errors } => thrown(format!("{program} ended with {status}: {}", errors.raw())),
-        ProcessError::Cancelled | ProcessError::Pipe(_) | ProcessError::TooMuch => {
-            thrown(format!("the {name} script: {error}"))
-        }
     }
 }
 

@@ -22,7 +22,7 @@ use super::assert::{Given, Graded, Thrown};
 use crate::trust::Untrusted;
 
 pub(super) use best::best;
-pub(super) use interpreter::{Call, printed_by, result_of, value_of};
+pub(super) use interpreter::{Call, TIME_LIMIT, outcome_of, printed_by, result_of, value_of};
 
 /// Judges by a type that `assert` does not know itself.
 pub(super) async fn judge_one(given: &Given<'_>) -> Result<Graded, Thrown> {

@@ -50,11 +50,17 @@ fn kind<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Kind {
         Kind::Truth
     } else if !has_nothing && there().all(|cell| cell.trim().parse::<i64>().is_ok()) {
         Kind::Whole
-    } else if there().all(|cell| cell.trim().parse::<f64>().is_ok()) {
+    } else if there().all(|cell| is_float(cell.trim())) {
         Kind::Float
     } else {
         Kind::Text
     }
+}
+
+/// A whole number beyond 64 bits is a text: as a float it would be another number.
+fn is_float(cell: &str) -> bool {
+    let is_whole = cell.trim_start_matches(['-', '+']).bytes().all(|byte| byte.is_ascii_digit());
+    cell.parse::<f64>().is_ok_and(f64::is_finite) && !(is_whole && cell.parse::<i64>().is_err())
 }
 
 fn truth(cell: &str) -> Option<bool> {

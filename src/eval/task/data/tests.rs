@@ -35,6 +35,9 @@ fn csv_has_the_types_of_its_columns() {
     let wanted =
         json!([{"id": 1, "x": 1.0, "ok": true, "name": "a"}, {"id": 2, "x": null, "ok": false, "name": "b, c"}]);
     assert_eq!(found, wanted);
+    // Nothing becomes another number, or nothing.
+    let found = rows("csv", "x.csv", "n,x\n12345678901234567890,inf\n7,1\n").unwrap();
+    assert_eq!(found, json!([{"n": "12345678901234567890", "x": "inf"}, {"n": "7", "x": "1"}]));
 }
 
 #[test]
@@ -50,4 +53,27 @@ fn what_is_no_local_file_is_refused_with_its_line() {
     assert!(rows("json", "x.jsonl", "{\"a\": 1}\nnot json\n").is_err());
     assert!(rows("json", "x.jsonl", "").is_err());
     assert!(rows("json", "x.jsonl", "{\"a\": 1}\n{\"a\": \"x\"}\n").is_err());
+}
+
+#[test]
+fn a_table_has_an_end_in_every_direction() {
+    let wide: Row = (0..10_001).map(|number| (format!("k{number}"), Value::from(1))).collect();
+    let problem = rows("json", "x.jsonl", &Value::Object(wide).to_string()).unwrap_err();
+    assert!(problem.message.raw().contains("10000 different fields"), "{}", problem.message.raw());
+    // Each row has a field of its own: together they would have the square.
+    let mut rows: Vec<Row> =
+        (0..10).map(|number| Row::from_iter([("m".to_owned(), json!({format!("k{number}"): 1}))])).collect();
+    assert!(unify::unify(&mut rows.clone(), 89).unwrap_err().contains("too many rows lack fields"));
+    assert_eq!(unify::unify(&mut rows, 90), Ok(vec!["m".to_owned()]));
+}
+
+#[test]
+fn a_name_of_a_file_that_is_no_text_is_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::store::file::write_atomically(&folder.path().join("a.jsonl"), b"{\"a\": 1}\n").unwrap();
+    let made = |names: Value| {
+        let arguments = entry(json!({"data_files": {"test": names}}));
+        Data::new(&entry(json!("json")), None, Some(&arguments), [Path::new(""), folder.path()]).is_ok()
+    };
+    assert!(made(json!(["a.jsonl"])) && !made(json!(["a.jsonl", 5])) && !made(json!([])));
 }

@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use super::Row;
 
+/// Columns of one table, and fields of one column.
+const MOST_FIELDS: usize = 10_000;
+
 /// What a column's values are made of.
 #[derive(Default)]
 struct Shape {
@@ -18,23 +21,28 @@ struct Shape {
     items: Option<Box<Shape>>,
 }
 
-/// Gives all rows the same columns, and each column one type.
-pub(super) fn unify(rows: &mut [Row], columns: &[String]) -> Result<(), String> {
-    let mut shape = Shape { fields: columns.to_vec(), ..Shape::default() };
+/// Gives all rows the same columns, and each column one type; the columns in the order in which they are seen first. At most so many
+/// fields may be lacking in rows that others have: all of them are then there, as nothing.
+pub(super) fn unify(rows: &mut [Row], most: usize) -> Result<Vec<String>, String> {
+    let mut shape = Shape::default();
     for row in rows.iter() {
         shape.see_fields(row)?;
     }
+    let mut left = most;
     for row in rows {
-        shape.fit_fields(row);
+        shape.fit_fields(row, &mut left)?;
     }
-    Ok(())
+    Ok(shape.fields)
 }
 
 impl Shape {
     fn see_fields(&mut self, entries: &Map<String, Value>) -> Result<(), String> {
         for (key, value) in entries {
-            if !self.fields.contains(key) {
+            if !self.inner.contains_key(key) {
                 self.fields.push(key.clone());
+            }
+            if self.fields.len() > MOST_FIELDS {
+                return Err(format!("more than {MOST_FIELDS} different fields"));
             }
             self.inner.entry(key.clone()).or_default().see(value).map_err(|why| format!("`{key}`: {why}"))?;
         }
@@ -63,9 +71,11 @@ impl Shape {
         Ok(())
     }
 
-    fn fit_fields(&self, entries: &mut Map<String, Value>) {
+    fn fit_fields(&self, entries: &mut Map<String, Value>, left: &mut usize) -> Result<(), String> {
         let same = entries.len() == self.fields.len() && entries.keys().zip(&self.fields).all(|(a, b)| a == b);
         if !same {
+            let lacks = self.fields.len().saturating_sub(entries.len());
+            *left = left.checked_sub(lacks).ok_or_else(|| "too many rows lack fields that others have".to_owned())?;
             let mut old = std::mem::take(entries);
             for field in &self.fields {
                 entries.insert(field.clone(), old.remove(field).unwrap_or_default());
@@ -73,12 +83,13 @@ impl Shape {
         }
         for (key, value) in entries {
             if let Some(shape) = self.inner.get(key) {
-                shape.fit(value);
+                shape.fit(value, left)?;
             }
         }
+        Ok(())
     }
 
-    fn fit(&self, value: &mut Value) {
+    fn fit(&self, value: &mut Value, left: &mut usize) -> Result<(), String> {
         match value {
             Value::Number(number) if self.float && !number.is_f64() => {
                 if let Some(float) = number.as_f64().and_then(serde_json::Number::from_f64) {
@@ -87,11 +98,12 @@ impl Shape {
             }
             Value::Array(items) => {
                 if let Some(shape) = &self.items {
-                    items.iter_mut().for_each(|item| shape.fit(item));
+                    items.iter_mut().try_for_each(|item| shape.fit(item, left))?;
                 }
             }
-            Value::Object(entries) => self.fit_fields(entries),
+            Value::Object(entries) => self.fit_fields(entries, left)?,
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
+        Ok(())
     }
 }

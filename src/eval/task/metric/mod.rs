@@ -159,6 +159,9 @@ fn words(text: &str) -> f64 {
 fn choice(doc: &Doc, metric: &MetricSpec, all: &[LogLikelihood]) -> Result<Part, String> {
     let count = doc.choices.len();
     let own = all.get(..count).ok_or("there are fewer log-likelihoods than choices")?;
+    if all.iter().any(|one| one.sum.is_nan()) {
+        return Err("a log-likelihood is no number".to_owned());
+    }
     let sums: Vec<f64> = own.iter().map(|one| one.sum).collect();
     let by = |length: &dyn Fn(&String) -> usize| -> usize {
         let lengths = doc.choices.iter().map(|choice| crate::stats::float(length(choice) as u64));
