@@ -242,7 +242,7 @@ async fn an_engine_that_hangs_costs_a_request_its_deadline_and_ends_with_us() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
     let digest = "ab".repeat(32);
-    let loaded = json!({"loaded": {"digest": digest, "description": "hangs", "load_ms": 1.0}});
+    let loaded = json!({"loaded": {"digest": digest, "description": "hangs", "chat_form": false, "load_ms": 1.0}});
     let begin = format!("echo $$ > {}; {}", pid.display(), hello(env!("CARGO_PKG_VERSION"), true));
     let text = format!("{begin}; read line; echo '{loaded}'; exec tail -f /dev/null");
     let model = started(&script(folder.path(), &text), Device::Cuda).unwrap();
@@ -257,7 +257,7 @@ async fn an_engine_that_hangs_costs_a_request_its_deadline_and_ends_with_us() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_dies_says_how_and_answers_nothing_any_more() {
     let folder = tempfile::tempdir().unwrap();
-    let loaded = json!({"loaded": {"digest": "cd".repeat(32), "description": "dies", "load_ms": 1.0}});
+    let loaded = json!({"loaded": {"digest": "cd".repeat(32), "description": "dies", "chat_form": false, "load_ms": 1.0}});
     let begin = hello(env!("CARGO_PKG_VERSION"), true);
     let text = format!("{begin}; read line; echo '{loaded}'; read line; echo 'illegal address' >&2; exit 1");
     let model = started(&script(folder.path(), &text), Device::Cuda).unwrap();

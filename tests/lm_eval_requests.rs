@@ -1,12 +1,15 @@
 //! What a task asks is byte for byte what lm-eval 0.4.13 asks: `tests/lm_eval_requests/record.py` has recorded it.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::path::Path;
 
 use llmci::eval::suite::{Around, Asked, Suite, load};
 use llmci::eval::task::TaskChat;
 use llmci::eval::{Prompt, Request};
 use serde_json::{Value, json};
+use support::{code, eval_gate, root, text, write};
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lm_eval_requests")
@@ -79,4 +82,31 @@ fn every_request_of_every_task_is_the_one_that_lm_eval_makes() {
             assert_eq!(found, wanted, "{name}");
         }
     }
+}
+
+/// lm-eval ends in an error there, and a form of our own would be one that the model never saw.
+#[test]
+fn a_model_without_a_chat_template_is_asked_no_chats() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    std::fs::create_dir_all(&model).unwrap();
+    for file in
+        ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    {
+        std::os::unix::fs::symlink(root().join("examples/quickstart/models/good").join(file), model.join(file))
+            .unwrap();
+    }
+    let task = "task: sums\ndataset_path: json\ndataset_kwargs: {data_files: rows.jsonl}\ntest_split: train\noutput_type: multiple_choice\n\
+                doc_to_text: \"{{q}}\"\ndoc_to_choice: [a, b]\ndoc_to_target: 0\n";
+    write(folder.path(), "task.yaml", task);
+    write(folder.path(), "rows.jsonl", "{\"q\": \"x\"}\n{\"q\": \"y\"}\n");
+    let policy = "version: 1\nmodels: {m: {provider: embedded, path: model, device: cpu}}\nsuites: [task.yaml]\n\
+                  lm_eval: {apply_chat_template: true}\ngate: {thresholds: [{metric: acc, min: 0, decide_by: point}]}\n";
+    write(folder.path(), "llmci.yaml", policy);
+    let refused = eval_gate(folder.path()).output().unwrap();
+    assert_eq!(code(&refused), 2, "{}", text(&refused));
+    assert!(text(&refused).contains("the model m has no chat template"), "{}", text(&refused));
+    write(&model, "chat_template.jinja", "Question: {{ messages[0].content }}?");
+    let asked = eval_gate(folder.path()).output().unwrap();
+    assert_eq!(code(&asked), 0, "{}", text(&asked));
 }

@@ -18,7 +18,7 @@ use crate::eval::policy::LoadedPolicy;
 use crate::eval::run::{Bench, Collected, Ended, Memory, Plan, ProgressStyle, Resume, Run, RunError, Selection};
 use crate::eval::shard::Shard;
 use crate::eval::suite::{Filter, Suite};
-use crate::eval::{Grading, Request};
+use crate::eval::{Grading, Prompt, Request};
 use crate::store;
 use crate::trust::Untrusted;
 
@@ -178,9 +178,11 @@ impl Session {
         drawn.map_err(|error| not_drawn(&error))
     }
 
-    /// A suite that asks how likely texts are is not begun on an endpoint that cannot say it. Any other trouble is the samples' own.
+    /// A suite that asks how likely texts are is not begun on an endpoint that cannot say it, nor a task as chats on a model without a
+    /// form for them. Any other trouble is the samples' own.
     async fn probe(&self) -> Result<(), CommandError> {
         let first = |index: usize| self.plan.slots().iter().find(|slot| usize::from(slot.suite) == index);
+        let mut probed = false;
         for (index, suite) in self.suites.iter().enumerate() {
             let Some(slot) = first(index) else { continue };
             let case = suite.case(slot.case as usize).map_err(|problem| CommandError::Problems(vec![problem]))?;
@@ -188,16 +190,27 @@ impl Session {
                 (Grading::Recorded(_), _) | (_, Request::Generate(_) | Request::Embed(_)) => false,
                 (_, Request::RankChoices(_) | Request::Rolling(_)) => true,
             };
-            if !likely {
+            if matches!((&case.grading, case.request.prompt()), (Grading::Task(_), Prompt::Chat(_)))
+                && !self.bench.model.has_chat_form()
+            {
+                let text = format!(
+                    "the model {} has no chat template, and the policy asks for chats: leave `lm_eval.apply_chat_template` out, or \
+                     put the template into its folder (chat_template.jinja)",
+                    self.model.name
+                );
+                return Err(CommandError::Inputs(Untrusted::new(text)));
+            }
+            if !likely || probed {
                 continue;
             }
-            return match probe_log_likelihoods(self.bench.model.as_ref(), &self.bench.cancel).await {
+            probed = true;
+            match probe_log_likelihoods(self.bench.model.as_ref(), &self.bench.cancel).await {
                 Err(ModelError::Unsupported(why)) => {
                     let text = format!("the model {}: {}", self.model.name, why.raw());
-                    Err(CommandError::Inputs(Untrusted::new(text)))
+                    return Err(CommandError::Inputs(Untrusted::new(text)));
                 }
-                Ok(()) | Err(_) => Ok(()),
-            };
+                Ok(()) | Err(_) => {}
+            }
         }
         Ok(())
     }

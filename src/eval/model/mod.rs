@@ -133,6 +133,11 @@ pub trait Model: Send + Sync {
     /// Who answers.
     fn identity(&self) -> &ModelIdentity;
 
+    /// Whether it writes a chat as the model was taught it. What sends the turns leaves that to the other side.
+    fn has_chat_form(&self) -> bool {
+        true
+    }
+
     /// Answers one request within the attempt's deadline. Retries are the model's own affair.
     fn answer<'a>(&'a self, request: &'a Request, attempt: Attempt<'a>) -> BoxFuture<'a, Result<Answered, ModelError>>;
 }

@@ -69,6 +69,11 @@ impl Engine {
         &self.description
     }
 
+    /// Whether the model brings a form for chats.
+    pub fn has_chat_form(&self) -> bool {
+        self.text.has_chat_form()
+    }
+
     /// A chat as the one text that the model continues.
     pub fn chat(&self, messages: &[ChatMessage]) -> Result<String, EngineError> {
         self.text.chat(messages)

@@ -114,6 +114,10 @@ impl Model for EmbeddedModel {
         &self.identity
     }
 
+    fn has_chat_form(&self) -> bool {
+        self.engine.has_chat_form()
+    }
+
     fn answer<'a>(&'a self, request: &'a Request, attempt: Attempt<'a>) -> BoxFuture<'a, Result<Answered, ModelError>> {
         Box::pin(async move { self.compute(request, &attempt).await })
     }

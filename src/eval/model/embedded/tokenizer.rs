@@ -93,6 +93,11 @@ impl Text {
             .map_err(|error| EngineError::Compute(format!("the tokenizer failed: {error}")))
     }
 
+    /// Whether there is a template; which one may be unclear.
+    pub(super) fn has_chat_form(&self) -> bool {
+        self.chat_template.is_some()
+    }
+
     /// A chat as one text: by the model's own template, or as lines `role: content` that end with `assistant:`.
     pub(super) fn chat(&self, messages: &[ChatMessage]) -> Result<String, EngineError> {
         let template = match &self.chat_template {

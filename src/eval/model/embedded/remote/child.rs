@@ -37,6 +37,7 @@ pub(super) type Word = Result<Reply, (Kind, String)>;
 pub(super) struct Loaded {
     pub(super) digest: String,
     pub(super) description: String,
+    pub(super) chat_form: bool,
     pub(super) load_ms: f64,
 }
 
@@ -132,7 +133,9 @@ impl Engine {
     ) -> Result<Loaded, (Kind, String)> {
         self.send(&ToEngine::Load(load)).map_err(|text| (Kind::Compute, text))?;
         match self.heard(greeting, LOADING, cancel).map_err(|text| (Kind::Compute, text))? {
-            FromEngine::Loaded { digest, description, load_ms } => Ok(Loaded { digest, description, load_ms }),
+            FromEngine::Loaded { digest, description, chat_form, load_ms } => {
+                Ok(Loaded { digest, description, chat_form, load_ms })
+            }
             FromEngine::Refused { kind, text } => Err((kind, text)),
             _ => Err((Kind::Compute, "it said something else than whether the model is there".to_owned())),
         }

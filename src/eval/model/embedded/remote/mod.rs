@@ -29,6 +29,7 @@ const PASSED: [&str; 5] =
 pub struct RemoteModel {
     engine: Arc<Engine>,
     identity: ModelIdentity,
+    chat_form: bool,
 }
 
 /// Why the engine cannot be used; always of the environment.
@@ -88,7 +89,7 @@ impl RemoteModel {
         let description = Untrusted::new(format!("{}, loaded in {:.1} s", loaded.description, loaded.load_ms / 1e3));
         let identity =
             ModelIdentity { name: name.to_owned(), provider: "embedded", digest, cacheable: true, description };
-        Ok(Self { engine: Arc::new(engine), identity })
+        Ok(Self { engine: Arc::new(engine), identity, chat_form: loaded.chat_form })
     }
 
     async fn ask(&self, request: &Request, attempt: &Attempt<'_>) -> Result<Answered, ModelError> {
@@ -125,6 +126,10 @@ impl RemoteModel {
 impl Model for RemoteModel {
     fn identity(&self) -> &ModelIdentity {
         &self.identity
+    }
+
+    fn has_chat_form(&self) -> bool {
+        self.chat_form
     }
 
     fn answer<'a>(&'a self, request: &'a Request, attempt: Attempt<'a>) -> BoxFuture<'a, Result<Answered, ModelError>> {

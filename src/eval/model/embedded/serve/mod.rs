@@ -75,6 +75,7 @@ pub fn main() -> ExitCode {
     say(&FromEngine::Loaded {
         digest: engine.digest().hex().to_owned(),
         description: engine.description().to_owned(),
+        chat_form: engine.has_chat_form(),
         load_ms: began.elapsed().as_secs_f64() * 1e3,
     });
     serve(engine, &load, lines)

@@ -79,6 +79,8 @@ pub(in crate::eval::model::embedded) enum FromEngine {
         digest: String,
         /// For people.
         description: String,
+        /// Whether the model brings a form for chats.
+        chat_form: bool,
         /// Milliseconds.
         load_ms: f64,
     },
