@@ -359,6 +359,13 @@ async fn shards_judge_nothing_and_merge_judges_all() {
         assert_eq!(whole["counts"], merged["counts"]);
         assert_eq!(whole["metrics"][0], merged["metrics"][0]);
         assert_eq!(whole["suite"], merged["suite"]);
+        assert_eq!(whole["host"]["cpus"], merged["host"]["cpus"]);
+        // Shards of machines with other processors have none in common.
+        let mut other = report(&path.join("s3"));
+        other["host"]["cpus"] = json!(4096);
+        write(&path, "s3/report.json", &other.to_string());
+        assert_eq!(code(&merge(&["s1", "s2", "s3"], "m1")), 0);
+        assert_eq!(report(&path.join("m1"))["host"]["cpus"], Value::Null);
         let missing = merge(&["s1", "s3"], "m2");
         assert_eq!(code(&missing), 2);
         assert!(text(&missing).contains("shard 2 of 3 is missing"), "{}", text(&missing));

@@ -118,7 +118,7 @@ pub async fn run(args: MergeArgs, context: &Context) -> Result<Outcome, CommandE
         started_at: reports.iter().map(|report| report.timing.started_at.clone()).min().unwrap_or(started_at),
         finished_at: (context.clock)(),
         seconds: began.elapsed().as_secs_f64() + reports.iter().map(|report| report.timing.seconds).fold(0.0, f64::max),
-        host: HostInfo { gpus: gpus_of(&reports), ..context.host.info() },
+        host: HostInfo { gpus: gpus_of(&reports), cpus: cpus_of(&reports), ..context.host.info() },
     };
     let mut report = assemble(&finished)?;
     changes.judge(&prepared.loaded.policy.gate, &mut report);
@@ -139,6 +139,12 @@ fn gpus_of(reports: &[Report]) -> Option<Vec<Gpu>> {
         }
     }
     Some(all)
+}
+
+/// The processors of each shard's machine; none where they differ, or one is not known.
+fn cpus_of(reports: &[Report]) -> Option<u64> {
+    let (first, rest) = reports.split_first()?;
+    first.host.cpus.filter(|_| rest.iter().all(|report| report.host.cpus == first.host.cpus))
 }
 
 fn refused(path: &Path, message: impl Into<String>) -> CommandError {

@@ -268,7 +268,7 @@ pub struct HostInfo {
     /// The pull or merge request's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<u64>,
-    /// Logical processors of the machine.
+    /// Logical processors of the machine; of each shard's machine where the run is merged, and absent where those differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u64>,
     /// The GPUs that were lent to the run, else those that the driver shows; those of all shards where the run is merged. Empty where
