@@ -257,7 +257,8 @@ async fn an_engine_that_hangs_costs_a_request_its_deadline_and_ends_with_us() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_dies_says_how_and_answers_nothing_any_more() {
     let folder = tempfile::tempdir().unwrap();
-    let loaded = json!({"loaded": {"digest": "cd".repeat(32), "description": "dies", "chat_form": false, "load_ms": 1.0}});
+    let loaded =
+        json!({"loaded": {"digest": "cd".repeat(32), "description": "dies", "chat_form": false, "load_ms": 1.0}});
     let begin = hello(env!("CARGO_PKG_VERSION"), true);
     let text = format!("{begin}; read line; echo '{loaded}'; read line; echo 'illegal address' >&2; exit 1");
     let model = started(&script(folder.path(), &text), Device::Cuda).unwrap();

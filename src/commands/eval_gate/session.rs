@@ -204,12 +204,10 @@ impl Session {
                 continue;
             }
             probed = true;
-            match probe_log_likelihoods(self.bench.model.as_ref(), &self.bench.cancel).await {
-                Err(ModelError::Unsupported(why)) => {
-                    let text = format!("the model {}: {}", self.model.name, why.raw());
-                    return Err(CommandError::Inputs(Untrusted::new(text)));
-                }
-                Ok(()) | Err(_) => {}
+            let probe = probe_log_likelihoods(self.bench.model.as_ref(), &self.bench.cancel).await;
+            if let Err(ModelError::Unsupported(why)) = probe {
+                let text = format!("the model {}: {}", self.model.name, why.raw());
+                return Err(CommandError::Inputs(Untrusted::new(text)));
             }
         }
         Ok(())
