@@ -305,3 +305,13 @@ fn wrong_inputs_end_with_2() {
         assert!(text(&output).contains(words), "{words}: {}", text(&output));
     }
 }
+
+#[test]
+fn what_an_earlier_run_has_found_does_not_stand_for_a_later_one() {
+    let folder = both(&[], &[]);
+    assert_eq!(code(&check(folder.path(), &[])), 0);
+    assert_eq!(document(folder.path())["passed"], true);
+    let refused = llmci(folder.path()).args(["gpu-check", "--", "true"]).output().unwrap();
+    assert_eq!(code(&refused), 2, "{}", text(&refused));
+    assert!(!folder.path().join("llmci-gpu/gpu.json").exists());
+}

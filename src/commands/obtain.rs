@@ -86,16 +86,10 @@ pub(crate) async fn obtain(gpu: &GpuArgs, context: &Context) -> Result<Option<Ob
     }
     let driver = gpu.need.driver.patience()?;
     let asked = Asked::new(need, driver, lease, context)?;
-    let obtained = lend(&asked, &machine(driver).await?, context).await?;
+    let obtained = lend(&asked, &machine(driver, context).await?, context).await?;
     if let Some(depth) = gpu_health.depth() {
         let devices = obtained.devices.clone();
-        let work = tokio::task::spawn_blocking(move || health::run(&devices, depth, driver));
-        let found = tokio::select! {
-            biased;
-            () = context.cancel.cancelled() => return Err(not_lent(LeaseError::Cancelled)),
-            done = work => done.map_err(|error| CommandError::Bug(format!("the health run broke off: {error}")))?,
-        };
-        well(&found)?;
+        well(&apart(move || health::run(&devices, depth, driver), context).await?)?;
     }
     Ok(Some(obtained))
 }
@@ -189,10 +183,21 @@ async fn give_way(wanted: CancellationToken, interrupter: Interrupter) {
     interrupter.interrupt(Interruption::MoreUrgent);
 }
 
-/// The machine's GPUs. The driver may take its time, so a thread of its own asks it.
-async fn machine(driver: Duration) -> Result<Machine, CommandError> {
-    let asked = tokio::task::spawn_blocking(move || gpu::machine_within(driver)).await;
-    let asked = asked.map_err(|error| CommandError::Bug(format!("the probe of the GPUs broke off: {error}")))?;
+/// Does what blocks in a thread of its own. What a driver does cannot be cancelled, but nobody has to wait for it.
+pub(super) async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+    context: &Context,
+) -> Result<T, CommandError> {
+    tokio::select! {
+        biased;
+        () = context.cancel.cancelled() => Err(CommandError::Environment("interrupted".into())),
+        done = tokio::task::spawn_blocking(work) => done.map_err(|error| CommandError::Bug(error.to_string())),
+    }
+}
+
+/// The machine's GPUs.
+async fn machine(driver: Duration, context: &Context) -> Result<Machine, CommandError> {
+    let asked = apart(move || gpu::machine_within(driver), context).await?;
     asked.map_err(|error| CommandError::environment(&error))
 }
 
@@ -249,7 +254,7 @@ async fn until_unused(
     let until = Instant::now() + patience;
     let mut told = false;
     loop {
-        let now = machine(asked.driver).await?.devices;
+        let now = machine(asked.driver, context).await?.devices;
         let now: Vec<&GpuDevice> = now.iter().filter(|device| ours.iter().any(|own| own.uuid == device.uuid)).collect();
         let used: Vec<String> = now
             .iter()
@@ -260,7 +265,11 @@ async fn until_unused(
         if used.is_empty() && now.len() == ours.len() {
             return Ok(());
         }
-        let unknown = now.len() < ours.len() || now.iter().any(|device| device.monitor.is_none());
+        let unknown = now.iter().any(|device| device.monitor.is_none());
+        if now.len() < ours.len() {
+            let text = "the driver does not show all GPUs any more that were lent to this run";
+            return Err(CommandError::Environment(text.into()));
+        }
         if unknown || Instant::now() >= until {
             let text = format!("the GPUs were lent to this run, and others use them: {}", used.join("; "));
             return Err(CommandError::Environment(Untrusted::new(text)));

@@ -15,7 +15,7 @@ pub(super) fn check(what: &str, address: &str, relative_to: &Path, context: &Con
         return Ok(());
     }
     let here = std::env::current_dir().map_err(|error| CommandError::environment(&error))?;
-    let why = match is_brought(&folder, &here) {
+    let why = match is_brought(&folder, &[&here, relative_to]) {
         Ok(false) => return Ok(()),
         Err(_) if !folder.exists() => return Ok(()),
         Ok(true) => "holds files of the repository, or is behind a link or in a submodule of it".to_owned(),
@@ -28,15 +28,19 @@ pub(super) fn check(what: &str, address: &str, relative_to: &Path, context: &Con
 }
 
 /// Whether a checkout brings anything of a folder. What cannot be told is an error.
-fn is_brought(folder: &Path, here: &Path) -> Result<bool, String> {
-    match Tracked::default().whose(&here.join(folder))? {
+fn is_brought(folder: &Path, around: &[&Path]) -> Result<bool, String> {
+    match Tracked::default().whose(folder)? {
         Whose::Checkouts(_) => Ok(true),
         Whose::Step => Ok(false),
         Whose::Elsewhere => {
             // Files of a repository without their history may be anywhere below.
             let real = |path: &Path| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
-            if real(&here.join(folder))?.starts_with(real(here)?) {
-                return Err("there is no checkout here that git could tell about".to_owned());
+            let folder = real(folder)?;
+            for around in around {
+                let around = if around.as_os_str().is_empty() { Path::new(".") } else { around };
+                if folder.starts_with(real(around)?) {
+                    return Err("there is no checkout here that git could tell about".to_owned());
+                }
             }
             Ok(false)
         }
@@ -46,33 +50,33 @@ fn is_brought(folder: &Path, here: &Path) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::git::git;
+    use crate::commands::git::made;
 
     #[test]
     fn only_files_that_git_knows_make_a_folder_the_pull_requests() {
         let folder = tempfile::tempdir().unwrap();
         let (top, outside) = (folder.path().join("checkout"), folder.path().join("outside"));
-        for made in [top.join("kept/ab"), top.join("free/ab"), outside.clone()] {
-            std::fs::create_dir_all(made).unwrap();
+        for each in [top.join("kept/ab"), top.join("free/ab"), outside.clone()] {
+            std::fs::create_dir_all(each).unwrap();
         }
         // Outside of any checkout nothing can be told of what is below.
-        assert!(is_brought(Path::new("kept"), &top).is_err());
-        assert_eq!(is_brought(&outside, &top), Ok(false));
-        let run = |arguments: &[&str]| assert!(git(&top, arguments).unwrap().is_some(), "{arguments:?}");
-        run(&["init", "-q"]);
+        assert!(is_brought(&top.join("kept"), &[&top]).is_err());
+        assert!(is_brought(&top.join("kept"), &[&outside, &top]).is_err());
+        assert_eq!(is_brought(&outside, &[&top]), Ok(false));
+        made(&top, &["init", "-q"]);
         for file in ["kept/ab/cd", "free/ab/cd"] {
             std::fs::File::create(top.join(file)).unwrap();
         }
-        run(&["add", "kept"]);
-        assert_eq!(is_brought(Path::new("kept"), &top), Ok(true));
-        assert_eq!(is_brought(Path::new("free"), &top), Ok(false));
-        assert_eq!(is_brought(&outside, &top), Ok(false));
+        made(&top, &["add", "kept"]);
+        assert_eq!(is_brought(&top.join("kept"), &[&top]), Ok(true));
+        assert_eq!(is_brought(&top.join("free"), &[&top]), Ok(false));
+        assert_eq!(is_brought(&outside, &[&top]), Ok(false));
         // A link that the pull request brings leads to files that it brings.
         std::os::unix::fs::symlink("kept", top.join("link")).unwrap();
-        assert_eq!(is_brought(Path::new("link"), &top), Ok(true));
+        assert_eq!(is_brought(&top.join("link"), &[&top]), Ok(true));
         // The head may be checked out beside what is run.
         std::fs::create_dir_all(outside.join("cache")).unwrap();
-        assert_eq!(is_brought(&top.join("kept"), &outside), Ok(true));
-        assert_eq!(is_brought(&top.join("free"), &outside), Ok(false));
+        assert_eq!(is_brought(&top.join("kept"), &[&outside]), Ok(true));
+        assert_eq!(is_brought(&top.join("free"), &[&outside]), Ok(false));
     }
 }

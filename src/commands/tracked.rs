@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn run(folder: &Path, arguments: &[&str]) {
-        assert!(git(folder, arguments).unwrap().is_some(), "{arguments:?}");
+        crate::commands::git::made(folder, arguments);
     }
 
     /// A checkout of these files, all of which git knows.

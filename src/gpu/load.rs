@@ -42,11 +42,22 @@ impl LoadWatch {
         self.answers.try_iter().for_each(|answer| add(&mut seen, &answer));
         let until = Instant::now() + PATIENCE;
         for _ in 0..LAST {
-            let Ok(answer) = self.answers.recv_timeout(until.saturating_duration_since(Instant::now())) else { break };
+            let Ok(answer) = self.answers.recv_timeout(until.saturating_duration_since(Instant::now())) else {
+                return cut_short(seen);
+            };
             add(&mut seen, &answer);
         }
         seen
     }
+}
+
+/// What is known where NVML was lost on the way: what was seen, and not that there was no more.
+fn cut_short(mut seen: Vec<(String, Load)>) -> Vec<(String, Load)> {
+    for (_, load) in &mut seen {
+        load.throttled = load.throttled.take().filter(|words| !words.is_empty());
+        load.ecc_uncorrected = load.ecc_uncorrected.filter(|errors| *errors > 0);
+    }
+    seen
 }
 
 fn add(seen: &mut Vec<(String, Load)>, answer: &str) {
@@ -79,6 +90,11 @@ mod tests {
         }
         let throttled = Some(vec!["hw_slowdown".to_owned()]);
         assert_eq!(seen, [("GPU-1".to_owned(), Load { throttled, temperature_c: Some(70), ecc_uncorrected: Some(3) })]);
+        assert_eq!(cut_short(seen.clone()), seen);
+        let mut calm = Vec::new();
+        add(&mut calm, &look("[]", "0"));
+        let load = Load { throttled: None, temperature_c: Some(70), ecc_uncorrected: None };
+        assert_eq!(cut_short(calm), [("GPU-1".to_owned(), load)]);
         let mut unknown = Vec::new();
         add(&mut unknown, &look("null", "null"));
         assert_eq!(unknown.first().map(|(_, load)| load.throttled.clone()), Some(None));

@@ -69,8 +69,8 @@ pub(super) fn each_load(uuids: &[String], pause: Duration, say: &mut dyn FnMut(V
             let device = nvml.device_by_uuid(uuid.as_str()).ok()?;
             Some((uuid.clone(), on_card(&device, load)))
         };
-        say(uuids.iter().filter_map(look).collect());
-        Some(())
+        let looks: Vec<(String, Load)> = uuids.iter().filter_map(look).collect();
+        (!looks.is_empty()).then(|| say(looks))
     });
 }
 

@@ -77,6 +77,14 @@ pub fn write_atomically(place: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     file.commit()
 }
 
+/// Removes a file of an earlier run; that there is none is as good.
+pub fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failed(path, source)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Makes a folder and its parents.
 pub fn make_folder(folder: &Path) -> Result<(), StoreError> {
     let missing: Vec<&Path> =

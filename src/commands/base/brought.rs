@@ -54,7 +54,7 @@ impl Held {
             if theirs.is_none() && base.is_brought(config)? {
                 return Err(refused(format!(
                     "the pull request brings {config}, with which promptfoo is started, keys and all (name the file itself: a \
-                     folder is no config, and what is behind a link or in a submodule is the pull request's): {help}"
+                     folder is no config, and what is behind a link, in a submodule or in a clone counts as the pull request's): {help}"
                 )));
             }
         }

@@ -17,8 +17,6 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// The base commit of a pull request.
 pub(super) struct Base {
     commit: String,
-    /// The pull request's own commit; empty where the event does not name it.
-    head: String,
     folder: PathBuf,
     source: Source,
 }
@@ -41,14 +39,14 @@ impl Base {
             let text = "the event does not name the base of the pull request, whose policy is to judge it: say --policy-from head";
             return Err(environment(text.to_owned()));
         };
-        let (folder, head) = (folder.to_owned(), review.head.clone());
+        let folder = folder.to_owned();
         if git::has_commit(&folder, &commit).map_err(environment)? {
-            return Ok(Self { commit, head, folder, source: Source::Checkout });
+            return Ok(Self { commit, folder, source: Source::Checkout });
         }
         let prefix = git::git(&folder, &["rev-parse", "--show-prefix"]).map_err(environment)?;
         let prefix = prefix.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
         match (prefix, api(context)) {
-            (Some(prefix), Some(api)) => Ok(Self { commit, head, folder, source: Source::Forge { prefix, api } }),
+            (Some(prefix), Some(api)) => Ok(Self { commit, folder, source: Source::Forge { prefix, api } }),
             (_, _) => Err(environment(format!(
                 "the base commit {commit}, whose policy judges this pull request, is not in the checkout: fetch it \
                  (actions/checkout with `fetch-depth: 0`, GitLab's `GIT_DEPTH: 0`), give a token that can read it, or say --policy-from head"
@@ -125,22 +123,11 @@ impl Base {
         self.is_brought_here(&self.folder.join(name))
     }
 
-    /// The same of any place: its checkout is the policy's, or one of what is judged. Any other is a clone of the workflow's own.
+    /// The same of any place. Every checkout counts: that a clone is not of what is judged cannot be told from its commits, which
+    /// may have moved on since the event.
     fn is_brought_here(&self, path: &Path) -> Result<bool, CommandError> {
         let environment = |what: String| CommandError::Environment(Untrusted::new(what));
-        let Whose::Checkouts(by) = Tracked::default().whose(path).map_err(environment)? else { return Ok(false) };
-        let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
-        let folder = folder.canonicalize().map_err(|error| environment(format!("{}: {error}", folder.display())))?;
-        for top in by {
-            // The commit that is checked out is the head, or a merge that names it.
-            let commit = git::git(&top, &["rev-parse", "HEAD"]).map_err(environment)?.unwrap_or_default();
-            let text = git::git(&top, &["cat-file", "commit", "HEAD"]).map_err(environment)?.unwrap_or_default();
-            let about = format!("{}{}", String::from_utf8_lossy(&commit), String::from_utf8_lossy(&text));
-            if folder.starts_with(&top) || about.contains(&self.head) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(matches!(Tracked::default().whose(path).map_err(environment)?, Whose::Checkouts(_)))
     }
 
     /// Copies a file and all that stand beside and below it to a folder of our own, and names the copy; none where the base has no

@@ -26,7 +26,7 @@ use crate::eval::suite::{Filter, Suite};
 use crate::gate::noise::RunNoise;
 use crate::report::calibration_text;
 use crate::stats::float;
-use crate::store::file::{make_folder, write_atomically};
+use crate::store::file::{make_folder, remove_if_there, write_atomically};
 use crate::trust::Untrusted;
 use assemble::{Drawn, assemble};
 
@@ -76,7 +76,8 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
     let environment = |error: &dyn std::error::Error| CommandError::environment(error);
     make_folder(&args.out).map_err(|error| environment(&error))?;
     let _lock = FolderLock::take(&args.out).map_err(|error| environment(&error))?;
-    remove(&args.out.join(FILE))?;
+    // An earlier calibration must not be found after a run that failed.
+    remove_if_there(&args.out.join(FILE)).map_err(|error| environment(&error))?;
     let prepare::Prepared { loaded, suites, filter, seed: _, obtained } = prepared;
     let suites = Arc::new(suites);
     let stop = context.cancel.child_token();
@@ -135,15 +136,6 @@ pub async fn run(args: CalibrateArgs, context: &Context) -> Result<Outcome, Comm
 async fn taken_away(checkpoints: &[Checkpoint]) {
     for checkpoint in checkpoints {
         checkpoint.done().await;
-    }
-}
-
-/// An earlier calibration must not be found after a run that failed.
-fn remove(path: &Path) -> Result<(), CommandError> {
-    match std::fs::remove_file(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(CommandError::environment(&error)),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::eval::suite::{Form, Suite};
 use crate::eval::task;
 use crate::host::GITLAB_REPORTS;
 use crate::report::{self, Flavour, Report};
-use crate::store::file::{AtomicFile, write_atomically};
+use crate::store::file::{AtomicFile, remove_if_there, write_atomically};
 use crate::trust::Untrusted;
 
 /// The forms of a report; GitLab's host adds its own.
@@ -29,11 +29,7 @@ pub(crate) fn clear_reports(folder: &Path) -> Result<(), CommandError> {
 }
 
 fn remove(file: &Path) -> Result<(), CommandError> {
-    match std::fs::remove_file(file) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(CommandError::environment(&error)),
-    }
+    remove_if_there(file).map_err(|error| CommandError::environment(&error))
 }
 
 /// Writes all files of a run, and gives the path of `report.json`.

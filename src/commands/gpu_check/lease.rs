@@ -10,8 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::GpuCheckArgs;
-use super::run::{Checked, apart, publish};
-use crate::commands::obtain::{Asked, LEASED, Obtained, lend};
+use super::run::{Checked, publish};
+use crate::commands::obtain::{Asked, LEASED, Obtained, apart, lend};
 use crate::commands::{CommandError, Context, Exit, Outcome};
 use crate::gpu;
 use crate::trust::Untrusted;

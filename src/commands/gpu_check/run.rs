@@ -7,11 +7,15 @@ use serde_json::json;
 use super::args::{GpuCheckArgs, Other};
 use super::view::{self, Row};
 use super::{lease, plan};
+use crate::commands::obtain::apart;
 use crate::commands::{CommandError, Context, Exit, Outcome};
 use crate::gpu::health::{self, Depth};
 use crate::gpu::{self, Cause, GpuDevice, Machine, Need, NoGpu, need};
-use crate::store::file::{make_folder, write_atomically};
+use crate::store::file::{make_folder, remove_if_there, write_atomically};
 use crate::trust::Untrusted;
+
+/// What was found out, in the output folder.
+const FILE: &str = "gpu.json";
 
 /// What was found out.
 pub(super) struct Checked {
@@ -84,6 +88,8 @@ pub async fn run(args: GpuCheckArgs, context: &Context) -> Result<Outcome, Comma
     if let Some(Other::Plan(args)) = &args.other {
         return plan::run(args, context).await;
     }
+    // What an earlier run has found must not stand for this one.
+    remove_if_there(&args.out.join(FILE)).map_err(|error| CommandError::environment(&error))?;
     if args.lease {
         return lease::run(&args, context).await;
     }
@@ -98,21 +104,9 @@ pub async fn run(args: GpuCheckArgs, context: &Context) -> Result<Outcome, Comma
     publish(&checked, &args, context)
 }
 
-/// Does what blocks in a thread of its own. What a driver does cannot be cancelled, but nobody has to wait for it.
-pub(super) async fn apart<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-    context: &Context,
-) -> Result<T, CommandError> {
-    tokio::select! {
-        biased;
-        () = context.cancel.cancelled() => Err(CommandError::Environment("interrupted".into())),
-        done = tokio::task::spawn_blocking(work) => done.map_err(|error| CommandError::Bug(error.to_string())),
-    }
-}
-
 pub(super) fn publish(checked: &Checked, args: &GpuCheckArgs, context: &Context) -> Result<Outcome, CommandError> {
     let sink = &context.sink;
-    let path = args.out.join("gpu.json");
+    let path = args.out.join(FILE);
     make_folder(&args.out).map_err(|error| CommandError::environment(&error))?;
     let document = sink.whole(&format!("{:#}\n", json_of(checked)));
     write_atomically(&path, document.as_bytes()).map_err(|error| CommandError::environment(&error))?;

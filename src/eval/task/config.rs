@@ -2,7 +2,7 @@
 //! Source: lm-eval 0.4.13, `tasks/_factory.py` and `tasks/_index.py`. Kept out: one file and its includes (`file`), what keys mean
 //! (`spec`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ const AGGREGATE: &[&str] = &["metric", "filter_list", "aggregation", "weight_by_
 pub fn load(path: &Path, shown: &str, around: Around<'_>) -> Result<Vec<Suite>, Problems> {
     let file = file::read(path, shown, &mut Budget(MOST_BYTES))?;
     let (tasks, problems) = (Vec::new(), Problems::none());
-    let mut wanted = Wanted { tasks, index: None, root: file.clone(), entries: 0, problems };
+    let mut wanted = Wanted { tasks, index: None, root: file.clone(), entries: 0, looked: BTreeSet::new(), problems };
     if file.keys.contains_key("group") {
         wanted.group(&file, &Keys::new(), &[], 0);
     } else {
@@ -88,8 +88,10 @@ struct Wanted {
     tasks: Vec<Task>,
     index: Option<Arc<Index>>,
     root: File,
-    /// Entries of groups' lists so far.
+    /// Entries of groups' lists so far, and tasks of their tags.
     entries: usize,
+    /// Tags whose unreadable files were said.
+    looked: BTreeSet<String>,
     problems: Problems,
 }
 
@@ -167,12 +169,7 @@ impl Wanted {
             }
         };
         for (place, item) in items.iter().enumerate() {
-            self.entries += 1;
-            if self.entries > MOST_ENTRIES {
-                // Said once, however many lists there are.
-                if self.entries == MOST_ENTRIES + 1 {
-                    self.problems.push(task.problem(format!("the groups list more than {MOST_ENTRIES} entries")));
-                }
+            if self.is_too_long(task) {
                 return;
             }
             let pointer = format!("{pointer}/task/{place}");
@@ -246,6 +243,15 @@ impl Wanted {
         self.task(&alone, &Keys::new(), groups);
     }
 
+    /// Counts one more entry of a list or of a tag. That they are too many is said once, however many lists there are.
+    fn is_too_long(&mut self, at: &Entry) -> bool {
+        self.entries += 1;
+        if self.entries == MOST_ENTRIES + 1 {
+            self.problems.push(at.problem(format!("the groups list more than {MOST_ENTRIES} entries")));
+        }
+        self.entries > MOST_ENTRIES
+    }
+
     /// The task, the group or the tag of a name.
     fn named(&mut self, name: &str, at: &Entry, handed: &Keys, groups: &[Arc<Group>], depth: usize) {
         if let Some(file) = self.find(name) {
@@ -260,12 +266,18 @@ impl Wanted {
             names.sort();
             // One that is left out would not be missed.
             let index = self.index();
-            for (path, problem) in &index.broken {
-                if may_have(path, name) {
-                    self.problems.push(problem.clone());
+            // Once for each tag, however often it is named.
+            if self.looked.insert(name.to_owned()) {
+                for (path, problem) in &index.broken {
+                    if may_have(path, name) {
+                        self.problems.push(problem.clone());
+                    }
                 }
             }
             for name in names {
+                if self.is_too_long(at) {
+                    return;
+                }
                 if let Some(file) = self.find(&name) {
                     self.task(&file, handed, groups);
                 }
@@ -389,7 +401,7 @@ fn may_have(path: &Path, tag: &str) -> bool {
         return true;
     }
     let text = String::from_utf8_lossy(&bytes);
-    text.contains(tag) || (text.contains("include") && text.contains("task"))
+    text.contains(tag) || text.contains("include")
 }
 
 /// Links to files are followed, as lm-eval does; links to folders are not.

@@ -31,10 +31,12 @@ pub(super) fn of(
                 }
                 (None, target) => target,
             };
-            Ok(match target {
-                Value::Array(items) if is_several => Expected::Texts(items.iter().map(python::text).collect()),
-                one => Expected::Text(python::text(&one)),
-            })
+            match target {
+                Value::Array(items) if is_several => Ok(Expected::Texts(items.iter().map(python::text).collect())),
+                // lm-eval takes the letters of a text for the answers, and ends its run at anything else.
+                _ if is_several => Err("the target is no list, and that of the first document is one".to_owned()),
+                one => Ok(Expected::Text(python::text(&one))),
+            }
         }
     }
 }

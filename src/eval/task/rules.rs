@@ -24,7 +24,7 @@ const METRICS: &[(&str, &str, bool)] = &[
     ("f1", "f1", true),
     ("mcc", "matthews_corrcoef", true),
     ("perplexity", "perplexity", false),
-    // Becomes one metric of each kind.
+    // Becomes one metric of each kind. lm-eval has no aggregation of its own for it.
     ("rouge", "mean", true),
     ("word_perplexity", "weighted_perplexity", false),
 ];
